@@ -1,0 +1,22 @@
+/**
+ * The one WebAssembly memory of a loaded model.
+ *
+ *   0            RESERVED  kernel constants and small scratch (written by the runtime's `init`)
+ *   PLAN         plan words, int32 each: every step, [opcode, length, fields…], one after the other
+ *   data         constants (packed), then the arena: activations and kernel scratch
+ *   data + end   GUARD_BYTES that kernels may read past a tensor's end, never write
+ *
+ * `data` = dataAddress(planWords), a multiple of 64. Every address word of a step is an offset from `data`: constants lie in
+ * [0, constantsBytes), the arena in [constantsBytes, constantsBytes + arenaBytes). While loading, the arena's place holds
+ * each constant's file bytes in turn; `stagingBytes` is the largest of them.
+ */
+
+export const PLAN_ADDRESS = 1024;
+export const ALIGNMENT = 64;
+export const GUARD_BYTES = 128;
+export const PAGE_BYTES = 65536;
+
+/** Address of the data region for a plan of `planWords` words. */
+export function dataAddress(planWords: i32): i32 {
+  return (PLAN_ADDRESS + planWords * 4 + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+}

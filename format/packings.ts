@@ -1,0 +1,59 @@
+/**
+ * How a constant is laid out in memory at load time. The file holds every constant in its canonical order; the runtime packs
+ * it once into the layout its kernels read. All builds use the same packed size, so addresses do not depend on the build.
+ *
+ *   row of the constants table: [packing, fileOffset, fileBytes, address, packedBytes, encoding, p0, p1, p2]
+ *
+ * COPY            canonical = packed.
+ * GEMM_I8         canonical int8 [N][S][L], N outputs, S segments of L values each (p0 = N, p1 = S, p2 = L).
+ *                 packed    plain:   [⌈N/8⌉][K/2][8 outputs][2 k]
+ *                           relaxed: [⌈N/8⌉][K/4][8 outputs][4 k]
+ *                 K = gemmDepth(S, L): each segment padded to an even length, the whole to a multiple of 4, with zeros.
+ * GEMM_F32        canonical float32 [N][K] (p0 = N, p1 = K); packed [⌈N/8⌉][K][8], zero padded.
+ * DEPTHWISE_I8    canonical int8 [C][T], T = taps in row-major order (p0 = C, p1 = T);
+ *                 packed int16 [⌈C/8⌉][T][8], zero padded.
+ * DEPTHWISE_3X3_I8 canonical int8 [C][9] (p0 = C); packed int16, 192 bytes for each 8 channels: for each kernel column x
+ *                 four vectors of 16 bytes: rows 0 and 1 interleaved (channels 0–3, then 4–7), row 2 and zero interleaved (same).
+ * DEPTHWISE_F32   canonical float32 [C][T] (p0 = C, p1 = T); packed [T][⌈C/4⌉·4], zero padded.
+ * CHANNELS_32     canonical int32 or float32 [N] (p0 = N); packed [⌈N/8⌉·8], zero padded: biases and scales.
+ */
+
+export const COPY = 0;
+export const GEMM_I8 = 1;
+export const GEMM_F32 = 2;
+export const DEPTHWISE_I8 = 3;
+export const DEPTHWISE_3X3_I8 = 4;
+export const DEPTHWISE_F32 = 5;
+export const CHANNELS_32 = 6;
+
+/** Words of one row of the constants table, in this order. */
+export const PACKING = 0;
+export const FILE_OFFSET = 1;
+export const FILE_BYTES = 2;
+export const ADDRESS = 3;
+export const PACKED_BYTES = 4;
+export const ENCODING = 5;
+export const P0 = 6;
+export const P1 = 7;
+export const P2 = 8;
+export const ROW_WORDS = 9;
+
+/** Encodings of a constant's bytes in the file; 1 and up are reserved for entropy coding. */
+export const RAW = 0;
+
+/** Depth of a packed int8 GEMM of `segments` segments of `length` values: even segments, a multiple of 4 in all. */
+export function gemmDepth(segments: i32, length: i32): i32 {
+  return (segments * ((length + 1) & ~1) + 3) & ~3;
+}
+
+/** Bytes of a packed constant, or -1 for an unknown packing. `fileBytes` is the canonical size. */
+export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
+  if (packing == COPY) return fileBytes;
+  if (packing == GEMM_I8) return ((p0 + 7) & ~7) * gemmDepth(p1, p2);
+  if (packing == GEMM_F32) return ((p0 + 7) & ~7) * p1 * 4;
+  if (packing == DEPTHWISE_I8) return ((p0 + 7) & ~7) * p1 * 2;
+  if (packing == DEPTHWISE_3X3_I8) return ((p0 + 7) & ~7) * 24;
+  if (packing == DEPTHWISE_F32) return ((p0 + 3) & ~3) * p1 * 4;
+  if (packing == CHANNELS_32) return ((p0 + 7) & ~7) * 4;
+  return -1;
+}

@@ -1,0 +1,9 @@
+/** What the runtime's exported functions return. 0 is success; the host turns the rest into typed errors. */
+
+export const OK = 0;
+/** The plan holds an opcode that this build does not have. */
+export const UNKNOWN_STEP = 1;
+/** A constant names a packing that this build does not have. */
+export const UNKNOWN_PACKING = 2;
+/** An index read from a tensor (Gather) lies outside its axis. */
+export const INDEX_OUT_OF_RANGE = 3;

@@ -1,0 +1,88 @@
+/**
+ * CONV_I8: dense or grouped convolution, and fully connected layers, in int8.
+ *
+ *   acc = BIAS[o] + Σ x·w            (int32; BIAS holds −IN_ZERO·Σw; positions in the padding read IN_ZERO)
+ *   INT8:    y = clamp(roundHalfEven(f32(acc)·SCALE[o]) + OUT_ZERO, MIN, MAX)
+ *   FLOAT32: y = clamp(f32(acc)·SCALE[o], MIN, MAX), MIN and MAX as float32 bits
+ *
+ * BOUNDED is 1 where the compiler has proved |acc·SCALE| < 2²² for every input.
+ * input pixel (n, y, x) has its IN_C channels at SRC + ((n·IN_H + y)·IN_W + x)·SRC_PITCH elements, output pixels likewise with
+ * OUT_C and DST_PITCH. Each of the GROUPS has IN_C/GROUPS inputs and OUT_C/GROUPS outputs. Weights are packed group by group as
+ * GEMM_I8 of N = OUT_C/GROUPS outputs, with S segments of L values: one for each kernel row (L = KERNEL_W·IN_C) where the row is
+ * contiguous (GROUPS = 1, DILATION_W = 1, SRC_PITCH = IN_C), else one for each kernel position (L = IN_C/GROUPS); see segments().
+ * A fully connected layer is a 1×1 convolution of an image of height 1 whose width is the number of rows.
+ * ROW_BLOCK (a multiple of 4) is the number of output pixels packed into SCRATCH at a time.
+ * BIAS int32 and SCALE float32 are CHANNELS_32, one run of ⌈OUT_C/8⌉·8 values (GROUPS > 1: indexed by the output channel itself).
+ */
+import { Extents } from "../extents.ts";
+import { FLOAT32 } from "../dtypes.ts";
+import { gemmDepth } from "../packings.ts";
+
+export const SRC = 2;
+export const DST = 3;
+export const WEIGHTS = 4;
+export const BIAS = 5;
+export const SCALE = 6;
+export const SCRATCH = 7;
+export const BATCH = 8;
+export const IN_H = 9;
+export const IN_W = 10;
+export const IN_C = 11;
+export const OUT_H = 12;
+export const OUT_W = 13;
+export const OUT_C = 14;
+export const KERNEL_H = 15;
+export const KERNEL_W = 16;
+export const STRIDE_H = 17;
+export const STRIDE_W = 18;
+export const DILATION_H = 19;
+export const DILATION_W = 20;
+export const PAD_TOP = 21;
+export const PAD_LEFT = 22;
+export const GROUPS = 23;
+export const SRC_PITCH = 24;
+export const DST_PITCH = 25;
+export const IN_ZERO = 26;
+export const OUT_ZERO = 27;
+export const MIN = 28;
+export const MAX = 29;
+export const OUT_DTYPE = 30;
+export const ROW_BLOCK = 31;
+export const BOUNDED = 32;
+export const WORDS = 33;
+
+/** Segments of the weights: their number, and through `length` the values of each. */
+export function segments(kernelH: i32, kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
+  return groups == 1 && dilationW == 1 && srcPitch == inC ? kernelH : kernelH * kernelW;
+}
+
+/** Values in one segment. */
+export function segmentLength(kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
+  return groups == 1 && dilationW == 1 && srcPitch == inC ? kernelW * inC : inC / groups;
+}
+
+/** Bytes of SCRATCH: the widened panel of ROW_BLOCK rows, and four gathered rows for pixels at the edge. */
+export function scratchBytes(rowBlock: i32, depth: i32): i32 {
+  return rowBlock * depth * 2 + 4 * depth + 64;
+}
+
+/** What the step touches. */
+export function extents(w: Int32Array, e: Extents): void {
+  e.check(w[KERNEL_H]! > 0 && w[KERNEL_W]! > 0 && w[STRIDE_H]! > 0 && w[STRIDE_W]! > 0, "kernel and strides are positive");
+  e.check(w[DILATION_H]! > 0 && w[DILATION_W]! > 0 && w[PAD_TOP]! >= 0 && w[PAD_LEFT]! >= 0, "dilations are positive, pads are not negative");
+  const groups = w[GROUPS]!;
+  e.check(groups > 0 && w[IN_C]! % groups === 0 && w[OUT_C]! % groups === 0, "groups divide the channels");
+  e.check(w[SRC_PITCH]! >= w[IN_C]! && w[DST_PITCH]! >= w[OUT_C]!, "pitches hold the channels");
+  e.check(w[ROW_BLOCK]! > 0 && w[ROW_BLOCK]! % 4 === 0, "ROW_BLOCK is a multiple of 4");
+  const s = segments(w[KERNEL_H]!, w[KERNEL_W]!, w[IN_C]!, groups, w[DILATION_W]!, w[SRC_PITCH]!);
+  const depth = gemmDepth(s, segmentLength(w[KERNEL_W]!, w[IN_C]!, groups, w[DILATION_W]!, w[SRC_PITCH]!));
+  const outBytes = w[OUT_DTYPE]! === FLOAT32 ? 4 : 1;
+  const pixels = w[BATCH]! * w[OUT_H]! * w[OUT_W]!;
+  e.read(w[SRC]!, (w[BATCH]! * w[IN_H]! * w[IN_W]! - 1) * w[SRC_PITCH]! + w[IN_C]!);
+  e.write(w[DST]!, ((pixels - 1) * w[DST_PITCH]! + w[OUT_C]!) * outBytes);
+  const perGroup = w[OUT_C]! / groups;
+  e.read(w[WEIGHTS]!, groups * Math.ceil(perGroup / 8) * 8 * depth);
+  e.read(w[BIAS]!, Math.ceil(w[OUT_C]! / 8) * 32);
+  e.read(w[SCALE]!, Math.ceil(w[OUT_C]! / 8) * 32);
+  e.write(w[SCRATCH]!, scratchBytes(w[ROW_BLOCK]!, depth));
+}

@@ -1,0 +1,44 @@
+/**
+ * DEPTHWISE_F32: convolution of each channel by itself, in float32, NHWC.
+ *
+ *   y = clamp(BIAS[c] + Σ x·w, MIN, MAX); the sum runs over the taps inside the image in row-major order, starting from BIAS[c]
+ *
+ * Weights are DEPTHWISE_F32, BIAS is CHANNELS_32.
+ */
+import { Extents } from "../extents.ts";
+
+export const SRC = 2;
+export const DST = 3;
+export const WEIGHTS = 4;
+export const BIAS = 5;
+export const SCRATCH = 6;
+export const BATCH = 7;
+export const IN_H = 8;
+export const IN_W = 9;
+export const CHANNELS = 10;
+export const OUT_H = 11;
+export const OUT_W = 12;
+export const KERNEL_H = 13;
+export const KERNEL_W = 14;
+export const STRIDE_H = 15;
+export const STRIDE_W = 16;
+export const DILATION_H = 17;
+export const DILATION_W = 18;
+export const PAD_TOP = 19;
+export const PAD_LEFT = 20;
+export const MIN = 21;
+export const MAX = 22;
+export const WORDS = 23;
+
+/** What the step touches. */
+export function extents(w: Int32Array, e: Extents): void {
+  e.check(w[KERNEL_H]! > 0 && w[KERNEL_W]! > 0 && w[STRIDE_H]! > 0 && w[STRIDE_W]! > 0, "kernel and strides are positive");
+  e.check(w[DILATION_H]! > 0 && w[DILATION_W]! > 0 && w[PAD_TOP]! >= 0 && w[PAD_LEFT]! >= 0, "dilations are positive, pads are not negative");
+  const pixelsIn = w[BATCH]! * w[IN_H]! * w[IN_W]!;
+  const pixelsOut = w[BATCH]! * w[OUT_H]! * w[OUT_W]!;
+  e.check(w[CHANNELS]! > 0, "there are channels");
+  e.read(w[SRC]!, pixelsIn * w[CHANNELS]! * 4);
+  e.write(w[DST]!, pixelsOut * w[CHANNELS]! * 4);
+  e.read(w[WEIGHTS]!, Math.ceil(w[CHANNELS]! / 4) * 16 * w[KERNEL_H]! * w[KERNEL_W]!);
+  e.read(w[BIAS]!, Math.ceil(w[CHANNELS]! / 8) * 32);
+}

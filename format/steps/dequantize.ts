@@ -1,0 +1,36 @@
+/**
+ * DEQUANTIZE: int8, uint8 or int32 (DTYPE) to float32, y = f32(x − zero)·scale, as ONNX DequantizeLinear.
+ *
+ * The tensor is [OUTER][AXIS][INNER]; element (o, a, i) takes the scale (and zero point) at index
+ * o·SCALE_OUTER + ⌊a/BLOCK⌋·SCALE_AXIS + i·SCALE_INNER: all strides 0 is per tensor, SCALE_AXIS = 1 per axis, all three blocked.
+ * SCALE is float32 in memory, ZERO is of type DTYPE in memory, or −1 for zero.
+ */
+import { Extents } from "../extents.ts";
+import { elementBytes } from "../dtypes.ts";
+
+export const SRC = 2;
+export const DST = 3;
+export const DTYPE = 4;
+export const SCALE = 5;
+export const ZERO = 6;
+export const OUTER = 7;
+export const AXIS = 8;
+export const INNER = 9;
+export const BLOCK = 10;
+export const SCALE_OUTER = 11;
+export const SCALE_AXIS = 12;
+export const SCALE_INNER = 13;
+export const WORDS = 14;
+
+/** What the step touches. */
+export function extents(w: Int32Array, e: Extents): void {
+  const count = w[OUTER]! * w[AXIS]! * w[INNER]!;
+  e.check(w[OUTER]! > 0 && w[AXIS]! > 0 && w[INNER]! > 0 && w[BLOCK]! > 0, "sizes are positive");
+  e.check(w[SCALE_OUTER]! >= 0 && w[SCALE_AXIS]! >= 0 && w[SCALE_INNER]! >= 0, "scale strides are not negative");
+  const blocks = Math.ceil(w[AXIS]! / w[BLOCK]!);
+  const scales = (w[OUTER]! - 1) * w[SCALE_OUTER]! + (blocks - 1) * w[SCALE_AXIS]! + (w[INNER]! - 1) * w[SCALE_INNER]! + 1;
+  e.read(w[SRC]!, count * elementBytes(w[DTYPE]!));
+  e.read(w[SCALE]!, scales * 4);
+  if (w[ZERO]! !== -1) e.read(w[ZERO]!, scales * elementBytes(w[DTYPE]!));
+  e.write(w[DST]!, count * 4);
+}

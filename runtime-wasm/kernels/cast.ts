@@ -1,0 +1,3 @@
+export function cast(step: usize, data: usize): void {
+  unreachable();
+}

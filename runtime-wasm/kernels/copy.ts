@@ -1,0 +1,3 @@
+export function copy(step: usize, data: usize): void {
+  unreachable();
+}

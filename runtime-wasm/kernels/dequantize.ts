@@ -1,0 +1,3 @@
+export function dequantize(step: usize, data: usize): void {
+  unreachable();
+}

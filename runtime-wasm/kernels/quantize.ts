@@ -1,0 +1,3 @@
+export function quantize(step: usize, data: usize): void {
+  unreachable();
+}

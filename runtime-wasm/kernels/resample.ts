@@ -1,0 +1,3 @@
+export function resample(step: usize, data: usize): void {
+  unreachable();
+}

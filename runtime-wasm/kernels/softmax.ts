@@ -1,0 +1,3 @@
+export function softmax(step: usize, data: usize): void {
+  unreachable();
+}

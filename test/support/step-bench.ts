@@ -1,0 +1,144 @@
+/**
+ * One-step plans through the real `run`: a memory laid out as format/memory.ts draws it, with guard words between regions.
+ *
+ *   const bench = stepBench("plain");
+ *   const src = bench.put(new Int8Array([1, 2, 3]));
+ *   const dst = bench.reserve(3);
+ *   bench.run(Opcode.TABLE_I8, TableI8, { SRC: src, DST: dst, TABLE: table, COUNT: 3 });
+ *   bench.read(Int8Array, dst, 3)
+ *
+ * `run` throws where a field is missing, where the step's own `extents` leave the data region, where the runtime returns a
+ * status other than OK, and where a guard word behind a region was overwritten.
+ */
+import { readFileSync } from "node:fs";
+import type { Extents } from "../../format/extents.ts";
+import { ALIGNMENT, dataAddress, GUARD_BYTES, PAGE_BYTES, PLAN_ADDRESS } from "../../format/memory.ts";
+import { packedBytes } from "../../format/packings.ts";
+
+/** A step's layout module: word indices, WORDS and extents. */
+export interface StepLayout {
+  readonly WORDS: number;
+  readonly extents?: (words: Int32Array, extents: Extents) => void;
+}
+
+type TypedArrayClass<T> = { new (buffer: ArrayBuffer, offset: number, length: number): T; readonly BYTES_PER_ELEMENT: number };
+type AnyTypedArray = Int8Array | Uint8Array | Int16Array | Int32Array | Float32Array | BigInt64Array;
+
+interface RuntimeExports {
+  init(): void;
+  pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;
+  run(plan: number, end: number, data: number): number;
+}
+
+const modules = new Map<string, WebAssembly.Module>();
+const GUARD = 0x5a;
+const PLAN_WORDS = 128;
+
+/** float32 bits of a number, as a step word. */
+export function floatBits(x: number): number {
+  return new Int32Array(new Float32Array([x]).buffer)[0]!;
+}
+
+/** A deterministic generator of uint32 (xorshift32). */
+export function randomSource(seed: number): () => number {
+  let s = seed | 0 || 1;
+  return () => {
+    s ^= s << 13;
+    s ^= s >>> 17;
+    s ^= s << 5;
+    return s >>> 0;
+  };
+}
+
+/** A bench on the build `name` (build/<name>.wasm) with `pages` of 64 KiB. */
+export function stepBench(name = "plain", pages = 64) {
+  let module = modules.get(name);
+  if (!module) {
+    module = new WebAssembly.Module(readFileSync(new URL(`../../build/${name}.wasm`, import.meta.url)));
+    modules.set(name, module);
+  }
+  const memory = new WebAssembly.Memory({ initial: pages });
+  const runtime = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as RuntimeExports;
+  runtime.init();
+  const data = dataAddress(PLAN_WORDS);
+  const bytes = new Uint8Array(memory.buffer);
+  bytes.fill(GUARD, data);
+  let top = 0;
+  const regions: { readonly address: number; readonly bytes: number }[] = [];
+
+  /** A region of `size` bytes with a guard behind it: its offset in the data region. */
+  function reserve(size: number): number {
+    const address = top;
+    top = (address + size + GUARD_BYTES + ALIGNMENT - 1) & -ALIGNMENT;
+    if (data + top > pages * PAGE_BYTES) throw new Error(`the bench is full: ask for more than ${pages} pages`);
+    regions.push({ address, bytes: size });
+    return address;
+  }
+
+  function put(array: AnyTypedArray): number {
+    const address = reserve(array.byteLength);
+    bytes.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), data + address);
+    return address;
+  }
+
+  /** Packs a canonical array as the loader does. */
+  function constant(packing: number, array: AnyTypedArray, p0 = 0, p1 = 0, p2 = 0): number {
+    const src = put(array);
+    const size = packedBytes(packing, array.byteLength, p0, p1, p2);
+    const dst = reserve(size);
+    const status = runtime.pack(packing, data + src, data + dst, array.byteLength, p0, p1, p2);
+    if (status !== 0) throw new Error(`pack returned ${status}`);
+    checkGuards("pack");
+    return dst;
+  }
+
+  function checkGuards(what: string): void {
+    for (const { address, bytes: size } of regions) {
+      for (let i = 0; i < GUARD_BYTES; i++) {
+        if (bytes[data + address + size + i] !== GUARD) {
+          throw new Error(`${what} wrote ${i} bytes behind the region at ${address} of ${size} bytes`);
+        }
+      }
+    }
+  }
+
+  function run(opcode: number, layout: StepLayout, fields: Readonly<Record<string, number>>): void {
+    const words = new Int32Array(layout.WORDS);
+    words[0] = opcode;
+    words[1] = layout.WORDS;
+    const names = Object.entries(layout).filter(([key, value]) => typeof value === "number" && /^[A-Z][A-Z0-9_]*$/.test(key) && key !== "WORDS");
+    const index = new Map(names.map(([key, value]) => [key, value as number]));
+    const given = new Set<number>();
+    for (const [key, value] of Object.entries(fields)) {
+      const at = index.get(key);
+      if (at === undefined) throw new Error(`the layout has no word ${key}`);
+      if (!Number.isInteger(value)) throw new Error(`${key} is ${value}: not an integer (float32 goes in as bits)`);
+      words[at] = value;
+      given.add(at);
+    }
+    if (given.size !== layout.WORDS - 2) throw new Error(`${layout.WORDS - 2 - given.size} words of the step are not given`);
+    layout.extents?.(words, {
+      read: (address, size) => within(address, size, "reads"),
+      write: (address, size) => within(address, size, "writes"),
+      check: (holds, claim) => {
+        if (!holds) throw new Error(`extents: not so: ${claim}`);
+      },
+    });
+    new Int32Array(memory.buffer, PLAN_ADDRESS, PLAN_WORDS).set(words);
+    const status = runtime.run(PLAN_ADDRESS, PLAN_ADDRESS + words.length * 4, data);
+    if (status !== 0) throw new Error(`run returned ${status}`);
+    checkGuards("run");
+  }
+
+  function within(address: number, size: number, what: string): void {
+    if (address < 0 || address + size > top) throw new Error(`extents: ${what} ${size} bytes at ${address}, the data ends at ${top}`);
+  }
+
+  function read<T>(type: TypedArrayClass<T>, address: number, count: number): T {
+    const size = count * type.BYTES_PER_ELEMENT;
+    const copy = bytes.slice(data + address, data + address + size);
+    return new type(copy.buffer, 0, count);
+  }
+
+  return { reserve, put, constant, run, read };
+}
