@@ -1,0 +1,90 @@
+/**
+ * Runs one compiled model on the engine that executes this file, and prints one JSON line:
+ *
+ *   { engine, outputsHash, outputs, distinct, ms }
+ *
+ * Arguments, all as text: the URL of eqm's bundle, the URL of a .eqm, the lowest and the highest input value (defaults −1 and 1).
+ * The inputs are pseudo-random and the same on every engine; `outputsHash` covers names, types, lengths and bytes of all outputs in
+ * the order of their names. `distinct` is the number of different values in the outputs: 1 means that the model said nothing.
+ * Imports nothing from an engine but the reading of a file.
+ */
+const [bundleUrl, modelUrl, lowest = "-1", highest = "1"] = scriptArguments();
+const { load } = await import(bundleUrl);
+const model = await load(await readBytes(modelUrl));
+const inputs = pseudoRandomInputs(model.inputs, Number(lowest), Number(highest));
+
+const started = performance.now();
+const outputs = model.run(inputs);
+const ms = performance.now() - started;
+
+console.log(
+  JSON.stringify({
+    engine: engineName(),
+    outputsHash: hashOf(outputs),
+    outputs: Object.keys(outputs).length,
+    distinct: new Set(Object.values(outputs).flatMap((data) => Array.from(data, String))).size,
+    ms: Math.round(ms * 1000) / 1000,
+  }),
+);
+model.dispose();
+
+function scriptArguments() {
+  return globalThis.scriptArguments ?? globalThis.Deno?.args ?? globalThis.process.argv.slice(2);
+}
+
+function engineName() {
+  if (globalThis.Deno !== undefined) return `deno ${Deno.version.deno}`;
+  if (globalThis.Bun !== undefined) return `bun ${Bun.version}`;
+  if (globalThis.process?.versions?.node !== undefined) return `node ${process.versions.node}`;
+  return `chromium ${/Chrome\/([\d.]+)/.exec(navigator.userAgent)?.[1] ?? "?"}`;
+}
+
+async function readBytes(url) {
+  if (new URL(url).protocol === "file:") {
+    const { readFile } = await import("node:fs/promises");
+    return new Uint8Array(await readFile(new URL(url)));
+  }
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+// The generator is mulberry32; the arithmetic is exact or IEEE double, so that every engine draws the same numbers.
+function pseudoRandomInputs(descriptions, low, high) {
+  let state = 0x9e3779b9;
+  const draw = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const arrays = {
+    float32: (length) => Float32Array.from({ length }, () => low + draw() * (high - low)),
+    int8: (length) => Int8Array.from({ length }, () => Math.floor(draw() * 256) - 128),
+    uint8: (length) => Uint8Array.from({ length }, () => Math.floor(draw() * 256)),
+    int32: (length) => Int32Array.from({ length }, () => Math.floor(draw() * 8)),
+    int64: (length) => BigInt64Array.from({ length }, () => BigInt(Math.floor(draw() * 8))),
+  };
+  const inputs = {};
+  for (const { name, dtype, shape } of descriptions) {
+    const make = arrays[dtype];
+    if (make === undefined) throw new Error(`input ${name}: no generator for ${dtype}`);
+    inputs[name] = make(shape.reduce((product, dimension) => product * dimension, 1));
+  }
+  return inputs;
+}
+
+// FNV-1a with 64 bits (draft-eastlake-fnv), as 16 hexadecimal digits.
+function hashOf(named) {
+  let hash = 0xcbf29ce484222325n;
+  const add = (bytes) => {
+    for (const byte of bytes) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+  };
+  const text = new TextEncoder();
+  for (const name of Object.keys(named).sort()) {
+    const data = named[name];
+    add(text.encode(`${name} ${data.constructor.name} ${data.length}\n`));
+    add(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.toString(16).padStart(16, "0");
+}
