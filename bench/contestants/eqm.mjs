@@ -1,0 +1,18 @@
+/** eqm itself, as built into dist/. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+export async function load(path, { dist }) {
+  const eqm = await import(pathToFileURL(join(dist, "index.js")));
+  const model = await eqm.load(new Uint8Array(readFileSync(path)), { threads: 1 });
+  return { inputs: model.inputs, features: model.features, run: (feeds) => model.run(feeds), dispose: () => model.dispose() };
+}
+
+export function version() {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
+}
+
+export function downloads({ dist }) {
+  return [join(dist, "index.js")];
+}

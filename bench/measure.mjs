@@ -1,0 +1,119 @@
+/** One model measured: the interleaved run, the cold starts and the sizes, each in processes of their own. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { CONTESTANTS, importRuntime } from "./contestants/list.mjs";
+import { median, medianRatio, quantile } from "./statistics.mjs";
+
+/**
+ * @typedef {object} Settings
+ * @property {string} node binary that the contestants run in
+ * @property {string} dist folder of the built eqm
+ * @property {number} warmMs @property {number} turnMs @property {number} minRounds @property {number} minSeconds @property {number} maxSeconds
+ * @property {number} coldStarts fresh processes per contestant
+ */
+
+/**
+ * @param {import("./models.mjs").Model} model
+ * @param {{ files: Record<string, string>, errors: Record<string, string> }} compiled
+ * @param {Settings} settings
+ * @param {(text: string) => void} progress
+ * @returns {Promise<object[]>} one row per contestant, in the list's order; a row without figures has `error`
+ */
+export async function measureModel(model, compiled, settings, progress) {
+  const task = { range: model.range, shapes: model.shapes, ...settings };
+  const present = CONTESTANTS.filter(({ kind }) => compiled.files[kind] !== undefined).map(({ id, runtime, kind }) => ({
+    id,
+    runtime,
+    path: compiled.files[kind],
+  }));
+
+  progress(`${model.name}: ${present.length} contestants in turns`);
+  const warm = runChild("interleave.mjs", { ...task, contestants: present }, settings.node);
+  const runnable = present.filter(({ id }) => warm.errors[id] === undefined);
+  const cold = measureColdStarts(runnable, task, settings, (repetition) =>
+    progress(`${model.name}: cold start ${repetition} of ${settings.coldStarts}`),
+  );
+
+  const turnsOf = new Map(warm.results.map((result) => [result.id, result.turnsMs]));
+  const baseline = turnsOf.get(CONTESTANTS[0].id);
+  return CONTESTANTS.map(({ id, label, kind }) => {
+    const result = warm.results.find((candidate) => candidate.id === id);
+    if (result === undefined) return { id, label, error: warm.errors[id] ?? compiled.errors[kind] ?? "not measured" };
+    const turns = result.turnsMs;
+    return {
+      id,
+      label,
+      rounds: turns.length,
+      runsPerTurn: result.runsPerTurn,
+      medianMs: median(turns),
+      lowMs: quantile(turns, 0.1),
+      highMs: quantile(turns, 0.9),
+      ratio: baseline === undefined ? undefined : medianRatio(turns, baseline),
+      agreement: result.agreement,
+      features: result.features,
+      ...cold.get(id),
+      ...modelSizes(compiled.files[kind]),
+      turnsMs: turns,
+    };
+  });
+}
+
+function measureColdStarts(contestants, task, { node, coldStarts }, progress) {
+  const samples = new Map(contestants.map(({ id }) => [id, []]));
+  const bare = [];
+  for (let repetition = 1; repetition <= coldStarts; repetition++) {
+    progress(repetition);
+    bare.push(runChild("cold.mjs", { ...task }, node).peakBytes);
+    for (const { id, runtime, path } of contestants) samples.get(id).push(runChild("cold.mjs", { ...task, runtime, path }, node));
+  }
+  const figures = ([id, runs]) => [
+    id,
+    {
+      loadMs: median(runs.map(({ loadMs }) => loadMs)),
+      firstRunMs: median(runs.map(({ firstRunMs }) => firstRunMs)),
+      coldMs: median(runs.map(({ loadMs, firstRunMs }) => loadMs + firstRunMs)),
+      peakBytes: median(runs.map(({ peakBytes }) => peakBytes)) - median(bare),
+    },
+  ];
+  return new Map([...samples].map(figures));
+}
+
+function modelSizes(path) {
+  const bytes = readFileSync(path);
+  return { modelBytes: bytes.length, modelGzipBytes: gzipSync(bytes, { level: 9 }).length };
+}
+
+/**
+ * What a page fetches to run each contestant, models apart, and its version.
+ *
+ * @returns {Promise<Record<string, { version: string, files: { name: string, bytes: number, gzipBytes: number }[] }>>} by runtime
+ */
+export async function measureDownloads(settings) {
+  const runtimes = [...new Set(CONTESTANTS.map(({ runtime }) => runtime))];
+  const entries = [];
+  for (const runtime of runtimes) {
+    const { version, downloads } = await importRuntime(runtime);
+    const files = downloads(settings).map((path) => {
+      const bytes = readFileSync(path);
+      return { name: path.split(/[\\/]/).at(-1), bytes: bytes.length, gzipBytes: gzipSync(bytes, { level: 9 }).length };
+    });
+    entries.push([runtime, { version: version(settings), files }]);
+  }
+  return Object.fromEntries(entries);
+}
+
+// A child's last line is its result: a peer may print before it.
+function runChild(script, task, node) {
+  const path = fileURLToPath(new URL(script, import.meta.url));
+  const { status, signal, error, stdout, stderr } = spawnSync(node, [path, JSON.stringify(task)], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+    timeout: 1_200_000,
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${script}: ${signal ?? `exit ${status}`}\n${stderr}`);
+  const lines = stdout.trimEnd().split("\n");
+  return JSON.parse(lines.at(-1));
+}

@@ -1,0 +1,105 @@
+/**
+ * Which models are measured and how each is calibrated: those of examples/ always, four of the shared assets where those are there,
+ * and any other by name or path.
+ */
+import { existsSync, readdirSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The project's folder. */
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+const ASSETS = resolve(process.env.EQM_ASSETS ?? join(ROOT, "../shared"));
+
+/** Measured without being asked for. */
+const DEFAULTS = ["mobilenetv2_100_deq", "vww_mobilenetv1_025", "resnet8_cifar10", "kws_dscnn"];
+
+/** Calibration data below the assets' data/, and the range of an input after preprocessing. */
+const SHARED = {
+  espcn_x3: { range: [0, 1], shapes: { H: 224, W: 224 } },
+  kws_dscnn: { calibrate: "kws/calib_x.npy", range: [-42, 15] },
+  mnist_cntk: { calibrate: "mnist/calib_x.npy", range: [0, 255] },
+  mobilenetv1_075_224: { calibrate: "imagenet/calib.csv", range: [-1, 1] },
+  mobilenetv2_100_deq: { calibrate: "imagenet/calib.csv", range: [-1, 1] },
+  resnet56_cifar10: { calibrate: "cifar10/calib_x.npy", range: [-2, 2] },
+  resnet8_cifar10: { calibrate: "cifar10/calib_x.npy", range: [0, 255] },
+  squeezenet11: { calibrate: "imagenet/calib.csv", range: [-120, 135] },
+  tiny_darknet: { calibrate: "imagenet/calib.csv", range: [0, 1] },
+  ultraface_rfb320: { calibrate: "coco/calib.csv", range: [-1, 1] },
+  vww_mobilenetv1_025: { calibrate: "coco/calib.csv", range: [0, 1] },
+  yolox_nano: { calibrate: "coco/calib.csv", range: [0, 255] },
+  yunet_n_320: { calibrate: "coco/calib.csv", range: [0, 255] },
+};
+
+/**
+ * @typedef {object} Model
+ * @property {string} name
+ * @property {string} onnx path of the float model
+ * @property {string} [calibrate] path of calibration data
+ * @property {string} [synthesise] script that writes that data, given its folder
+ * @property {string} [preprocess] path of a preprocessing spec
+ * @property {readonly [number, number]} range lowest and highest value of the benchmark's inputs
+ * @property {Readonly<Record<string, number>>} shapes symbolic dimensions to bind; any other is 1
+ */
+
+/**
+ * The models to measure.
+ *
+ * @param {readonly string[] | undefined} wanted names or paths of .onnx files; undefined for the default list
+ * @returns {Model[]}
+ * @throws {Error} when a wanted model is not there
+ */
+export function listModels(wanted) {
+  const examples = listExamples();
+  if (wanted === undefined) return [...examples, ...DEFAULTS.map(sharedModel).filter(({ onnx }) => existsSync(onnx))];
+  return wanted.map((name) => {
+    const found = examples.find((example) => example.name === name) ?? (name.endsWith(".onnx") ? anyModel(name) : sharedModel(name));
+    if (!existsSync(found.onnx)) throw new Error(`model ${name}: neither in examples/ nor among the shared models nor a path`);
+    return found;
+  });
+}
+
+function listExamples() {
+  const folder = join(ROOT, "examples");
+  const names = existsSync(folder) ? readdirSync(folder).sort() : [];
+  return names
+    .filter((name) => existsSync(join(folder, name, "model.onnx")))
+    .map((name) => {
+      const synthesise = optional(join(folder, name, "synthesise.mjs"));
+      return {
+        name,
+        onnx: join(folder, name, "model.onnx"),
+        synthesise,
+        calibrate: synthesise && join(ROOT, "build", name, "calib_x.npy"),
+        preprocess: optional(join(folder, name, "preprocess.json")),
+        range: [-1, 1],
+        shapes: {},
+      };
+    });
+}
+
+function sharedModel(name) {
+  const { calibrate, range = [-1, 1], shapes = {} } = SHARED[name] ?? {};
+  return {
+    name,
+    onnx: join(ASSETS, "models", `${name}.onnx`),
+    calibrate: calibrate && join(ASSETS, "data", calibrate),
+    preprocess: optional(join(ASSETS, "models", `${name}.preprocess.json`)),
+    range,
+    shapes,
+  };
+}
+
+function anyModel(path) {
+  return {
+    name: basename(path, ".onnx"),
+    onnx: resolve(path),
+    preprocess: optional(resolve(path.replace(/\.onnx$/, ".preprocess.json"))),
+    range: [-1, 1],
+    shapes: {},
+  };
+}
+
+function optional(path) {
+  return existsSync(path) ? path : undefined;
+}

@@ -1,0 +1,86 @@
+/** The results as Markdown: what bench/RESULTS.md holds and what the terminal shows. */
+import { CONTESTANTS } from "./contestants/list.mjs";
+
+const HEADINGS = ["contestant", "median ms", "10–90 %", "ratio", "load ms", "first run ms", "cold ms", "peak MB", "model KB", "SQNR dB"];
+
+/**
+ * @param {object} results as run.mjs gathers them: { command, date, machine, engine, downloads, models, goals }
+ * @returns {string} Markdown
+ */
+export function markdown({ command, date, machine, engine, downloads, models, goals }) {
+  const sections = [
+    "# Results",
+    "Written by `npm run bench`; not by hand.",
+    list([
+      `machine: ${machine.cpu} (${machine.features.join(", ") || machine.arch}), ${machine.cores} cores, load ${machine.load.toFixed(1)} before the run`,
+      `engine: ${engine}, one thread`,
+      `versions: ${Object.entries(downloads).map(([runtime, { version }]) => `${runtime} ${version}`).join(", ")}`,
+      `date: ${date}`,
+      `command: \`${command}\``,
+    ]),
+    "All contestants of a model take turns in one process on the same inputs. **ratio**: time relative to " +
+      `${CONTESTANTS[0].label}, the median over rounds. **load**: import of the runtime, reading and opening the model; ` +
+      "**cold**: load and first run, in a fresh process. **peak**: most memory of that process over a bare Node. " +
+      "**SQNR**: against the outputs of onnxruntime's float model on the benchmark's random inputs. MB and KB are powers of ten.",
+    ...Object.entries(models).flatMap(([name, rows]) => [`## ${name}`, modelTable(rows)]),
+    "## Download of the runtime",
+    downloadTable(downloads),
+  ];
+  if (goals.length > 0) sections.push("## Goals", goalTable(goals));
+  return `${sections.join("\n\n")}\n`;
+}
+
+function modelTable(rows) {
+  const cells = rows.map((row) =>
+    row.error === undefined
+      ? [
+          row.label,
+          significant(row.medianMs),
+          `${significant(row.lowMs)}–${significant(row.highMs)}`,
+          row.ratio === undefined ? "–" : row.ratio.toFixed(2),
+          significant(row.loadMs),
+          significant(row.firstRunMs),
+          significant(row.coldMs),
+          (row.peakBytes / 1e6).toFixed(1),
+          significant(row.modelBytes / 1e3),
+          row.agreement === undefined ? "–" : row.agreement.sqnrDb === null ? "exact" : row.agreement.sqnrDb.toFixed(1),
+        ]
+      : [row.label, ...HEADINGS.slice(1).map(() => "–")],
+  );
+  const missing = rows.filter(({ error }) => error !== undefined).map(({ label, error }) => `${label} did not run: ${error}`);
+  return [table(HEADINGS, cells), ...(missing.length > 0 ? [list(missing)] : [])].join("\n\n");
+}
+
+function downloadTable(downloads) {
+  const cells = Object.entries(downloads).map(([runtime, { files }]) => [
+    runtime,
+    files.map(({ name }) => name).join(", ") || "native, no download for a page",
+    files.length === 0 ? "–" : significant(sum(files.map(({ bytes }) => bytes)) / 1e3),
+    files.length === 0 ? "–" : significant(sum(files.map(({ gzipBytes }) => gzipBytes)) / 1e3),
+  ]);
+  return table(["runtime", "files", "KB", "gzip KB"], cells);
+}
+
+function goalTable(goals) {
+  return table(["goal", "measured", "met"], goals.map(({ goal, measured, met }) => [goal, measured, met ? "yes" : "**no**"]));
+}
+
+function table(headings, rows) {
+  const lines = [headings, headings.map((_, column) => (column === 0 ? "---" : "--:")), ...rows];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function list(items) {
+  return items.map((item) => `- ${item}`).join("\n");
+}
+
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+// Three significant digits, never in exponents.
+function significant(value) {
+  if (!Number.isFinite(value)) return "–";
+  if (value >= 100) return value.toFixed(0);
+  return value === 0 ? "0" : value.toFixed(Math.max(0, 2 - Math.floor(Math.log10(value))));
+}

@@ -1,0 +1,134 @@
+/**
+ * Measures eqm beside its peers: `npm run bench [-- options]`, see HELP. Writes RESULTS.md and results.json, prints the tables.
+ *
+ * Every contestant runs in Node 24 where `npm run hosts:install` has brought it, else in the Node that runs this file.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { arch, cpus, loadavg } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { compileModel } from "./compile.mjs";
+import { judge } from "./goals.mjs";
+import { measureDownloads, measureModel } from "./measure.mjs";
+import { listModels, ROOT } from "./models.mjs";
+import { markdown } from "./report.mjs";
+
+const HELP = `npm run bench [-- options]
+
+  --models A,B     names below examples/ or the shared models, or paths of .onnx files (default: the examples and four shared models)
+  --rounds N       at least N rounds of turns (default 30)
+  --seconds S      and at least S seconds per model (default 10; never more than ten times that)
+  --quick          a smoke test: 5 rounds, one cold start, the first model only; writes no files unless --output is given
+  --json           the results as one JSON object on stdout, progress on stderr
+  --output DIR     where RESULTS.md and results.json go (default bench/)
+  --dist DIR       a built eqm (default dist/)
+
+Exit code 1 when a contestant did not run, 2 for wrong usage.`;
+
+const FULL = { warmMs: 1000, turnMs: 10, minRounds: 30, minSeconds: 10, maxSeconds: 100, coldStarts: 7 };
+const QUICK = { warmMs: 100, turnMs: 2, minRounds: 5, minSeconds: 0, maxSeconds: 20, coldStarts: 1 };
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args) {
+  let options;
+  try {
+    options = readOptions(args);
+  } catch (error) {
+    console.error(`${error.message}\n\n${HELP}`);
+    return 2;
+  }
+  if (options.help) {
+    console.log(HELP);
+    return 0;
+  }
+  if (!existsSync(join(ROOT, "bench/node_modules/onnxruntime-web"))) {
+    console.error("the peers are not installed: npm ci --ignore-scripts --prefix bench");
+    return 2;
+  }
+
+  const progress = (text) => console.error(text);
+  const { settings, models } = options;
+  const results = {
+    command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
+    date: new Date().toISOString().slice(0, 10),
+    machine: describeMachine(),
+    engine: engineOf(settings.node, progress),
+    models: {},
+  };
+  for (const model of models) {
+    progress(`${model.name}: compiling`);
+    const compiled = compileModel(model, join(settings.dist, "cli.js"), settings.node);
+    results.models[model.name] = await measureModel(model, compiled, settings, progress);
+  }
+  results.downloads = await measureDownloads(settings);
+  results.goals = judge(results.models);
+
+  const text = markdown(results);
+  const json = JSON.stringify(results, roundNumbers);
+  if (options.output !== undefined) {
+    writeFileSync(join(options.output, "RESULTS.md"), text);
+    writeFileSync(join(options.output, "results.json"), `${JSON.stringify(JSON.parse(json), null, 1)}\n`);
+  }
+  console.log(options.json ? json : text);
+
+  const failed = Object.values(results.models).flat().filter(({ error }) => error !== undefined);
+  for (const { label, error } of failed) console.error(`${label} did not run: ${error}`);
+  return failed.length > 0 ? 1 : 0;
+}
+
+function readOptions(args) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      models: { type: "string" },
+      rounds: { type: "string" },
+      seconds: { type: "string" },
+      quick: { type: "boolean", default: false },
+      json: { type: "boolean", default: false },
+      output: { type: "string" },
+      dist: { type: "string", default: join(ROOT, "dist") },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const settings = { ...(values.quick ? QUICK : FULL), node: findNode(), dist: resolve(values.dist) };
+  if (values.rounds !== undefined) settings.minRounds = positive("--rounds", values.rounds);
+  if (values.seconds !== undefined) settings.minSeconds = positive("--seconds", values.seconds);
+  settings.maxSeconds = Math.max(settings.maxSeconds, settings.minSeconds * 10);
+  if (values.help) return { help: true };
+  const models = listModels(values.models?.split(","));
+  if (models.length === 0) throw new Error("no model to measure: no examples/*/model.onnx and no shared models");
+  const output = values.output ?? (values.quick ? undefined : join(ROOT, "bench"));
+  return { settings, models: values.quick && values.models === undefined ? models.slice(0, 1) : models, json: values.json, output };
+}
+
+function positive(name, text) {
+  const value = Number(text);
+  if (!(value > 0)) throw new Error(`${name} ${text}: a number above 0 is expected`);
+  return value;
+}
+
+function findNode() {
+  const binary = join(ROOT, `test/hosts/node_modules/node-linux-${arch()}/bin/node`);
+  return existsSync(binary) ? binary : process.execPath;
+}
+
+function engineOf(node, progress) {
+  const { stdout } = spawnSync(node, ["-p", "process.versions.node"], { encoding: "utf8" });
+  if (node === process.execPath) progress(`Node 24 is not installed (npm run hosts:install): measuring in this Node ${stdout.trim()}`);
+  return `Node ${stdout.trim()}`;
+}
+
+// The instruction sets that decide which kernels a runtime chooses.
+function describeMachine() {
+  const list = cpus();
+  const flags = existsSync("/proc/cpuinfo") ? readFileSync("/proc/cpuinfo", "utf8") : "";
+  const features = ["avx2", "avx512_vnni", "avx_vnni", "asimddp", "i8mm"].filter((name) => new RegExp(`\\b${name}\\b`).test(flags));
+  return { cpu: list[0]?.model.trim() ?? "unknown", arch: arch(), cores: list.length, features, load: loadavg()[0] };
+}
+
+// Turns are kept to 4 significant digits: results.json stays small and differences in it readable.
+function roundNumbers(_key, value) {
+  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
+}
