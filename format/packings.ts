@@ -5,11 +5,12 @@
  *   row of the constants table: [packing, fileOffset, fileBytes, address, packedBytes, encoding, p0, p1, p2]
  *
  * COPY            canonical = packed.
- * GEMM_I8         canonical int8 [N][S][L], N outputs, S segments of L values each (p0 = N, p1 = S, p2 = L).
- *                 packed    plain:   [⌈N/8⌉][K/2][8 outputs][2 k]
+ * GEMM_I8         canonical int8 [G][N][S][L]: G groups (told by the size), N outputs a group, S segments of L values each
+ *                 (p0 = N, p1 = S, p2 = L). Each group is packed by itself, one after the other:
+ *                           plain:   [⌈N/8⌉][K/2][8 outputs][2 k]
  *                           relaxed: [⌈N/8⌉][K/4][8 outputs][4 k]
  *                 K = gemmDepth(S, L): each segment padded to an even length, the whole to a multiple of 4, with zeros.
- * GEMM_F32        canonical float32 [N][K] (p0 = N, p1 = K); packed [⌈N/8⌉][K][8], zero padded.
+ * GEMM_F32        canonical float32 [G][N][K] (p0 = N, p1 = K); packed [G][⌈N/8⌉][K][8], zero padded.
  * DEPTHWISE_I8    canonical int8 [C][T], T = taps in row-major order (p0 = C, p1 = T);
  *                 packed int16 [⌈C/8⌉][T][8], zero padded.
  * DEPTHWISE_3X3_I8 canonical int8 [C][9] (p0 = C); packed int16, 192 bytes for each 8 channels: for each kernel column x
@@ -46,11 +47,17 @@ export function gemmDepth(segments: i32, length: i32): i32 {
   return (segments * ((length + 1) & ~1) + 3) & ~3;
 }
 
-/** Bytes of a packed constant, or -1 for an unknown packing. `fileBytes` is the canonical size. */
+/** Groups in a canonical constant of `fileBytes` for GEMM_I8 or GEMM_F32 (p1·p2 values of a row; p2 = 0 for GEMM_F32). */
+export function packedGroups(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
+  const group = packing == GEMM_I8 ? p0 * p1 * p2 : p0 * p1 * 4;
+  return group > 0 ? fileBytes / group : 0;
+}
+
+/** Bytes of a packed constant, or -1 for an unknown packing. `fileBytes` is the canonical size, of whole groups. */
 export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
   if (packing == COPY) return fileBytes;
-  if (packing == GEMM_I8) return ((p0 + 7) & ~7) * gemmDepth(p1, p2);
-  if (packing == GEMM_F32) return ((p0 + 7) & ~7) * p1 * 4;
+  if (packing == GEMM_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * gemmDepth(p1, p2);
+  if (packing == GEMM_F32) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * p1 * 4;
   if (packing == DEPTHWISE_I8) return ((p0 + 7) & ~7) * p1 * 2;
   if (packing == DEPTHWISE_3X3_I8) return ((p0 + 7) & ~7) * 24;
   if (packing == DEPTHWISE_F32) return ((p0 + 3) & ~3) * p1 * 4;

@@ -62,6 +62,7 @@ export class Graph {
   private nodeList: Node[] = [];
   private inputList: Value[] = [];
   private outputList: Value[] = [];
+  private outputNameList: readonly string[] = [];
   private readonly names = new Set<string>();
 
   constructor(name: string) {
@@ -79,6 +80,11 @@ export class Graph {
 
   get outputs(): readonly Value[] {
     return this.outputList;
+  }
+
+  /** The names under which the model's users know the outputs, whatever values passes put in their places. */
+  get outputNames(): readonly string[] {
+    return this.outputNameList;
   }
 
   /** A name that no value has yet: `base`, or `base.1`, `base.2`, …. */
@@ -209,9 +215,10 @@ export class Graph {
     this.outputList = this.outputList.map((output) => (output === old ? value : output));
   }
 
-  /** Sets the graph's outputs. */
-  setOutputs(outputs: readonly Value[]): void {
+  /** Sets the graph's outputs; their names, unless given, are the values'. */
+  setOutputs(outputs: readonly Value[], names: readonly string[] = outputs.map(({ name }) => name)): void {
     this.outputList = [...outputs];
+    this.outputNameList = names;
   }
 
   /** Puts the nodes into a topological order (stable); throws where the graph has a cycle. */

@@ -1,0 +1,74 @@
+/**
+ * Gives every region its address: constants one after the other, arena pieces by lifetime.
+ *
+ * A piece lives from the step that first touches it to the step that last does; inputs from the start, outputs to the end. Pieces
+ * are placed largest first at the lowest offset that no living neighbour covers (greedy by size, Pisarchyk and Lee 2020).
+ */
+import { ALIGNMENT } from "../../format/memory.ts";
+import type { Program, Region } from "../lower/program.ts";
+
+/** Addresses of all regions, as offsets in the data region. */
+export interface Placing {
+  readonly addresses: ReadonlyMap<Region, number>;
+  readonly constantsBytes: number;
+  readonly arenaBytes: number;
+  /** Size of the largest constant in the file. */
+  readonly stagingBytes: number;
+}
+
+interface Lifetime {
+  readonly region: Region;
+  first: number;
+  last: number;
+  address: number;
+}
+
+/** Places all regions that a program uses. */
+export function placeRegions(program: Program): Placing {
+  const addresses = new Map<Region, number>();
+  const lifetimes = lifetimesOf(program);
+  let constantsBytes = 0;
+  let stagingBytes = 0;
+  for (const { region } of lifetimes) {
+    if (!region.constant) continue;
+    addresses.set(region, constantsBytes);
+    constantsBytes = align(constantsBytes + region.bytes);
+    stagingBytes = Math.max(stagingBytes, region.constant.bytes.length);
+  }
+  const placed: Lifetime[] = [];
+  const pieces = lifetimes.filter(({ region }) => !region.constant).sort((a, b) => b.region.bytes - a.region.bytes || a.region.id - b.region.id);
+  let arenaBytes = 0;
+  for (const piece of pieces) {
+    const neighbours = placed.filter((other) => other.first <= piece.last && piece.first <= other.last).sort((a, b) => a.address - b.address);
+    let address = 0;
+    for (const other of neighbours) {
+      if (address + piece.region.bytes <= other.address) break;
+      address = Math.max(address, align(other.address + other.region.bytes));
+    }
+    piece.address = address;
+    placed.push(piece);
+    arenaBytes = Math.max(arenaBytes, align(address + piece.region.bytes));
+    addresses.set(piece.region, constantsBytes + address);
+  }
+  return { addresses, constantsBytes, arenaBytes: Math.max(arenaBytes, ALIGNMENT), stagingBytes };
+}
+
+/** Lifetimes of the regions in use, in order of first use. */
+function lifetimesOf(program: Program): Lifetime[] {
+  const found = new Map<Region, Lifetime>();
+  const touch = (region: Region, step: number): void => {
+    const lifetime = found.get(region);
+    if (!lifetime) found.set(region, { region, first: step, last: step, address: 0 });
+    else lifetime.last = Math.max(lifetime.last, step);
+  };
+  for (const { reference } of program.inputs) touch(reference.region, -1);
+  program.steps.forEach((step, i) => {
+    for (const field of Object.values(step.fields)) if (typeof field === "object") touch(field.region, i);
+  });
+  for (const { reference } of program.outputs) touch(reference.region, program.steps.length);
+  return [...found.values()];
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
