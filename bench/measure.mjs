@@ -19,7 +19,8 @@ import { median, medianRatio, quantile } from "./statistics.mjs";
  * @param {{ files: Record<string, string>, errors: Record<string, string> }} compiled
  * @param {Settings} settings
  * @param {(text: string) => void} progress
- * @returns {Promise<object[]>} one row per contestant, in the list's order; a row without figures has `error`
+ * @returns {Promise<object[]>} one row per contestant, in the list's order; a row without figures has `error`: it was not compiled, threw,
+ *   or its outputs differ from the reference's by more than they are
  */
 export async function measureModel(model, compiled, settings, progress) {
   const task = { range: model.range, shapes: model.shapes, ...settings };
@@ -42,6 +43,9 @@ export async function measureModel(model, compiled, settings, progress) {
     const result = warm.results.find((candidate) => candidate.id === id);
     if (result === undefined) return { id, label, error: warm.errors[id] ?? compiled.errors[kind] ?? "not measured" };
     const turns = result.turnsMs;
+    if (result.agreement !== undefined && result.agreement.sqnrDb !== null && result.agreement.sqnrDb < 0) {
+      return { id, label, error: `its outputs are not those of the model: SQNR ${result.agreement.sqnrDb.toFixed(1)} dB` };
+    }
     return {
       id,
       label,

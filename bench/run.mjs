@@ -128,7 +128,8 @@ function describeMachine() {
   return { cpu: list[0]?.model.trim() ?? "unknown", arch: arch(), cores: list.length, features, load: loadavg()[0] };
 }
 
-// Turns are kept to 4 significant digits: results.json stays small and differences in it readable.
-function roundNumbers(_key, value) {
+// Single turns are left out and numbers kept to 4 significant digits: results.json stays small and differences in it readable.
+function roundNumbers(key, value) {
+  if (key === "turnsMs") return undefined;
   return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
 }

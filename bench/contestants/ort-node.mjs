@@ -4,7 +4,7 @@ import { openSession } from "./ort.mjs";
 
 export async function load(path) {
   const { default: ort } = await import("onnxruntime-node");
-  return openSession(ort, path, { executionProviders: ["cpu"], intraOpNumThreads: 1, interOpNumThreads: 1 });
+  return openSession(ort, "node", path, { executionProviders: ["cpu"], intraOpNumThreads: 1, interOpNumThreads: 1 });
 }
 
 export function version() {

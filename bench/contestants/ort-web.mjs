@@ -8,7 +8,7 @@ const PACKAGE = new URL("../node_modules/onnxruntime-web/", import.meta.url);
 export async function load(path) {
   const ort = await import("onnxruntime-web");
   ort.env.wasm.numThreads = 1;
-  return openSession(ort, path, { executionProviders: ["wasm"] });
+  return openSession(ort, "web", path, { executionProviders: ["wasm"] });
 }
 
 export function version() {

@@ -8,8 +8,15 @@ const ARRAY_DTYPES = new Map([
   [BigInt64Array, "int64"],
 ]);
 
-/** Opens a session on one thread of the CPU. `ort` is the package's own module object. */
-export async function openSession(ort, path, options) {
+/**
+ * Opens a session. `ort` is the module object of the package `own`, which is "web" or "node".
+ *
+ * Both packages register a backend in onnxruntime-common. Loaded as one instance of it, the second package would silently run on the
+ * first one's backend: that is refused here. Imported as ES module and as CommonJS they have an instance each.
+ */
+export async function openSession(ort, own, path, options) {
+  const strangers = Object.keys(ort.env.versions).filter((name) => name !== "common" && name !== own);
+  if (strangers.length > 0) throw new Error(`onnxruntime-${own} shares its registry with onnxruntime-${strangers.join(", ")}`);
   const session = await ort.InferenceSession.create(path, { ...options, graphOptimizationLevel: "all", logSeverityLevel: 3 });
   const inputs = session.inputMetadata.map(({ name, type, shape }) => ({ name, dtype: type, shape }));
   const tensors = new WeakMap();
