@@ -47,6 +47,12 @@ export function scratchBytes(rowBlock: i32, depth: i32): i32 {
   return (rowBlock + 6) * depth * 4 + 64;
 }
 
+/** The ROW_BLOCK to compile with: panels of at most 48 KB, and no more rows than the output has pixels. */
+export function rowBlock(depth: number, pixels: number): number {
+  const fitting = Math.max(1, Math.floor(2048 / depth));
+  return 6 * Math.min(fitting, Math.ceil(pixels / 6));
+}
+
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
   e.check(w[KERNEL_H]! > 0 && w[KERNEL_W]! > 0 && w[STRIDE_H]! > 0 && w[STRIDE_W]! > 0, "kernel and strides are positive");

@@ -27,9 +27,9 @@ export const MIN = 17;
 export const MAX = 18;
 export const WORDS = 19;
 
-/** Bytes of SCRATCH: B packed as GEMM_F32 of N outputs and one panel of 6 rows of A. */
+/** Bytes of SCRATCH: B packed as GEMM_F32 of N outputs, one panel of 6 rows of A, N zeros. */
 export function scratchBytes(m: i32, n: i32, k: i32): i32 {
-  return (((n + 7) & ~7) + 6) * k * 4 + 64;
+  return (((n + 7) & ~7) + 6) * k * 4 + ((n + 7) & ~7) * 4 + 64;
 }
 
 /** What the step touches. */
