@@ -26,7 +26,6 @@ export function compileModel(model, cli, node) {
   const folder = join(ROOT, "build/bench", model.name);
   mkdirSync(folder, { recursive: true });
   try {
-    if (!existsSync(cli)) throw new Error("the command line is not built: npm run build");
     prepareCalibration(model, node);
   } catch (error) {
     for (const kind of Object.keys(TARGETS)) errors[kind] = error.message;

@@ -8,13 +8,15 @@ const SPEED_GOALS = [
   { ours: "eqm-float32", peer: "ort-web-float32", atLeast: 1 },
 ];
 const COLD_LIMIT_MS = 100;
+const RUNTIME_LIMIT_BYTES = 60_000;
 const FLOAT_TOLERANCE = 1e-4;
 
 /**
  * @param {Record<string, object[]>} models rows by model name, as measureModel gives them
+ * @param {Record<string, { modules: { name: string, gzipBytes: number }[] }>} downloads by runtime, as measureDownloads gives them
  * @returns {{ goal: string, measured: string, met: boolean }[]} one entry per goal that could be judged
  */
-export function judge(models) {
+export function judge(models, downloads) {
   const verdicts = [];
   for (const name of SPEED_MODELS) {
     const rows = models[name];
@@ -45,6 +47,13 @@ export function judge(models) {
       goal: `${name}: eqm float within ${FLOAT_TOLERANCE} · max of onnxruntime's output`,
       measured: error.toExponential(1),
       met: error <= FLOAT_TOLERANCE,
+    });
+  }
+  for (const { name, gzipBytes } of downloads.eqm?.modules ?? []) {
+    verdicts.push({
+      goal: `runtime ${name} at most ${RUNTIME_LIMIT_BYTES / 1000} KB gzip`,
+      measured: `${(gzipBytes / 1000).toFixed(1)} KB`,
+      met: gzipBytes <= RUNTIME_LIMIT_BYTES,
     });
   }
   return verdicts;

@@ -1,6 +1,7 @@
 /** One model measured: the interleaved run, the cold starts and the sizes, each in processes of their own. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { CONTESTANTS, importRuntime } from "./contestants/list.mjs";
@@ -85,27 +86,31 @@ function measureColdStarts(contestants, task, { node, coldStarts }, progress) {
 }
 
 function modelSizes(path) {
-  const bytes = readFileSync(path);
-  return { modelBytes: bytes.length, modelGzipBytes: gzipSync(bytes, { level: 9 }).length };
+  const { bytes, gzipBytes } = sizeOf(path);
+  return { modelBytes: bytes, modelGzipBytes: gzipBytes };
 }
 
 /**
  * What a page fetches to run each contestant, models apart, and its version.
  *
- * @returns {Promise<Record<string, { version: string, files: { name: string, bytes: number, gzipBytes: number }[] }>>} by runtime
+ * @returns {Promise<Record<string, { version: string, files: Sized[], modules: Sized[] }>>} by runtime
+ *
+ * @typedef {{ name: string, bytes: number, gzipBytes: number }} Sized
  */
 export async function measureDownloads(settings) {
   const runtimes = [...new Set(CONTESTANTS.map(({ runtime }) => runtime))];
   const entries = [];
   for (const runtime of runtimes) {
-    const { version, downloads } = await importRuntime(runtime);
-    const files = downloads(settings).map((path) => {
-      const bytes = readFileSync(path);
-      return { name: path.split(/[\\/]/).at(-1), bytes: bytes.length, gzipBytes: gzipSync(bytes, { level: 9 }).length };
-    });
-    entries.push([runtime, { version: version(settings), files }]);
+    const { version, downloads, modules = () => [] } = await importRuntime(runtime);
+    const files = downloads(settings).map(sizeOf);
+    entries.push([runtime, { version: version(settings), files, modules: modules(settings).map(sizeOf) }]);
   }
   return Object.fromEntries(entries);
+}
+
+function sizeOf(path) {
+  const bytes = readFileSync(path);
+  return { name: basename(path), bytes: bytes.length, gzipBytes: gzipSync(bytes, { level: 9 }).length };
 }
 
 // A child's last line is its result: a peer may print before it.

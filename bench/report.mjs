@@ -1,7 +1,7 @@
 /** The results as Markdown: what bench/RESULTS.md holds and what the terminal shows. */
 import { CONTESTANTS } from "./contestants/list.mjs";
 
-const HEADINGS = ["contestant", "median ms", "10–90 %", "ratio", "load ms", "first run ms", "cold ms", "peak MB", "model KB", "SQNR dB"];
+const HEADINGS = ["contestant", "median ms", "10–90 %", "ratio", "load ms", "first run ms", "cold ms", "peak MB", "model KB", "of .onnx", "SQNR dB"];
 
 /**
  * @param {object} results as run.mjs gathers them: { command, date, machine, engine, downloads, models, goals }
@@ -31,6 +31,7 @@ export function markdown({ command, date, machine, engine, downloads, models, go
 }
 
 function modelTable(rows) {
+  const onnxBytes = rows.find(({ id }) => id === "ort-web-float32" || id === "ort-node-float32")?.modelBytes;
   const cells = rows.map((row) =>
     row.error === undefined
       ? [
@@ -43,6 +44,7 @@ function modelTable(rows) {
           significant(row.coldMs),
           (row.peakBytes / 1e6).toFixed(1),
           significant(row.modelBytes / 1e3),
+          onnxBytes === undefined ? "–" : `${((100 * row.modelBytes) / onnxBytes).toFixed(1)} %`,
           row.agreement === undefined ? "–" : row.agreement.sqnrDb === null ? "exact" : row.agreement.sqnrDb.toFixed(1),
         ]
       : [row.label, ...HEADINGS.slice(1).map(() => "–")],

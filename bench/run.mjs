@@ -21,10 +21,10 @@ const HELP = `npm run bench [-- options]
   --seconds S      and at least S seconds per model (default 10; never more than ten times that)
   --quick          a smoke test: 5 rounds, one cold start, the first model only; writes no files unless --output is given
   --json           the results as one JSON object on stdout, progress on stderr
-  --output DIR     where RESULTS.md and results.json go (default bench/)
+  --output DIR     where RESULTS.md and results.json go, an existing folder (default bench/)
   --dist DIR       a built eqm (default dist/)
 
-Exit code 1 when a contestant did not run, 2 for wrong usage.`;
+Exit code 1 when a contestant did not run, 2 for wrong usage or a missing build.`;
 
 const FULL = { warmMs: 1000, turnMs: 10, minRounds: 30, minSeconds: 10, maxSeconds: 100, coldStarts: 7 };
 const QUICK = { warmMs: 100, turnMs: 2, minRounds: 5, minSeconds: 0, maxSeconds: 20, coldStarts: 1 };
@@ -47,6 +47,11 @@ async function main(args) {
     console.error("the peers are not installed: npm ci --ignore-scripts --prefix bench");
     return 2;
   }
+  for (const file of ["cli.js", "index.js"]) {
+    if (existsSync(join(options.settings.dist, file))) continue;
+    console.error(`${file} is not built: npm run build`);
+    return 2;
+  }
 
   const progress = (text) => console.error(text);
   const { settings, models } = options;
@@ -63,15 +68,15 @@ async function main(args) {
     results.models[model.name] = await measureModel(model, compiled, settings, progress);
   }
   results.downloads = await measureDownloads(settings);
-  results.goals = judge(results.models);
+  results.goals = judge(results.models, results.downloads);
 
-  const text = markdown(results);
-  const json = JSON.stringify(results, roundNumbers);
+  const published = JSON.parse(JSON.stringify(results, roundNumbers));
+  const text = markdown(published);
   if (options.output !== undefined) {
     writeFileSync(join(options.output, "RESULTS.md"), text);
-    writeFileSync(join(options.output, "results.json"), `${JSON.stringify(JSON.parse(json), null, 1)}\n`);
+    writeFileSync(join(options.output, "results.json"), `${JSON.stringify(published, null, 1)}\n`);
   }
-  console.log(options.json ? json : text);
+  console.log(options.json ? JSON.stringify(published) : text);
 
   const failed = Object.values(results.models).flat().filter(({ error }) => error !== undefined);
   for (const { label, error } of failed) console.error(`${label} did not run: ${error}`);

@@ -1,5 +1,5 @@
 /** eqm itself, as built into dist/. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -15,4 +15,9 @@ export function version() {
 
 export function downloads({ dist }) {
   return [join(dist, "index.js")];
+}
+
+/** The runtime's plain build, which the entry carries inside. */
+export function modules({ dist }) {
+  return [join(dist, "plain.wasm"), join(dist, "../build/plain.wasm")].filter((path) => existsSync(path)).slice(0, 1);
 }

@@ -6,6 +6,7 @@
  *   load(path, { dist }) → { inputs, run, dispose }   run(feeds) gives Record<name, TypedArray>, or a promise of one where the peer has no other
  *   version({ dist })    → string
  *   downloads({ dist })  → paths of what a page has to fetch, or [] where a page cannot run it
+ *   modules({ dist })    → optional: paths of .wasm files that the downloads carry inside
  *
  * where `inputs` is { name, dtype, shape }[] with numbers and symbolic names, and every run is on one thread.
  */
