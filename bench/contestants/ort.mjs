@@ -24,9 +24,8 @@ export async function openSession(ort, own, path, options) {
     inputs,
     async run(feeds) {
       // The tensors are made once: the inputs of a benchmark do not change, and a caller can keep them too.
-      let fed = tensors.get(feeds);
-      if (fed === undefined) tensors.set(feeds, (fed = tensorsOf(ort, inputs, feeds)));
-      const results = await session.run(fed);
+      if (!tensors.has(feeds)) tensors.set(feeds, tensorsOf(ort, inputs, feeds));
+      const results = await session.run(tensors.get(feeds));
       return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, tensor.data]));
     },
     dispose: () => session.release(),
