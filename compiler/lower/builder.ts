@@ -7,8 +7,8 @@
 import { packedBytes } from "../../format/packings.ts";
 import * as Packing from "../../format/packings.ts";
 import { dtypeBytes, elementCount, type Tensor } from "../../host/tensor.ts";
-import { type Node, typeOf, type Value } from "../ir/graph.ts";
-import { type Layout, type PackedConstant, type Placement, type Reference, type Region, type Step, tensorBytes } from "./program.ts";
+import { type Node, typeOf, type Value, type ValueType } from "../ir/graph.ts";
+import { type Layout, type PackedConstant, type Placement, type Reference, type Region, type Step, tensorBytes } from "./lowered.ts";
 
 /** An int8 value with the scale and zero point that give its real value, (q − zeroPoint)·scale. */
 export interface QuantizedOperand {
@@ -64,8 +64,7 @@ export class Builder {
 
   /** A new place for a value, for the caller's steps to fill. */
   define(value: Value): Reference {
-    const { dtype, shape } = typeOf(value);
-    const reference = { region: this.region(dtypeBytes(dtype) * elementCount(shape)), offsetBytes: 0 };
+    const reference = { region: this.region(this.byteSize(typeOf(value))), offsetBytes: 0 };
     this.place(value, reference);
     return reference;
   }
@@ -89,6 +88,11 @@ export class Builder {
       },
     };
     this.placements.set(value.name, placement);
+  }
+
+  /** Bytes of a tensor of this type. */
+  byteSize({ dtype, shape }: ValueType): number {
+    return dtypeBytes(dtype) * elementCount(shape);
   }
 
   /** A piece of the arena. */
@@ -131,11 +135,6 @@ export class Builder {
       throw new Error(`unreachable: a step of opcode ${opcode} has ${given.size} of ${layout.WORDS - 2} words: ${Object.keys(all).join(" ")}`);
     }
     this.steps.push({ opcode, layout, fields: all, writes, scratch, node: this.node });
-  }
-
-  /** The int8 value behind a DequantizeLinear with one scale, or null where there is none. */
-  quantized(value: Value): QuantizedOperand | null {
-    return quantizedOperand(value);
   }
 }
 

@@ -1,5 +1,5 @@
 /** Turns placed steps into the words of format/plan.ts. */
-import type { Step } from "../lower/program.ts";
+import type { Step } from "../lower/lowered.ts";
 import type { Placing } from "./place.ts";
 
 /** The words of one step: [opcode, length, fields…]. */

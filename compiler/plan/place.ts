@@ -5,15 +5,13 @@
  * are placed largest first at the lowest offset that no living neighbour covers (greedy by size, Pisarchyk and Lee 2020).
  */
 import { ALIGNMENT } from "../../format/memory.ts";
-import type { Program, Region } from "../lower/program.ts";
+import type { Lowered, Region } from "../lower/lowered.ts";
 
 /** Addresses of all regions, as offsets in the data region. */
 export interface Placing {
   readonly addresses: ReadonlyMap<Region, number>;
   readonly constantsBytes: number;
   readonly arenaBytes: number;
-  /** Size of the largest constant in the file. */
-  readonly stagingBytes: number;
 }
 
 interface Lifetime {
@@ -24,16 +22,14 @@ interface Lifetime {
 }
 
 /** Places all regions that a program uses. */
-export function placeRegions(program: Program): Placing {
+export function placeRegions(program: Lowered): Placing {
   const addresses = new Map<Region, number>();
   const lifetimes = lifetimesOf(program);
   let constantsBytes = 0;
-  let stagingBytes = 0;
   for (const { region } of lifetimes) {
     if (!region.constant) continue;
     addresses.set(region, constantsBytes);
     constantsBytes = align(constantsBytes + region.bytes);
-    stagingBytes = Math.max(stagingBytes, region.constant.bytes.length);
   }
   const placed: Lifetime[] = [];
   const pieces = lifetimes.filter(({ region }) => !region.constant).sort((a, b) => b.region.bytes - a.region.bytes || a.region.id - b.region.id);
@@ -50,11 +46,11 @@ export function placeRegions(program: Program): Placing {
     arenaBytes = Math.max(arenaBytes, align(address + piece.region.bytes));
     addresses.set(piece.region, constantsBytes + address);
   }
-  return { addresses, constantsBytes, arenaBytes: Math.max(arenaBytes, ALIGNMENT), stagingBytes };
+  return { addresses, constantsBytes, arenaBytes: Math.max(arenaBytes, ALIGNMENT) };
 }
 
 /** Lifetimes of the regions in use, in order of first use. */
-function lifetimesOf(program: Program): Lifetime[] {
+function lifetimesOf(program: Lowered): Lifetime[] {
   const found = new Map<Region, Lifetime>();
   const touch = (region: Region, step: number): void => {
     const lifetime = found.get(region);

@@ -63,8 +63,8 @@ export interface Port {
   readonly reference: Reference;
 }
 
-/** Everything the planner needs. */
-export interface Program {
+/** A lowered graph: everything the planner needs. */
+export interface Lowered {
   readonly steps: readonly Step[];
   readonly regions: readonly Region[];
   readonly inputs: readonly Port[];

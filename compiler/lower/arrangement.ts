@@ -1,0 +1,324 @@
+/**
+ * Lowering rules of operators that only move elements: views, strided copies, fills, gathers. They work on any element type, so
+ * on int8 as on float32: where operand and result have the same scale and zero point, the quantized form is moved.
+ */
+import * as Opcode from "../../format/opcodes.ts";
+import * as Fill from "../../format/steps/fill.ts";
+import * as Gather from "../../format/steps/gather.ts";
+import { dtypeBytes, dtypeCode, elementCount, type Tensor } from "../../host/tensor.ts";
+import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
+import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
+import { type Builder, quantizedOperand, quantizedResult } from "./builder.ts";
+import { emitCopy, emitTranspose, shifted } from "./movement.ts";
+import type { Reference } from "./lowered.ts";
+import { broadcastStrides, rowMajorStrides } from "./strides.ts";
+
+/** What a rule moves: the node's first operand and its results, in the form in which they exist. */
+interface Moved {
+  readonly x: Value;
+  readonly results: readonly Value[];
+}
+
+function movedInt8(node: Node): Moved | null {
+  const x = quantizedOperand(requiredInput(node, 0));
+  if (!x) return null;
+  const results: Value[] = [];
+  for (const output of node.outputs) {
+    const result = quantizedResult(output);
+    if (result?.scale !== x.scale || result.zeroPoint !== x.zeroPoint) return null;
+    results.push(result.value);
+  }
+  return { x: x.value, results };
+}
+
+type Rule = (builder: Builder, node: Node, moved: Moved, zeroPoint: number) => void;
+
+const RULES: Readonly<Record<string, Rule>> = {
+  Reshape: view,
+  Flatten: view,
+  Squeeze: view,
+  Unsqueeze: view,
+  Identity: view,
+  Dropout: view,
+  Transpose: transpose,
+  Expand: expand,
+  Slice: slice,
+  Split: split,
+  Pad: pad,
+  Tile: tile,
+  DepthToSpace: depthToSpace,
+  SpaceToDepth: spaceToDepth,
+  Gather: gather,
+};
+
+/** Operators that this file lowers, Concat included. */
+export const ARRANGEMENT_OPS: readonly string[] = [...Object.keys(RULES), "Concat"];
+
+/** Moves int8 values; false where the node's ends are not of one quantization. */
+export function lowerArrangementI8(builder: Builder, node: Node): boolean {
+  if (node.op === "Concat") return concatI8(builder, node);
+  const moved = movedInt8(node);
+  if (!moved) return false;
+  RULES[node.op]!(builder, node, moved, quantizedOperand(requiredInput(node, 0))!.zeroPoint);
+  return true;
+}
+
+/** Moves values of any type. */
+export function lowerArrangement(builder: Builder, node: Node): void {
+  if (node.op === "Concat") concat(builder, node, node.inputs as readonly Value[], node.outputs[0]!);
+  else RULES[node.op]!(builder, node, { x: requiredInput(node, 0), results: node.outputs }, 0);
+}
+
+function elementBytes(value: Value): number {
+  return dtypeBytes(typeOf(value).dtype);
+}
+
+function view(builder: Builder, _node: Node, { x, results }: Moved): void {
+  builder.place(results[0]!, builder.reference(x));
+}
+
+function transpose(builder: Builder, node: Node, { x, results }: Moved): void {
+  const perm = (node.attributes.perm as readonly number[] | undefined) ?? typeOf(x).shape.map((_, i, all) => all.length - 1 - i);
+  const src = builder.reference(x);
+  emitTranspose(builder, src, typeOf(x), perm, builder.define(results[0]!));
+}
+
+function expand(builder: Builder, _node: Node, { x, results }: Moved): void {
+  const { shape } = typeOf(results[0]!);
+  const src = builder.reference(x);
+  emitCopy(builder, src, builder.define(results[0]!), elementBytes(x), shape, broadcastStrides(typeOf(x).shape, shape), rowMajorStrides(shape));
+}
+
+function tile(builder: Builder, _node: Node, { x, results }: Moved): void {
+  const source = typeOf(x).shape;
+  const { shape } = typeOf(results[0]!);
+  // Each axis becomes two: the repetition, which the source does not move along, and the axis itself.
+  const own = rowMajorStrides(source);
+  const target = rowMajorStrides(shape);
+  const dims = source.flatMap((d, i) => [d === 0 ? 0 : shape[i]! / d, d]);
+  const src = builder.reference(x);
+  emitCopy(
+    builder,
+    src,
+    builder.define(results[0]!),
+    elementBytes(x),
+    dims,
+    source.flatMap((_, i) => [0, own[i]!]),
+    source.flatMap((d, i) => [target[i]! * d, target[i]!]),
+  );
+}
+
+function integers(value: Value | null | undefined): readonly number[] | null {
+  return value?.constant ? Array.from(value.constant.data as ArrayLike<number | bigint>, Number) : null;
+}
+
+function slice(builder: Builder, node: Node, { x, results }: Moved): void {
+  const { shape } = typeOf(x);
+  const starts = integers(node.inputs[1])!;
+  const axes = integers(node.inputs[3]) ?? starts.map((_, i) => i);
+  const steps = integers(node.inputs[4]) ?? starts.map(() => 1);
+  const strides = [...rowMajorStrides(shape)];
+  const own = rowMajorStrides(shape);
+  let offset = 0;
+  axes.forEach((given, i) => {
+    const axis = given < 0 ? given + shape.length : given;
+    const size = shape[axis]!;
+    const raw = starts[i]! < 0 ? starts[i]! + size : starts[i]!;
+    const start = steps[i]! > 0 ? Math.max(0, Math.min(size, raw)) : Math.max(0, Math.min(size - 1, raw));
+    offset += start * own[axis]!;
+    strides[axis] = own[axis]! * steps[i]!;
+  });
+  const result = typeOf(results[0]!).shape;
+  const src = builder.reference(x);
+  emitCopy(builder, shifted(src, offset, elementBytes(x)), builder.define(results[0]!), elementBytes(x), result, strides, rowMajorStrides(result));
+}
+
+function split(builder: Builder, node: Node, { x, results }: Moved): void {
+  const { shape } = typeOf(x);
+  const given = numberAttribute(node, "axis", 0);
+  const axis = given < 0 ? given + shape.length : given;
+  const strides = rowMajorStrides(shape);
+  const src = builder.reference(x);
+  let at = 0;
+  for (const result of results) {
+    const part = typeOf(result).shape;
+    emitCopy(builder, shifted(src, at * strides[axis]!, elementBytes(x)), builder.define(result), elementBytes(x), part, strides, rowMajorStrides(part));
+    at += part[axis]!;
+  }
+}
+
+function pad(builder: Builder, node: Node, { x, results }: Moved, zeroPoint: number): void {
+  const { shape } = typeOf(x);
+  const result = typeOf(results[0]!);
+  const bytes = elementBytes(x);
+  const values = integers(node.inputs[1])!;
+  const axes = (integers(node.inputs[3]) ?? shape.map((_, i) => i)).map((axis) => (axis < 0 ? axis + shape.length : axis));
+  const before = shape.map((_, i) => (axes.includes(i) ? values[axes.indexOf(i)]! : 0));
+  const after = shape.map((_, i) => (axes.includes(i) ? values[axes.length + axes.indexOf(i)]! : 0));
+  const mode = stringAttribute(node, "mode", "constant");
+  let src = builder.reference(x);
+  if (mode !== "constant") {
+    // Axis by axis, each by its table of source positions.
+    let current = shape;
+    shape.forEach((_, axis) => {
+      if (before[axis] === 0 && after[axis] === 0) return;
+      const length = current[axis]!;
+      const positions = Array.from({ length: length + before[axis]! + after[axis]! }, (_, i) => reflectedPosition(mode, i - before[axis]!, length));
+      const next = current.map((d, i) => (i === axis ? positions.length : d));
+      const last = next.every((d, i) => d === result.shape[i]);
+      const dst = last ? builder.define(results[0]!) : { region: builder.region(elementCount(next) * bytes), offsetBytes: 0 };
+      emitGather(builder, src, dst, constantIndices(builder, positions), "int32", current, axis, positions.length, bytes);
+      src = dst;
+      current = next;
+    });
+    if (!builder.isPlaced(results[0]!)) builder.place(results[0]!, src);
+    return;
+  }
+  const dst = builder.define(results[0]!);
+  emitPadValue(builder, node, dst, result.shape, bytes, typeOf(x).dtype, zeroPoint);
+  const own = rowMajorStrides(shape);
+  const target = rowMajorStrides(result.shape);
+  const cut = before.map((b) => Math.max(0, -b));
+  const dims = shape.map((d, i) => d - cut[i]! - Math.max(0, -after[i]!));
+  if (dims.some((d) => d <= 0)) return;
+  const from = cut.reduce((sum, c, i) => sum + c * own[i]!, 0);
+  const to = before.reduce((sum, b, i) => sum + Math.max(0, b) * target[i]!, 0);
+  emitCopy(builder, shifted(src, from, bytes), shifted(dst, to, bytes), bytes, dims, own, target);
+}
+
+function emitPadValue(builder: Builder, node: Node, dst: Reference, shape: readonly number[], bytes: number, dtype: Tensor["dtype"], zeroPoint: number): void {
+  const value = node.inputs[2];
+  if (value && !value.constant) {
+    emitCopy(
+      builder,
+      builder.reference(value),
+      dst,
+      bytes,
+      shape,
+      shape.map(() => 0),
+      rowMajorStrides(shape),
+    );
+    return;
+  }
+  const words = new Int32Array(2);
+  const real = value?.constant ? value.constant.data[0]! : 0;
+  const x = quantizedOperand(requiredInput(node, 0));
+  const isQuantized = dtype === "int8" && x !== null;
+  if (isQuantized) words[0] = Math.max(-128, Math.min(127, Math.round(Number(real) / x.scale) + zeroPoint));
+  else if (dtype === "float32") new Float32Array(words.buffer)[0] = Number(real);
+  else new BigInt64Array(words.buffer)[0] = BigInt(real);
+  if (elementCount(shape) > 0) builder.step(Opcode.FILL, Fill, { DST: dst, ELEMENT_BYTES: bytes, COUNT: elementCount(shape), VALUE_LOW: words[0]!, VALUE_HIGH: words[1]! });
+}
+
+/** Where position `i` of a padded axis of `length` elements comes from. */
+function reflectedPosition(mode: string, i: number, length: number): number {
+  if (mode === "edge") return Math.max(0, Math.min(length - 1, i));
+  if (mode === "wrap") return ((i % length) + length) % length;
+  const period = Math.max(1, 2 * (length - 1));
+  const at = ((i % period) + period) % period;
+  return at < length ? at : period - at;
+}
+
+function depthToSpace(builder: Builder, node: Node, { x, results }: Moved): void {
+  const [batch, height, width, depth] = typeOf(x).shape as readonly [number, number, number, number];
+  const block = numberAttribute(node, "blocksize", 1);
+  const channels = depth / (block * block);
+  const isColumnRow = stringAttribute(node, "mode", "DCR") === "CRD";
+  // N, H, by, W, bx, C in the result's order.
+  const [stepY, stepX, stepC] = isColumnRow ? [block, 1, block * block] : [block * channels, channels, 1];
+  const src = builder.reference(x);
+  emitCopy(
+    builder,
+    src,
+    builder.define(results[0]!),
+    elementBytes(x),
+    [batch, height, block, width, block, channels],
+    [height * width * depth, width * depth, stepY, depth, stepX, stepC],
+    rowMajorStrides([batch, height, block, width, block, channels]),
+  );
+}
+
+function spaceToDepth(builder: Builder, node: Node, { x, results }: Moved): void {
+  const [batch, height, width, channels] = typeOf(x).shape as readonly [number, number, number, number];
+  const block = numberAttribute(node, "blocksize", 1);
+  const dims = [batch, height / block, width / block, block, block, channels];
+  const src = builder.reference(x);
+  emitCopy(
+    builder,
+    src,
+    builder.define(results[0]!),
+    elementBytes(x),
+    dims,
+    [height * width * channels, block * width * channels, block * channels, width * channels, channels, 1],
+    rowMajorStrides(dims),
+  );
+}
+
+function gather(builder: Builder, node: Node, { x, results }: Moved): void {
+  const { shape } = typeOf(x);
+  const indices = requiredInput(node, 1);
+  const given = numberAttribute(node, "axis", 0);
+  const axis = given < 0 ? given + shape.length : given;
+  const src = builder.reference(x);
+  const places = builder.reference(indices);
+  const count = elementCount(typeOf(indices).shape);
+  const dst = builder.define(results[0]!);
+  if (elementCount(typeOf(results[0]!).shape) === 0) return;
+  emitGather(builder, src, dst, places, typeOf(indices).dtype as "int32" | "int64", shape, axis, count, elementBytes(x));
+}
+
+/** Emits one GATHER along an axis. */
+export function emitGather(
+  builder: Builder,
+  src: Reference,
+  dst: Reference,
+  indices: Reference,
+  indexType: "int32" | "int64",
+  shape: readonly number[],
+  axis: number,
+  count: number,
+  bytes: number,
+): void {
+  builder.step(Opcode.GATHER, Gather, {
+    SRC: src,
+    DST: dst,
+    INDICES: indices,
+    INDEX_DTYPE: dtypeCode(indexType),
+    OUTER: elementCount(shape.slice(0, axis)),
+    AXIS: shape[axis]!,
+    COUNT: count,
+    INNER_BYTES: elementCount(shape.slice(axis + 1)) * bytes,
+  });
+}
+
+function constantIndices(builder: Builder, positions: readonly number[]): Reference {
+  return builder.constant(0, { dtype: "int32", shape: [positions.length], data: Int32Array.from(positions) });
+}
+
+function concat(builder: Builder, node: Node, operands: readonly Value[], result: Value): void {
+  const { shape } = typeOf(result);
+  const given = numberAttribute(node, "axis", 0);
+  const axis = given < 0 ? given + shape.length : given;
+  const strides = rowMajorStrides(shape);
+  const places = operands.map((value) => builder.reference(value));
+  const dst = builder.define(result);
+  let at = 0;
+  operands.forEach((value, i) => {
+    const part = typeOf(value).shape;
+    emitCopy(builder, places[i]!, shifted(dst, at * strides[axis]!, elementBytes(result)), elementBytes(result), part, rowMajorStrides(part), strides);
+    at += part[axis]!;
+  });
+}
+
+function concatI8(builder: Builder, node: Node): boolean {
+  const result = quantizedResult(node.outputs[0]!);
+  const operands = node.inputs.map((value) => quantizedOperand(value!));
+  if (!result || operands.some((x) => x?.scale !== result.scale || x.zeroPoint !== result.zeroPoint)) return false;
+  concat(
+    builder,
+    node,
+    operands.map((x) => x!.value),
+    result.value,
+  );
+  return true;
+}

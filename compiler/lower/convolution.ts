@@ -1,0 +1,172 @@
+/** Lowers Conv and fully connected layers (Gemm, MatMul with constant weights): dense, grouped and depthwise, float32 and int8. */
+import { FLOAT32, INT8 } from "../../format/dtypes.ts";
+import * as Opcode from "../../format/opcodes.ts";
+import * as Packing from "../../format/packings.ts";
+import * as ConvF32 from "../../format/steps/conv-f32.ts";
+import * as ConvI8 from "../../format/steps/conv-i8.ts";
+import * as DepthwiseF32 from "../../format/steps/depthwise-f32.ts";
+import * as DepthwiseI8 from "../../format/steps/depthwise-i8.ts";
+import type { Builder } from "./builder.ts";
+import type { ImageShape, Window } from "./geometry.ts";
+import { floatBits, type Reference } from "./lowered.ts";
+import { type QuantizedWeights, quantizedClamp, type Rescale } from "./rescale.ts";
+
+/** A convolution without its arithmetic. Images have depth 1; `weights` rows are [outputs][kernelH][kernelW][inputs of a group]. */
+export interface ConvolutionShape {
+  readonly input: ImageShape;
+  readonly output: ImageShape;
+  readonly window: Window;
+  readonly groups: number;
+}
+
+/** One fully connected layer over `rows` rows as a 1×1 convolution. */
+export function fullyConnected(rows: number, depth: number, outputs: number): ConvolutionShape {
+  const one = [1, 1, 1] as const;
+  const zero = [0, 0, 0] as const;
+  return {
+    input: { batch: 1, depth: 1, height: 1, width: rows, channels: depth },
+    output: { batch: 1, depth: 1, height: 1, width: rows, channels: outputs },
+    window: { kernel: one, strides: one, dilations: one, padsBegin: zero, padsEnd: zero },
+    groups: 1,
+  };
+}
+
+/** Whether each output channel sees one input channel, its own. */
+export function isDepthwise({ input, output, groups }: ConvolutionShape): boolean {
+  return groups > 1 && groups === input.channels && groups === output.channels;
+}
+
+function windowFields({ input, output, window }: ConvolutionShape): Record<string, number> {
+  return {
+    BATCH: input.batch,
+    IN_H: input.height,
+    IN_W: input.width,
+    OUT_H: output.height,
+    OUT_W: output.width,
+    KERNEL_H: window.kernel[1],
+    KERNEL_W: window.kernel[2],
+    STRIDE_H: window.strides[1],
+    STRIDE_W: window.strides[2],
+    DILATION_H: window.dilations[1],
+    DILATION_W: window.dilations[2],
+    PAD_TOP: window.padsBegin[1],
+    PAD_LEFT: window.padsBegin[2],
+  };
+}
+
+/** Emits an int8 convolution. `result` null: float32 outputs. */
+export function emitConvI8(
+  builder: Builder,
+  shape: ConvolutionShape,
+  src: Reference,
+  dst: Reference,
+  weights: QuantizedWeights,
+  { bias, scale, isBounded }: Rescale,
+  inZero: number,
+  clamp: { readonly low: number; readonly high: number },
+  result: { readonly scale: number; readonly zeroPoint: number } | null,
+): void {
+  const { input, output, window, groups } = shape;
+  const channels = { dtype: "int32", shape: [output.channels], data: bias } as const;
+  const shared = {
+    SRC: src,
+    DST: dst,
+    BIAS: builder.constant(Packing.CHANNELS_32, channels, output.channels),
+    SCALE: builder.constant(Packing.CHANNELS_32, { dtype: "float32", shape: [output.channels], data: scale }, output.channels),
+    ...windowFields(shape),
+    IN_ZERO: inZero,
+    BOUNDED: isBounded ? 1 : 0,
+  };
+  const tensor = { dtype: "int8", shape: [weights.values.length], data: weights.values } as const;
+  const bounds = result ? quantizedClamp(clamp.low, clamp.high, result.scale, result.zeroPoint) : null;
+  if (isDepthwise(shape) && result && bounds) {
+    const [, kernelH, kernelW] = window.kernel;
+    const rolling = kernelH === 3 && kernelW === 3 && window.dilations[1] === 1 && window.dilations[2] === 1 && window.strides[1] === window.strides[2] && window.strides[1] <= 2;
+    const taps = kernelH * kernelW;
+    builder.step(
+      Opcode.DEPTHWISE_I8,
+      DepthwiseI8,
+      {
+        ...shared,
+        WEIGHTS: builder.constant(rolling ? Packing.DEPTHWISE_3X3_I8 : Packing.DEPTHWISE_I8, tensor, output.channels, rolling ? 0 : taps),
+        CHANNELS: output.channels,
+        OUT_ZERO: result.zeroPoint,
+        MIN: bounds.min,
+        MAX: bounds.max,
+        ROLLING: rolling ? 1 : 0,
+      },
+      ["DST"],
+      DepthwiseI8.scratchBytes(kernelH, input.width, output.width, kernelW, window.strides[2], window.dilations[2], window.padsBegin[2], output.channels),
+    );
+    return;
+  }
+  const segments = ConvI8.segments(window.kernel[1], window.kernel[2], input.channels, groups, window.dilations[2], input.channels);
+  const length = ConvI8.segmentLength(window.kernel[2], input.channels, groups, window.dilations[2], input.channels);
+  const depth = Packing.gemmDepth(segments, length);
+  const rowBlock = ConvI8.rowBlock(depth, output.height * output.width);
+  builder.step(
+    Opcode.CONV_I8,
+    ConvI8,
+    {
+      ...shared,
+      WEIGHTS: builder.constant(Packing.GEMM_I8, tensor, output.channels / groups, segments, length),
+      IN_C: input.channels,
+      OUT_C: output.channels,
+      GROUPS: groups,
+      SRC_PITCH: input.channels,
+      DST_PITCH: output.channels,
+      OUT_ZERO: result?.zeroPoint ?? 0,
+      MIN: bounds ? bounds.min : floatBits(clamp.low),
+      MAX: bounds ? bounds.max : floatBits(clamp.high),
+      OUT_DTYPE: result ? INT8 : FLOAT32,
+      ROW_BLOCK: rowBlock,
+    },
+    ["DST"],
+    ConvI8.scratchBytes(rowBlock, depth),
+  );
+}
+
+/** Emits a float32 convolution; `weights` is canonical or a packed place computed before. */
+export function emitConvF32(
+  builder: Builder,
+  shape: ConvolutionShape,
+  src: Reference,
+  dst: Reference,
+  weights: Float32Array | Reference,
+  bias: Reference,
+  clamp: { readonly low: number; readonly high: number },
+): void {
+  const { input, output, window, groups } = shape;
+  const [, kernelH, kernelW] = window.kernel;
+  const shared = { SRC: src, DST: dst, BIAS: bias, ...windowFields(shape), MIN: floatBits(clamp.low), MAX: floatBits(clamp.high) };
+  const packed = (packing: number, p0: number, p1: number): Reference =>
+    weights instanceof Float32Array ? builder.constant(packing, { dtype: "float32", shape: [weights.length], data: weights }, p0, p1) : weights;
+  if (isDepthwise(shape)) {
+    builder.step(
+      Opcode.DEPTHWISE_F32,
+      DepthwiseF32,
+      { ...shared, WEIGHTS: packed(Packing.DEPTHWISE_F32, output.channels, kernelH * kernelW), CHANNELS: output.channels },
+      ["DST"],
+      DepthwiseF32.scratchBytes(input.width, kernelW, output.channels),
+    );
+    return;
+  }
+  const depth = (kernelH * kernelW * input.channels) / groups;
+  const rowBlock = ConvF32.rowBlock(depth, output.height * output.width);
+  builder.step(
+    Opcode.CONV_F32,
+    ConvF32,
+    {
+      ...shared,
+      WEIGHTS: packed(Packing.GEMM_F32, output.channels / groups, depth),
+      IN_C: input.channels,
+      OUT_C: output.channels,
+      GROUPS: groups,
+      SRC_PITCH: input.channels,
+      DST_PITCH: output.channels,
+      ROW_BLOCK: rowBlock,
+    },
+    ["DST"],
+    ConvF32.scratchBytes(rowBlock, depth),
+  );
+}

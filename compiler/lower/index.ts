@@ -1,0 +1,87 @@
+/**
+ * From a channels-last graph to a program. A node whose operands are dequantized and whose result is quantized becomes one int8
+ * step; a node with float32 ends becomes float32 steps; QuantizeLinear and DequantizeLinear that are left become steps themselves.
+ */
+import { elementCount } from "../../host/tensor.ts";
+import { type Graph, type Node, onlyOutput, typeOf } from "../ir/graph.ts";
+import { type Unsupported, unsupported } from "../errors.ts";
+import { ARRANGEMENT_OPS, lowerArrangement, lowerArrangementI8 } from "./arrangement.ts";
+import { Builder } from "./builder.ts";
+import { BINARY_OPS, lowerBinaryF32, lowerBinaryI8, lowerTableI8, lowerUnaryF32, lowerVariadic, UNARY_OPS } from "./elementwise.ts";
+import { emitCopy } from "./movement.ts";
+import { lowerBatchNorm, lowerPool, lowerPoolI8, lowerReduce, lowerReduceI8, lowerSoftmax, REDUCE_OPS } from "./pooling.ts";
+import type { Port, Lowered } from "./lowered.ts";
+import { lowerCast, lowerQuantizeLinear } from "./quantization.ts";
+import { lowerResize, lowerResizeI8 } from "./resize.ts";
+import { lowerWeightedF32, lowerWeightedI8 } from "./weighted.ts";
+
+/** How one operator is lowered; `int8` declines by returning false, and then `float` takes the node. */
+interface Rule {
+  readonly int8: (builder: Builder, node: Node) => boolean;
+  readonly float: (builder: Builder, node: Node) => void;
+}
+
+const never = (): boolean => false;
+const table = (ops: readonly string[], rule: Rule): [string, Rule][] => ops.map((op) => [op, rule]);
+
+const RULES: ReadonlyMap<string, Rule> = new Map([
+  ...table(["Conv", "Gemm", "MatMul"], { int8: lowerWeightedI8, float: lowerWeightedF32 }),
+  ...table(UNARY_OPS, { int8: lowerTableI8, float: lowerUnaryF32 }),
+  ...table(BINARY_OPS, { int8: lowerBinaryI8, float: lowerBinaryF32 }),
+  ...table(["Max", "Min", "Sum"], { int8: never, float: lowerVariadic }),
+  ...table(["MaxPool", "AveragePool"], { int8: lowerPoolI8, float: lowerPool }),
+  ...table(REDUCE_OPS, { int8: lowerReduceI8, float: lowerReduce }),
+  ...table(["Softmax", "LogSoftmax"], { int8: never, float: lowerSoftmax }),
+  ...table(["BatchNormalization"], { int8: never, float: lowerBatchNorm }),
+  ...table(["QuantizeLinear", "DequantizeLinear"], { int8: never, float: lowerQuantizeLinear }),
+  ...table(["Cast"], { int8: never, float: lowerCast }),
+  ...table(["Resize"], { int8: lowerResizeI8, float: lowerResize }),
+  ...table(ARRANGEMENT_OPS, { int8: lowerArrangementI8, float: lowerArrangement }),
+]);
+
+/** Whether an operator can be lowered (in some form). */
+export function isLowerable(op: string): boolean {
+  return RULES.has(op);
+}
+
+/** Lowers a graph whose values have types and whose images are channels-last. Errors: `unsupported`, with every node concerned. */
+export function lowerGraph(graph: Graph): Lowered {
+  const missing: Unsupported[] = graph.nodes.filter(({ op }) => !RULES.has(op)).map(({ name, op }) => ({ node: name, op, reason: "eqm has no kernel for this operator yet" }));
+  if (missing.length > 0) throw unsupported(missing);
+  const builder = new Builder(lowerQuantizeLinear);
+  const inputs = graph.inputs.map((value): Port => {
+    const { dtype, shape } = typeOf(value);
+    return { name: value.name, dtype, shape, reference: builder.define(value) };
+  });
+  for (const node of graph.nodes) {
+    if (node.op === "DequantizeLinear" || node.outputs.every((value) => builder.isPlaced(value))) continue;
+    if (isComputed(builder, node)) continue;
+    const rule = RULES.get(node.op)!;
+    builder.enter(node);
+    if (!rule.int8(builder, node)) rule.float(builder, node);
+  }
+  builder.enter(null);
+  const outputs = graph.outputs.map((value, i) => outputPort(builder, graph, i, inputs));
+  return { steps: builder.steps, regions: builder.regions, inputs, outputs, placements: builder.placements };
+}
+
+/** The node's int8 result was written by the step of the node before it. */
+function isComputed(builder: Builder, node: Node): boolean {
+  return node.op === "QuantizeLinear" && builder.isPlaced(onlyOutput(node));
+}
+
+/** An output has a place of its own: constants, inputs and values that are two outputs are copied. */
+function outputPort(builder: Builder, graph: Graph, index: number, inputs: readonly Port[]): Port {
+  const value = graph.outputs[index]!;
+  const { dtype, shape } = typeOf(value);
+  let reference = builder.reference(value);
+  const shared = reference.region.constant !== null || inputs.some((port) => port.reference.region === reference.region);
+  if (shared || graph.outputs.indexOf(value) !== index || reference.offsetBytes !== 0) {
+    const copy = { region: builder.region(builder.byteSize({ dtype, shape })), offsetBytes: 0 };
+    const count = elementCount(shape);
+    emitCopy(builder, reference, copy, builder.byteSize({ dtype, shape: [1] }), [count], [1], [1]);
+    reference = copy;
+  }
+  return { name: graph.outputNames[index]!, dtype, shape, reference };
+}
+

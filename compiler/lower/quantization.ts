@@ -1,0 +1,55 @@
+/** Lowering rules of QuantizeLinear, DequantizeLinear and Cast. */
+import * as Opcode from "../../format/opcodes.ts";
+import * as Cast from "../../format/steps/cast.ts";
+import * as Dequantize from "../../format/steps/dequantize.ts";
+import * as Quantize from "../../format/steps/quantize.ts";
+import { dtypeCode, elementCount } from "../../host/tensor.ts";
+import { numberAttribute } from "../ir/attributes.ts";
+import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
+import type { Builder } from "./builder.ts";
+
+/** QuantizeLinear and DequantizeLinear: per tensor, per axis or blocked, with constant or computed scales. */
+export function lowerQuantizeLinear(builder: Builder, node: Node): void {
+  const [x, scale, zero] = [requiredInput(node, 0), requiredInput(node, 1), node.inputs[2] ?? null];
+  const y = onlyOutput(node);
+  const isQuantize = node.op === "QuantizeLinear";
+  const { shape } = typeOf(x);
+  const scaleShape = typeOf(scale).shape;
+  const given = numberAttribute(node, "axis", 1);
+  const at = given < 0 ? given + shape.length : given;
+  const perTensor = elementCount(scaleShape) === 1;
+  const isBlocked = !perTensor && scaleShape.length === shape.length && shape.length > 1;
+  const inner = perTensor ? 1 : elementCount(shape.slice(at + 1));
+  const axis = perTensor ? elementCount(shape) : shape[at]!;
+  const block = isBlocked ? numberAttribute(node, "block_size", 0) || Math.ceil(axis / scaleShape[at]!) : 1;
+  const fields = {
+    SRC: builder.reference(x),
+    SCALE: builder.reference(scale),
+    ZERO: zero ? builder.reference(zero) : -1,
+    DTYPE: dtypeCode(typeOf(isQuantize ? y : x).dtype),
+    OUTER: perTensor ? 1 : elementCount(shape.slice(0, at)),
+    AXIS: axis,
+    INNER: inner,
+    BLOCK: block,
+    SCALE_OUTER: isBlocked ? scaleShape[at]! * inner : 0,
+    SCALE_AXIS: perTensor ? 0 : isBlocked ? inner : 1,
+    SCALE_INNER: isBlocked ? 1 : 0,
+  };
+  const dst = builder.define(y);
+  if (elementCount(shape) === 0) return;
+  builder.step(isQuantize ? Opcode.QUANTIZE : Opcode.DEQUANTIZE, isQuantize ? Quantize : Dequantize, { ...fields, DST: dst });
+}
+
+/** Cast between the types that exist at run time. */
+export function lowerCast(builder: Builder, node: Node): void {
+  const x = requiredInput(node, 0);
+  const y = onlyOutput(node);
+  const src = builder.reference(x);
+  if (typeOf(x).dtype === typeOf(y).dtype) {
+    builder.place(y, src);
+    return;
+  }
+  const dst = builder.define(y);
+  const count = elementCount(typeOf(x).shape);
+  if (count > 0) builder.step(Opcode.CAST, Cast, { SRC: src, DST: dst, SRC_DTYPE: dtypeCode(typeOf(x).dtype), DST_DTYPE: dtypeCode(typeOf(y).dtype), COUNT: count });
+}

@@ -1,0 +1,60 @@
+/** From a lowered program to what the host loads: addresses, words, constants, ports; and where each value can be observed. */
+import type { Metadata, TensorRegion } from "../../host/metadata.ts";
+import { stagingBytes } from "../../host/memory-layout.ts";
+import type { Program } from "../../host/program.ts";
+import type { DType } from "../../host/tensor.ts";
+import type { Lowered, Port } from "../lower/lowered.ts";
+import { encodeStep } from "./encode.ts";
+import { placeRegions } from "./place.ts";
+
+/** Where a computed value lies once `readyAfter` steps have run, and until a later step takes the place. */
+export interface Observable {
+  readonly address: number;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly readyAfter: number;
+}
+
+/** What stands in a file's metadata beside the ports and the steps. */
+export type Description = Omit<Metadata, "inputs" | "outputs" | "steps">;
+
+/** A program with its addresses. */
+export interface Planned {
+  readonly program: Program;
+  /** Computed values by name. */
+  readonly observables: ReadonlyMap<string, Observable>;
+}
+
+/** Plans memory and encodes the steps. */
+export function planProgram(lowered: Lowered, description: Description): Planned {
+  const placing = placeRegions(lowered);
+  const { addresses } = placing;
+  const address = (port: Port): number => addresses.get(port.reference.region)! + port.reference.offsetBytes;
+  const region = (port: Port): TensorRegion => ({ name: port.name, dtype: port.dtype, shape: port.shape, address: address(port) });
+  const constants = lowered.regions
+    .filter((r) => r.constant !== null && addresses.has(r))
+    .map((r) => {
+      const { packing, parameters, bytes } = r.constant!;
+      return { packing, p0: parameters[0], p1: parameters[1], p2: parameters[2], bytes, address: addresses.get(r)! };
+    })
+    .sort((a, b) => a.address - b.address);
+  const steps = lowered.steps.map(({ node }) => ({ op: node?.op ?? "Copy", nodes: [...(node?.sources ?? [])] }));
+  const observables = new Map<string, Observable>();
+  for (const [name, { reference, dtype, shape, readyAfter }] of lowered.placements) {
+    const base = addresses.get(reference.region);
+    if (base !== undefined) observables.set(name, { address: base + reference.offsetBytes, dtype, shape, readyAfter });
+  }
+  return {
+    program: {
+      metadata: { ...description, inputs: lowered.inputs.map(region), outputs: lowered.outputs.map(region), steps },
+      constants,
+      plan: {
+        constantsBytes: placing.constantsBytes,
+        arenaBytes: placing.arenaBytes,
+        stagingBytes: stagingBytes(constants),
+        steps: lowered.steps.map((step) => encodeStep(step, placing)),
+      },
+    },
+    observables,
+  };
+}
