@@ -64,3 +64,26 @@ export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: 
   if (packing == CHANNELS_32) return ((p0 + 7) & ~7) * 4;
   return -1;
 }
+
+/**
+ * Whether `fileBytes` canonical bytes and these parameters make a constant: positive sizes that agree with one another, unused
+ * parameters 0, and a packed size below 2³¹. Computed in float64, so that hostile parameters cannot overflow.
+ */
+export function packingHolds(packing: number, fileBytes: number, p0: number, p1: number, p2: number): boolean {
+  if (fileBytes <= 0) return false;
+  if (packing == COPY) return p0 == 0 && p1 == 0 && p2 == 0;
+  if (p0 <= 0 || p1 < 0 || p2 < 0) return false;
+  if (packing == GEMM_I8) {
+    if (p1 == 0 || p2 == 0 || fileBytes % (p0 * p1 * p2) != 0) return false;
+    return (fileBytes / (p0 * p1 * p2)) * (p0 + 7) * (p1 * (p2 + 1) + 3) < 2147483648;
+  }
+  if (packing == GEMM_F32) {
+    if (p1 == 0 || p2 != 0 || fileBytes % (p0 * p1 * 4) != 0) return false;
+    return (fileBytes / (p0 * p1 * 4)) * (p0 + 7) * p1 * 4 < 2147483648;
+  }
+  if (p2 != 0) return false;
+  if (packing == DEPTHWISE_I8) return p1 > 0 && fileBytes == p0 * p1 && (p0 + 7) * p1 * 2 < 2147483648;
+  if (packing == DEPTHWISE_3X3_I8) return p1 == 0 && fileBytes == p0 * 9 && (p0 + 7) * 24 < 2147483648;
+  if (packing == DEPTHWISE_F32) return p1 > 0 && fileBytes == p0 * p1 * 4 && (p0 + 3) * p1 * 4 < 2147483648;
+  return packing == CHANNELS_32 && p1 == 0 && fileBytes == p0 * 4 && (p0 + 7) * 4 < 2147483648;
+}

@@ -68,3 +68,16 @@ export function elementCount(shape: readonly number[]): number {
   for (const d of shape) n *= d;
   return n;
 }
+
+const DTYPE_OF_TAG = new Map<string, DType>([
+  ["[object Float32Array]", "float32"],
+  ["[object Int8Array]", "int8"],
+  ["[object Uint8Array]", "uint8"],
+  ["[object Int32Array]", "int32"],
+  ["[object BigInt64Array]", "int64"],
+]);
+
+/** The element type that a typed array stands for by itself, from any realm; undefined for anything else. */
+export function dtypeOfArray(array: unknown): DType | undefined {
+  return DTYPE_OF_TAG.get(Object.prototype.toString.call(array));
+}

@@ -1,0 +1,9 @@
+/** The entry `eqm`: runs .eqm files. It depends on nothing and carries its WebAssembly inline. */
+export { EqmError, FormatError, InputError, LoadError, RunError } from "./errors.ts";
+export type { LoadOptions } from "./load.ts";
+export { load } from "./load.ts";
+export type { Metadata } from "./metadata.ts";
+export type { Features, Inputs, Model, Outputs, RunOptions, TensorDescription } from "./model.ts";
+export type { PreprocessSpec } from "./preprocess-spec.ts";
+export type { Source } from "./source.ts";
+export type { DType, Tensor, TypedArray } from "./tensor.ts";

@@ -1,0 +1,66 @@
+/**
+ * The compiler's way into a model: runs a plan step by step and reads and writes what lies between. Calibration, profiling and
+ * golden vectors go through here, with the build that is given, on the same proof and the same memory as everyone else.
+ */
+import type { Hasher } from "./hash.ts";
+import { Instance } from "./instance.ts";
+import type { Metadata } from "./metadata.ts";
+import type { Plan, Program } from "./program.ts";
+import { readEqm } from "./reader.ts";
+import type { TypedArray } from "./tensor.ts";
+import { verifyProgram } from "./verify.ts";
+
+/** A model that shows its insides. */
+export interface Inspectable {
+  readonly metadata: Metadata;
+  readonly plan: Plan;
+  readonly memoryBytes: number;
+  /** Runs the steps `from` to `to` (not included); all unless said. Throws RunError. */
+  runSteps(from?: number, to?: number): void;
+  /** Views of the inputs in the memory, by name: write them before running. */
+  readonly inputs: ReadonlyMap<string, TypedArray>;
+  /** Views of the outputs in the memory, by name. */
+  readonly outputs: ReadonlyMap<string, TypedArray>;
+  /** A copy of `bytes` bytes at `address` of the data region. Throws a RangeError outside of it. */
+  read(address: number, bytes: number): Uint8Array<ArrayBuffer>;
+  /** Writes into the arena. Throws a RangeError outside of it. */
+  write(address: number, bytes: Uint8Array): void;
+  /** A view of `bytes` bytes at `address` of the data region, which later steps may overwrite. Throws a RangeError outside of it. */
+  view(address: number, bytes: number): Uint8Array;
+  dispose(): void;
+}
+
+/** Opens a program that has not been through a file: verified, not hashed. Throws FormatError, LoadError. */
+export function openProgram(program: Program, module: WebAssembly.Module): Inspectable {
+  verifyProgram(program);
+  return inspect(program, module);
+}
+
+/** Opens a file's bytes. Throws FormatError, LoadError. */
+export function openFile(bytes: Uint8Array, module: WebAssembly.Module, hasher: Hasher): Inspectable {
+  return inspect(readEqm(bytes, hasher), module);
+}
+
+function inspect(program: Program, module: WebAssembly.Module): Inspectable {
+  const { metadata, plan } = program;
+  const instance = new Instance(program, module);
+  const end = plan.constantsBytes + plan.arenaBytes;
+
+  function view(address: number, bytes: number, start = 0): Uint8Array {
+    if (!(address >= start && bytes >= 0 && address + bytes <= end)) throw new RangeError(`${bytes} bytes at ${address} are not within ${start} to ${end}`);
+    return instance.bytes(address, bytes);
+  }
+
+  return {
+    metadata,
+    plan,
+    memoryBytes: instance.memoryBytes,
+    inputs: new Map(metadata.inputs.map((region) => [region.name, instance.tensor(region)])),
+    outputs: new Map(metadata.outputs.map((region) => [region.name, instance.tensor(region)])),
+    runSteps: (from, to) => instance.run(from, to),
+    read: (address, bytes) => view(address, bytes).slice() as Uint8Array<ArrayBuffer>,
+    write: (address, bytes) => view(address, bytes.length, plan.constantsBytes).set(bytes),
+    view: (address, bytes) => view(address, bytes),
+    dispose: () => instance.dispose(),
+  };
+}

@@ -1,0 +1,122 @@
+/**
+ * A proved program on a WebAssembly memory of its own: the plan at PLAN_ADDRESS, constants packed behind it, the arena, the guard
+ * (format/memory.ts). The memory never grows and goes with `dispose`.
+ */
+import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
+import { COPY } from "../format/packings.ts";
+import * as Status from "../format/status.ts";
+import { disposed, outOfMemory, RunError } from "./errors.ts";
+import { memoryBytes } from "./memory-layout.ts";
+import type { TensorRegion } from "./metadata.ts";
+import { planWords, type Program } from "./program.ts";
+import { instantiate, type Runtime } from "./runtime.ts";
+import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
+
+/** A program ready to run. Everything throws RunError `disposed` after `dispose`. */
+export class Instance {
+  /** Bytes of its memory, as the file's header states them. */
+  readonly memoryBytes: number;
+  readonly stepCount: number;
+  #memory: WebAssembly.Memory | undefined;
+  #runtime: Runtime | undefined;
+  readonly #data: number;
+  /** Address of each step, then of the plan's end. */
+  readonly #stepAddresses: Int32Array;
+
+  /** Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`. `program` must be verified. */
+  constructor(program: Program, module: WebAssembly.Module) {
+    const { plan } = program;
+    const words = planWords(plan);
+    this.memoryBytes = memoryBytes({ planWords: words, ...plan });
+    this.stepCount = plan.steps.length;
+    this.#memory = allocate(this.memoryBytes);
+    this.#runtime = instantiate(module, this.#memory);
+    this.#data = dataAddress(words);
+    this.#stepAddresses = writePlan(program, this.#memory.buffer);
+    this.#packConstants(program);
+  }
+
+  /** Runs the steps `from` to `to`, the latter not included; all of them unless said. Throws RunError. */
+  run(from = 0, to = this.stepCount): void {
+    const runtime = this.#runtime;
+    if (!runtime) throw disposed();
+    let status: number;
+    try {
+      status = runtime.run(this.#stepAddresses[from]!, this.#stepAddresses[to]!, this.#data);
+    } catch (cause) {
+      throw new RunError("trap", "The runtime trapped. The file passed every check, so this is a fault of eqm: please report it with the model.", {}, cause);
+    }
+    if (status !== Status.OK) throw statusError(status);
+  }
+
+  /** A view of a tensor in the memory; it stays valid until `dispose`. */
+  tensor({ dtype, shape, address }: TensorRegion): TypedArray {
+    return viewArray(dtype, this.#buffer(), this.#data + address, elementCount(shape));
+  }
+
+  /** A view of `bytes` bytes at `address` of the data region; it stays valid until `dispose`. */
+  bytes(address: number, bytes: number): Uint8Array {
+    return new Uint8Array(this.#buffer(), this.#data + address, bytes);
+  }
+
+  /** Lets go of the memory. Views that were handed out keep it alive. */
+  dispose(): void {
+    this.#memory = undefined;
+    this.#runtime = undefined;
+  }
+
+  #buffer(): ArrayBuffer {
+    if (!this.#memory) throw disposed();
+    return this.#memory.buffer;
+  }
+
+  #packConstants({ constants, plan }: Program): void {
+    const staging = plan.constantsBytes;
+    for (const { packing, bytes, address, p0, p1, p2 } of constants) {
+      if (packing === COPY) {
+        this.bytes(address, bytes.length).set(bytes);
+        continue;
+      }
+      this.bytes(staging, bytes.length).set(bytes);
+      const status = this.#runtime!.pack(packing, this.#data + staging, this.#data + address, bytes.length, p0, p1, p2);
+      if (status !== Status.OK) throw statusError(status);
+    }
+    // What was staged must not show through steps that read before they write.
+    this.bytes(staging, plan.stagingBytes).fill(0);
+  }
+}
+
+function allocate(bytes: number): WebAssembly.Memory {
+  const pages = bytes / PAGE_BYTES;
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+  } catch (cause) {
+    throw outOfMemory(bytes, cause);
+  }
+}
+
+function writePlan({ plan }: Program, buffer: ArrayBuffer): Int32Array {
+  const addresses = new Int32Array(plan.steps.length + 1);
+  const memory = new Int32Array(buffer);
+  let at = PLAN_ADDRESS;
+  for (const [i, words] of plan.steps.entries()) {
+    addresses[i] = at;
+    memory.set(words, at / 4);
+    at += words.length * 4;
+  }
+  addresses[plan.steps.length] = at;
+  return addresses;
+}
+
+function statusError(status: number): RunError {
+  switch (status) {
+    case Status.UNKNOWN_STEP:
+      return new RunError("unknown-step", "The plan holds a step that this build of the runtime does not have: update eqm.");
+    case Status.UNKNOWN_PACKING:
+      return new RunError("unknown-packing", "A constant has a packing that this build of the runtime does not have: update eqm.");
+    case Status.INDEX_OUT_OF_RANGE:
+      return new RunError("index-out-of-range", "An index that the model was given or computed lies outside its axis: check the inputs that hold indices.");
+    default:
+      throw new Error(`unreachable: status ${status}`);
+  }
+}

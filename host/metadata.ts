@@ -1,0 +1,117 @@
+/**
+ * What a .eqm says about itself beside its plan: JSON in the METADATA section, canonical (json.ts), its types here.
+ *
+ * `readMetadata` copies what it knows into fresh objects after checking it, so that no key of the file ever reaches a prototype.
+ */
+import { type JsonObject, type JsonValue, isJsonObject } from "./json.ts";
+import { checkPreprocessSpec, type PreprocessSpec } from "./preprocess-spec.ts";
+import { type DType, DTYPES } from "./tensor.ts";
+
+/** One input or output: a dense region of the arena in ONNX axis order and its own element type. */
+export interface TensorRegion {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Positive dimensions; empty for a scalar. */
+  readonly shape: readonly number[];
+  /** Offset in the data region, inside the arena, a multiple of the element's bytes. */
+  readonly address: number;
+  /** real = (q − zeroPoint)·scale, for int8 and uint8 tensors that stand for real numbers; exactly a float32. */
+  readonly scale?: number;
+  readonly zeroPoint?: number;
+}
+
+/** Where a step comes from. */
+export interface StepOrigin {
+  /** The ONNX operator, or a name of the compiler's own ("Quantize", "Layout"). */
+  readonly op: string;
+  /** Names of the ONNX nodes that became this step. */
+  readonly nodes: readonly string[];
+}
+
+/** All that the file says about itself. */
+export interface Metadata {
+  /** Who wrote the file, "eqm 0.1.0". */
+  readonly producer: string;
+  /** The model's name, "" where it has none. */
+  readonly name: string;
+  readonly inputs: readonly TensorRegion[];
+  readonly outputs: readonly TensorRegion[];
+  /** How an image becomes the first input. */
+  readonly preprocess?: PreprocessSpec;
+  /** Names of the classes of the first output. */
+  readonly labels?: readonly string[];
+  /** One for each step of the plan, in its order, or none at all. */
+  readonly steps: readonly StepOrigin[];
+  /** Source hash, options, measured figures: anything for people and tools, ignored by the runtime. */
+  readonly provenance?: JsonObject;
+}
+
+/** Checks and copies metadata. Calls `fail`, which must throw, with what is wrong and where, "inputs[0].shape". */
+export function readMetadata(json: JsonValue, fail: (where: string, problem: string) => never): Metadata {
+  const root = object(json, "metadata", fail);
+  const preprocess = root["preprocess"];
+  const labels = root["labels"];
+  const provenance = root["provenance"];
+  return {
+    producer: text(root["producer"], "producer", fail),
+    name: text(root["name"], "name", fail),
+    inputs: regions(root["inputs"], "inputs", fail),
+    outputs: regions(root["outputs"], "outputs", fail),
+    ...(preprocess !== undefined && { preprocess: checkPreprocessSpec(preprocess, (problem) => fail("preprocess", problem)) }),
+    ...(labels !== undefined && { labels: list(labels, "labels", fail).map((label, i) => text(label, `labels[${i}]`, fail)) }),
+    steps: list(root["steps"], "steps", fail).map((step, i) => origin(step, `steps[${i}]`, fail)),
+    ...(provenance !== undefined && { provenance: object(provenance, "provenance", fail) }),
+  };
+}
+
+type Fail = (where: string, problem: string) => never;
+
+function regions(json: JsonValue | undefined, where: string, fail: Fail): TensorRegion[] {
+  const names = new Set<string>();
+  const all = list(json, where, fail).map((item, i) => region(item, `${where}[${i}]`, fail));
+  for (const { name } of all) {
+    if (names.has(name)) fail(where, `the name ${JSON.stringify(name)} stands twice`);
+    names.add(name);
+  }
+  return all;
+}
+
+function region(json: JsonValue, where: string, fail: Fail): TensorRegion {
+  const row = object(json, where, fail);
+  const name = text(row["name"], `${where}.name`, fail);
+  if (name === "") fail(`${where}.name`, "is empty");
+  const dtype = DTYPES.find((known) => known === row["dtype"]) ?? fail(`${where}.dtype`, `is none of ${DTYPES.join(", ")}`);
+  const shape = list(row["shape"], `${where}.shape`, fail).map((dimension, i) => integer(dimension, 1, 0x7fffffff, `${where}.shape[${i}]`, fail));
+  const address = integer(row["address"], 0, 0x7fffffff, `${where}.address`, fail);
+  if (row["scale"] === undefined && row["zeroPoint"] === undefined) return { name, dtype, shape, address };
+  if (dtype !== "int8" && dtype !== "uint8") fail(`${where}.scale`, `does not go with ${dtype}`);
+  const scale = row["scale"];
+  if (typeof scale !== "number" || !(scale > 0) || Math.fround(scale) !== scale) fail(`${where}.scale`, "is not a positive float32");
+  const [low, high] = dtype === "int8" ? [-128, 127] : [0, 255];
+  return { name, dtype, shape, address, scale: scale as number, zeroPoint: integer(row["zeroPoint"], low, high, `${where}.zeroPoint`, fail) };
+}
+
+function origin(json: JsonValue, where: string, fail: Fail): StepOrigin {
+  const row = object(json, where, fail);
+  return {
+    op: text(row["op"], `${where}.op`, fail),
+    nodes: list(row["nodes"], `${where}.nodes`, fail).map((node, i) => text(node, `${where}.nodes[${i}]`, fail)),
+  };
+}
+
+function object(json: JsonValue | undefined, where: string, fail: Fail): JsonObject {
+  return json !== undefined && isJsonObject(json) ? json : fail(where, "is not an object");
+}
+
+function list(json: JsonValue | undefined, where: string, fail: Fail): readonly JsonValue[] {
+  return Array.isArray(json) ? json : fail(where, "is not a list");
+}
+
+function text(json: JsonValue | undefined, where: string, fail: Fail): string {
+  return typeof json === "string" ? json : fail(where, "is not a text");
+}
+
+function integer(json: JsonValue | undefined, low: number, high: number, where: string, fail: Fail): number {
+  if (typeof json !== "number" || !Number.isInteger(json) || json < low || json > high) fail(where, `is not an integer from ${low} to ${high}`);
+  return json as number;
+}

@@ -1,0 +1,107 @@
+/** The model that `load` gives: typed inputs and outputs around one call into WebAssembly. */
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { BuildName } from "./builds.ts";
+import { disposed, InputError } from "./errors.ts";
+import { Instance } from "./instance.ts";
+import type { Metadata, TensorRegion } from "./metadata.ts";
+import type { Program } from "./program.ts";
+import type { DType, Tensor, TypedArray } from "./tensor.ts";
+import { readTensor, writeTensor } from "./transfer.ts";
+
+/** An input or output. Real numbers that stand as integers have `scale` and `zeroPoint`: real = (q − zeroPoint)·scale. */
+export interface TensorDescription {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly scale?: number;
+  readonly zeroPoint?: number;
+}
+
+/** What `run` takes: for each input an array of its type (or a Float32Array, quantized, where it has a scale), or a Tensor. */
+export type Inputs = Readonly<Record<string, TypedArray | Tensor>>;
+
+/** What `run` gives: for each output an array of its type. */
+export type Outputs = Record<string, TypedArray>;
+
+/** Options of one run. */
+export interface RunOptions {
+  /** Arrays to write outputs into, by name: of the output's type, or Float32Array (dequantized) where it has a scale. The others are made anew. */
+  readonly outputs?: Readonly<Record<string, TypedArray>>;
+}
+
+/** What is at work. */
+export interface Features {
+  readonly build: BuildName;
+  readonly threads: number;
+}
+
+interface Slot {
+  readonly region: TensorRegion;
+  readonly view: TypedArray;
+}
+
+/** A loaded model; `using` disposes of it where the engine knows Symbol.dispose. */
+export interface Model extends Disposable {}
+
+/** A loaded model. */
+export class Model {
+  readonly inputs: readonly TensorDescription[];
+  readonly outputs: readonly TensorDescription[];
+  readonly metadata: Metadata;
+  readonly features: Features;
+  /** Bytes of WebAssembly memory, as the file's header states them. */
+  readonly memoryBytes: number;
+  readonly #instance: Instance;
+  #slots: { readonly inputs: readonly Slot[]; readonly outputs: readonly Slot[] } | undefined;
+
+  /** `program` must be verified. Throws LoadError. */
+  constructor(program: Program, module: WebAssembly.Module, features: Features) {
+    this.metadata = program.metadata;
+    this.features = features;
+    this.#instance = new Instance(program, module);
+    this.memoryBytes = this.#instance.memoryBytes;
+    this.inputs = program.metadata.inputs.map(describe);
+    this.outputs = program.metadata.outputs.map(describe);
+    const slot = (region: TensorRegion): Slot => ({ region, view: this.#instance.tensor(region) });
+    this.#slots = { inputs: program.metadata.inputs.map(slot), outputs: program.metadata.outputs.map(slot) };
+  }
+
+  /** Runs the model, synchronously. Throws InputError where inputs or output arrays do not fit, RunError where a run stops. */
+  run(inputs: Inputs, { outputs = {} }: RunOptions = {}): Outputs {
+    if (!this.#slots) throw disposed();
+    checkNames(inputs, this.#slots.inputs, "input");
+    checkNames(outputs, this.#slots.outputs, "output");
+    for (const { region, view } of this.#slots.inputs) {
+      if (!Object.hasOwn(inputs, region.name)) throw new InputError("missing-input", `The input ${JSON.stringify(region.name)} is missing.`, { input: region.name });
+      writeTensor(inputs[region.name]!, region, view);
+    }
+    this.#instance.run();
+    const results = Object.create(null) as Outputs;
+    for (const { region, view } of this.#slots.outputs) {
+      results[region.name] = readTensor(view, region, Object.hasOwn(outputs, region.name) ? outputs[region.name] : undefined);
+    }
+    return results;
+  }
+
+  /** Lets go of the model's memory; any later run throws RunError `disposed`. */
+  dispose(): void {
+    this.#instance.dispose();
+    this.#slots = undefined;
+  }
+}
+
+// Engines without Symbol.dispose have no `using` either.
+if (Symbol.dispose) Object.defineProperty(Model.prototype, Symbol.dispose, { value: Model.prototype.dispose, configurable: true, writable: true });
+
+function describe({ name, dtype, shape, scale, zeroPoint }: TensorRegion): TensorDescription {
+  return { name, dtype, shape, ...(scale !== undefined && { scale, zeroPoint }) };
+}
+
+function checkNames(given: Readonly<Record<string, unknown>>, slots: readonly Slot[], what: "input" | "output"): void {
+  for (const name of Object.keys(given)) {
+    if (!slots.some(({ region }) => region.name === name)) {
+      const known = slots.map(({ region }) => JSON.stringify(region.name)).join(", ");
+      throw new InputError(`unknown-${what}`, `The model has no ${what} ${JSON.stringify(name)}; it has ${known || "none"}.`, { [what]: name, known: slots.map(({ region }) => region.name) });
+    }
+  }
+}

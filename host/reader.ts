@@ -1,0 +1,210 @@
+/**
+ * Reads a .eqm: any byte string becomes a proved program or a FormatError with a code and the byte at fault. Nothing is used
+ * before it is checked, and nothing is allocated that the bytes at hand do not account for; the model's memory is only counted.
+ *
+ * Order: header, its hash, section table, padding, every section's hash, then the contents (docs/format.md).
+ */
+import { ABI } from "../build/abi.ts";
+import * as File from "../format/file.ts";
+import * as Packing from "../format/packings.ts";
+import * as PlanWord from "../format/plan.ts";
+import { type FormatCode, FormatError, hashMismatch, newerVersion, notEqm, otherLayouts, truncated } from "./errors.ts";
+import { type Golden, readGolden } from "./golden.ts";
+import type { Digest, Hasher } from "./hash.ts";
+import { type JsonValue, parseJson } from "./json.ts";
+import { memoryBytes } from "./memory-layout.ts";
+import { type Metadata, readMetadata } from "./metadata.ts";
+import { type Constant, type Plan, planWords, type Program } from "./program.ts";
+import { decodeUtf8 } from "./utf8.ts";
+import { decodeWords, wordOffset } from "./varint.ts";
+import { type Place, verifyProgram } from "./verify.ts";
+
+/** A section of the file. */
+interface Section {
+  readonly kind: number;
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Reads and proves a file. Throws FormatError. */
+export function readEqm(bytes: Uint8Array, hasher: Hasher): Program {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  readHeader(bytes, view, hasher);
+  const sections = readSections(bytes, view, hasher);
+  const program = readProgram(sections);
+  const declared = view.getUint32(File.HEADER_MEMORY_BYTES * 4, true);
+  const needed = memoryBytes({ planWords: planWords(program.plan), ...program.plan });
+  if (declared !== needed) {
+    throw new FormatError("memory-mismatch", `The header states ${declared} bytes of memory, the plan takes ${needed}.`, File.HEADER_MEMORY_BYTES * 4, {
+      expected: needed,
+      got: declared,
+    });
+  }
+  return program;
+}
+
+function readHeader(bytes: Uint8Array, view: DataView, hasher: Hasher): void {
+  if (bytes.length < 4 || view.getUint32(0, true) !== File.MAGIC) {
+    throw notEqm(bytes.length === 0 ? "nothing, it is empty" : Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join(" "));
+  }
+  if (bytes.length < File.HEADER_BYTES) throw truncated(bytes.length, File.HEADER_BYTES, bytes.length);
+  const word = (index: number) => view.getUint32(index * 4, true);
+  const version = word(File.HEADER_VERSION);
+  if (version > File.VERSION) throw newerVersion(version, File.HEADER_VERSION * 4);
+  if (version !== File.VERSION) throw new FormatError("bad-header", `There is no format version ${version}.`, File.HEADER_VERSION * 4);
+  const fileBytes = word(File.HEADER_FILE_BYTES);
+  if (bytes.length < fileBytes) throw truncated(bytes.length, fileBytes, bytes.length);
+  if (bytes.length > fileBytes) throw new FormatError("trailing-bytes", `The file goes on behind its end, ${bytes.length - fileBytes} bytes.`, fileBytes);
+  const count = word(File.HEADER_SECTIONS);
+  if (count > File.MAX_SECTIONS) throw new FormatError("bad-header", `The header counts ${count} sections, more than ${File.MAX_SECTIONS}.`, File.HEADER_SECTIONS * 4);
+  const tableEnd = File.HEADER_BYTES + count * File.SECTION_BYTES;
+  if (tableEnd > fileBytes) throw new FormatError("bad-header", `The table of ${count} sections does not fit the file.`, File.HEADER_SECTIONS * 4);
+
+  hasher.begin();
+  hasher.update(bytes.subarray(0, File.HEADER_HASH_LOW * 4));
+  hasher.update(bytes.subarray(File.HEADER_BYTES, tableEnd));
+  if (!holds(hasher.end(), word(File.HEADER_HASH_LOW), word(File.HEADER_HASH_HIGH))) throw hashMismatch("header", File.HEADER_HASH_LOW * 4);
+
+  if (word(File.HEADER_ABI) !== ABI >>> 0) throw otherLayouts(File.HEADER_ABI * 4, ABI >>> 0, word(File.HEADER_ABI));
+  for (const index of [File.HEADER_THREAD_BYTES, File.HEADER_RESERVED]) {
+    if (word(index) !== 0) throw new FormatError("bad-header", `Word ${index} of the header is reserved and not 0.`, index * 4);
+  }
+}
+
+function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): ReadonlyMap<number, Section> {
+  const sections = new Map<number, Section>();
+  const count = view.getUint32(File.HEADER_SECTIONS * 4, true);
+  let end = File.HEADER_BYTES + count * File.SECTION_BYTES;
+  let lastKind = 0;
+  for (let i = 0; i < count; i++) {
+    const row = File.HEADER_BYTES + i * File.SECTION_BYTES;
+    const word = (index: number) => view.getUint32(row + index * 4, true);
+    const bad = (index: number, problem: string) => new FormatError("bad-section", `Section ${i}: ${problem}.`, row + index * 4);
+    const kind = word(File.SECTION_KIND);
+    const offset = word(File.SECTION_OFFSET);
+    const length = word(File.SECTION_LENGTH);
+    if (kind < File.METADATA || kind > File.GOLDEN) throw bad(File.SECTION_KIND, `kind ${kind} is not known to this version: update eqm`);
+    if (kind <= lastKind) throw bad(File.SECTION_KIND, `kind ${kind} comes behind kind ${lastKind}`);
+    if (word(File.SECTION_RESERVED) !== 0) throw bad(File.SECTION_RESERVED, "its reserved word is not 0");
+    const start = Math.ceil(end / File.SECTION_ALIGNMENT) * File.SECTION_ALIGNMENT;
+    if (offset !== start) throw bad(File.SECTION_OFFSET, `it starts at ${offset}, not at ${start}`);
+    if (offset + length > bytes.length) throw bad(File.SECTION_LENGTH, `it ends at ${offset + length}, the file at ${bytes.length}`);
+    for (let at = end; at < offset; at++) if (bytes[at] !== 0) throw new FormatError("bad-padding", "A byte between sections is not 0.", at);
+    const content = bytes.subarray(offset, offset + length);
+    if (!holds(hasher.digest(content), word(File.SECTION_HASH_LOW), word(File.SECTION_HASH_HIGH))) throw hashMismatch(`section ${i} (kind ${kind})`, offset);
+    sections.set(kind, { kind, offset, bytes: content });
+    end = offset + length;
+    lastKind = kind;
+  }
+  if (end !== bytes.length) throw new FormatError("trailing-bytes", `The last section ends at ${end}, the file at ${bytes.length}.`, end);
+  return sections;
+}
+
+function readProgram(sections: ReadonlyMap<number, Section>): Program {
+  const required = (kind: number, name: string) => {
+    const section = sections.get(kind);
+    if (!section) throw new FormatError("bad-section", `The section ${name} is missing.`, File.HEADER_SECTIONS * 4);
+    return section;
+  };
+  const metadataSection = required(File.METADATA, "METADATA");
+  const tableSection = required(File.CONSTANTS_TABLE, "CONSTANTS_TABLE");
+  const planSection = required(File.PLAN, "PLAN");
+  const goldenSection = sections.get(File.GOLDEN);
+  const constants = readConstants(tableSection, required(File.CONSTANTS, "CONSTANTS"));
+  const { plan, stepWords } = readPlan(planSection);
+  const program: Program = {
+    metadata: readJson<Metadata>(metadataSection, "bad-metadata", readMetadata),
+    constants,
+    plan,
+    ...(goldenSection && { golden: readJson<Golden>(goldenSection, "bad-golden", readGolden) }),
+  };
+  verifyProgram(program, (place: Place) => {
+    switch (place.part) {
+      case "metadata":
+        return metadataSection.offset;
+      case "golden":
+        return goldenSection?.offset;
+      case "plan":
+        return planSection.offset;
+      case "constant":
+        return tableSection.offset + wordOffset(tableSection.bytes, 1 + place.index * Packing.ROW_WORDS);
+      case "step":
+        return planSection.offset + wordOffset(planSection.bytes, stepWords[place.index]!);
+    }
+  });
+  return program;
+}
+
+function readConstants(table: Section, blob: Section): Constant[] {
+  const words = decodeWords(table.bytes, table.offset);
+  const bad = (index: number, problem: string) => new FormatError("bad-constants", problem, table.offset + wordOffset(table.bytes, index));
+  const count = words[0] ?? -1;
+  if (count < 0 || words.length !== 1 + count * Packing.ROW_WORDS) throw bad(0, `The table of constants has ${words.length} words, not those of ${count} rows.`);
+  const known = new Map<number, number>();
+  let end = 0;
+  const constants = Array.from({ length: count }, (_, i): Constant => {
+    const row = 1 + i * Packing.ROW_WORDS;
+    const word = (index: number) => words[row + index]!;
+    const offset = word(Packing.FILE_OFFSET);
+    const length = word(Packing.FILE_BYTES);
+    if (word(Packing.ENCODING) !== Packing.RAW) throw bad(row + Packing.ENCODING, `Constant ${i}: encoding ${word(Packing.ENCODING)} is not known to this version: update eqm.`);
+    if (length <= 0 || offset < 0 || offset + length > blob.bytes.length) throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its ${length} bytes at ${offset} are not in the file.`);
+    // A constant follows the last new one, or repeats the bytes of an earlier one whole.
+    if (offset === end) {
+      known.set(offset, length);
+      end = offset + length;
+    } else if (known.get(offset) !== length) {
+      throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its bytes at ${offset} neither follow the last ones nor repeat earlier ones.`);
+    }
+    const [packing, p0, p1, p2] = [word(Packing.PACKING), word(Packing.P0), word(Packing.P1), word(Packing.P2)];
+    if (!Packing.packingHolds(packing, length, p0, p1, p2) || word(Packing.PACKED_BYTES) !== Packing.packedBytes(packing, length, p0, p1, p2)) {
+      throw bad(row + Packing.PACKED_BYTES, `Constant ${i}: ${length} bytes of packing ${packing} (${p0}, ${p1}, ${p2}) do not become ${word(Packing.PACKED_BYTES)}.`);
+    }
+    return { packing, p0, p1, p2, bytes: blob.bytes.subarray(offset, offset + length), address: word(Packing.ADDRESS) };
+  });
+  if (end !== blob.bytes.length) throw new FormatError("bad-constants", "The constants' section holds bytes that no constant uses.", blob.offset + end);
+  return constants;
+}
+
+function readPlan({ bytes, offset }: Section): { readonly plan: Plan; readonly stepWords: readonly number[] } {
+  const words = decodeWords(bytes, offset);
+  const bad = (index: number, problem: string) => new FormatError("bad-plan", problem, offset + wordOffset(bytes, index));
+  const header = PlanWord.PLAN_HEADER_WORDS;
+  if (words.length < header) throw bad(0, "The plan is shorter than its header.");
+  if (words[PlanWord.PLAN_WORDS] !== words.length - header) throw bad(PlanWord.PLAN_WORDS, `The plan says ${words[PlanWord.PLAN_WORDS]} words, it has ${words.length - header}.`);
+  const steps: Int32Array[] = [];
+  const stepWords: number[] = [];
+  for (let at = header; at < words.length; ) {
+    const length = words[at + PlanWord.LENGTH] ?? 0;
+    if (length < 2 || at + length > words.length) throw bad(at, `Step ${steps.length} says ${length} words, the plan has ${words.length - at} left.`);
+    steps.push(words.subarray(at, at + length));
+    stepWords.push(at);
+    at += length;
+  }
+  if (steps.length !== words[PlanWord.STEP_COUNT]) throw bad(PlanWord.STEP_COUNT, `The plan says ${words[PlanWord.STEP_COUNT]} steps, it has ${steps.length}.`);
+  const plan = {
+    constantsBytes: words[PlanWord.CONSTANTS_BYTES]!,
+    arenaBytes: words[PlanWord.ARENA_BYTES]!,
+    stagingBytes: words[PlanWord.STAGING_BYTES]!,
+    steps,
+  };
+  return { plan, stepWords };
+}
+
+function readJson<T>({ bytes, offset }: Section, code: FormatCode, read: (json: JsonValue, fail: (where: string, problem: string) => never) => T): T {
+  const text = decodeUtf8(bytes);
+  if (typeof text === "number") throw new FormatError(code, "A text is no UTF-8.", offset + text);
+  let json: JsonValue;
+  try {
+    json = parseJson(text);
+  } catch (error) {
+    throw new FormatError(code, `A text is no canonical JSON: ${error instanceof Error ? error.message : String(error)}.`, offset);
+  }
+  return read(json, (where, problem) => {
+    throw new FormatError(code, `${where} ${problem}.`, offset, { where });
+  });
+}
+
+function holds({ low, high }: Digest, storedLow: number, storedHigh: number): boolean {
+  return low === storedLow && high === storedHigh;
+}

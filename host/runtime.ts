@@ -1,0 +1,26 @@
+/** What a build of the runtime exports (runtime-wasm/index.ts), and how it is put onto a memory. */
+import { ABI } from "../build/abi.ts";
+import { LoadError } from "./errors.ts";
+
+/** The functions of one instance; addresses and sizes in bytes, statuses of format/status.ts. */
+export interface Runtime {
+  init(): void;
+  pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;
+  run(plan: number, end: number, data: number): number;
+  hashBegin(): void;
+  hashUpdate(address: number, bytes: number): void;
+  hashEnd(out: number): void;
+}
+
+/** Puts a build onto a memory and initialises it. Throws LoadError `other-build` where it was made for other step layouts. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Runtime {
+  const { abi, ...runtime } = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Runtime & { readonly abi: WebAssembly.Global };
+  if (abi.value !== ABI) {
+    throw new LoadError("other-build", "The runtime and the loader are of different versions of eqm: install the package again, or build it anew.", {
+      expected: ABI,
+      got: abi.value as unknown,
+    });
+  }
+  runtime.init();
+  return runtime;
+}

@@ -1,0 +1,119 @@
+/**
+ * Proves a program against its own memory map before anything of it is used: constants lie apart and inside their region, every
+ * step is known and whole, everything it reads is in the data region, everything it writes in the arena, inputs and outputs
+ * are in the arena, and all of it fits the address space. The same proof for a file and for a plan straight from the compiler.
+ */
+import type { Extents } from "../format/extents.ts";
+import { ALIGNMENT } from "../format/memory.ts";
+import { packedBytes, packingHolds } from "../format/packings.ts";
+import { LENGTH, OPCODE } from "../format/plan.ts";
+import { FormatError, type FormatCode } from "./errors.ts";
+import { indexProblem } from "./indices.ts";
+import { layoutOf } from "./layouts.ts";
+import { dataBytes, MAX_DATA_BYTES, stagingBytes } from "./memory-layout.ts";
+import type { TensorRegion } from "./metadata.ts";
+import { type Plan, planWords, type Program } from "./program.ts";
+import { dtypeBytes, elementCount } from "./tensor.ts";
+
+/** The most words that all steps of a plan may have. */
+export const MAX_PLAN_WORDS = 1 << 26;
+
+/** A place in a program, for the byte offset of an error. */
+export type Place =
+  | { readonly part: "metadata" }
+  | { readonly part: "golden" }
+  | { readonly part: "plan" }
+  | { readonly part: "constant"; readonly index: number }
+  | { readonly part: "step"; readonly index: number };
+
+/** Byte offset of a place in the file, or undefined where there is no file. */
+export type Locate = (place: Place) => number | undefined;
+
+/** Checks a program. Throws FormatError `bad-constants`, `bad-plan`, `bad-step`, `bad-metadata` or `too-much-memory`. */
+export function verifyProgram(program: Program, locate: Locate = () => undefined): void {
+  const fail = (code: FormatCode, place: Place, problem: string): never => {
+    throw new FormatError(code, problem, locate(place));
+  };
+  verifySizes(program, fail);
+  verifyConstants(program, fail);
+  for (let i = 0; i < program.plan.steps.length; i++) verifyStep(program, i, fail);
+  verifyMetadata(program, fail);
+  verifyGolden(program, fail);
+}
+
+type Fail = (code: FormatCode, place: Place, problem: string) => never;
+
+function verifySizes({ constants, plan }: Program, fail: Fail): void {
+  const place: Place = { part: "plan" };
+  for (const key of ["constantsBytes", "arenaBytes", "stagingBytes"] as const) {
+    if (!Number.isInteger(plan[key]) || plan[key] < 0) fail("bad-plan", place, `The plan's ${key} is ${plan[key]}.`);
+  }
+  if (plan.constantsBytes % ALIGNMENT !== 0) fail("bad-plan", place, `The plan's constantsBytes is ${plan.constantsBytes}, no multiple of ${ALIGNMENT}.`);
+  const staging = stagingBytes(constants);
+  if (plan.stagingBytes !== staging) fail("bad-plan", place, `The plan's stagingBytes is ${plan.stagingBytes}, its constants need ${staging}.`);
+  if (dataBytes(plan) > MAX_DATA_BYTES) fail("too-much-memory", place, `The plan wants ${dataBytes(plan)} bytes of data, more than ${MAX_DATA_BYTES}.`);
+  if (planWords(plan) > MAX_PLAN_WORDS) fail("too-much-memory", place, `The plan has ${planWords(plan)} words, more than ${MAX_PLAN_WORDS}.`);
+}
+
+function verifyConstants({ constants, plan }: Program, fail: Fail): void {
+  let end = 0;
+  for (const [index, { packing, p0, p1, p2, bytes, address }] of constants.entries()) {
+    const place: Place = { part: "constant", index };
+    if (!packingHolds(packing, bytes.length, p0, p1, p2)) {
+      fail("bad-constants", place, `Constant ${index}: ${bytes.length} bytes do not fit packing ${packing} with parameters ${p0}, ${p1}, ${p2}.`);
+    }
+    if (address % ALIGNMENT !== 0) fail("bad-constants", place, `Constant ${index}: its address ${address} is no multiple of ${ALIGNMENT}.`);
+    if (address < end) fail("bad-constants", place, `Constant ${index}: its address ${address} is below ${end}, where the one before it ends.`);
+    end = address + packedBytes(packing, bytes.length, p0, p1, p2);
+    if (end > plan.constantsBytes) fail("bad-constants", place, `Constant ${index} ends at ${end}, the constants' region at ${plan.constantsBytes}.`);
+  }
+}
+
+function verifyStep(program: Program, index: number, fail: Fail): void {
+  const { constantsBytes, arenaBytes, steps } = program.plan;
+  const words = steps[index]!;
+  const place: Place = { part: "step", index };
+  const layout = layoutOf(words[OPCODE]!);
+  if (!layout) return fail("bad-step", place, `Step ${index}: there is no opcode ${words[OPCODE]}.`);
+  const refuse = (problem: string): never => fail("bad-step", place, `Step ${index} (${layout.name}): ${problem}.`);
+  if (words.length !== layout.words || words[LENGTH] !== layout.words) refuse(`it has ${words[LENGTH]} words, not ${layout.words}`);
+  const end = constantsBytes + arenaBytes;
+  const extents: Extents = {
+    read(address, bytes) {
+      if (!(bytes > 0 && address >= 0 && address + bytes <= end)) refuse(`it reads ${bytes} bytes at ${address}, the data ends at ${end}`);
+    },
+    write(address, bytes) {
+      if (!(bytes > 0 && address >= constantsBytes && address + bytes <= end)) refuse(`it writes ${bytes} bytes at ${address}, the arena is ${constantsBytes} to ${end}`);
+    },
+    check(holds, claim) {
+      if (!holds) refuse(`not so: ${claim}`);
+    },
+  };
+  layout.extents(words, extents);
+  const problem = indexProblem(words, program);
+  if (problem !== undefined) refuse(problem);
+}
+
+function verifyMetadata({ metadata, plan }: Program, fail: Fail): void {
+  const place: Place = { part: "metadata" };
+  const { inputs, outputs, steps } = metadata;
+  if (outputs.length === 0) fail("bad-metadata", place, "The model has no outputs.");
+  if (steps.length !== 0 && steps.length !== plan.steps.length) fail("bad-metadata", place, `The metadata names ${steps.length} steps, the plan has ${plan.steps.length}.`);
+  for (const region of [...inputs, ...outputs]) verifyRegion(region, plan, (problem) => fail("bad-metadata", place, problem));
+}
+
+function verifyGolden({ metadata, plan, golden }: Program, fail: Fail): void {
+  if (!golden) return;
+  if (golden.ranges.length !== metadata.inputs.length || golden.steps.length !== plan.steps.length) {
+    fail("bad-golden", { part: "golden" }, `The golden vector is of ${golden.ranges.length} inputs and ${golden.steps.length} steps, the model of ${metadata.inputs.length} and ${plan.steps.length}.`);
+  }
+}
+
+function verifyRegion({ name, dtype, shape, address }: TensorRegion, plan: Plan, fail: (problem: string) => never): void {
+  const bytes = elementCount(shape) * dtypeBytes(dtype);
+  const end = plan.constantsBytes + plan.arenaBytes;
+  if (address % dtypeBytes(dtype) !== 0) fail(`The tensor ${JSON.stringify(name)} lies at ${address}, no multiple of ${dtypeBytes(dtype)}.`);
+  if (address < plan.constantsBytes || address + bytes > end) {
+    fail(`The tensor ${JSON.stringify(name)} takes ${bytes} bytes at ${address}, the arena is ${plan.constantsBytes} to ${end}.`);
+  }
+}
