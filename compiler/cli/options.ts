@@ -1,0 +1,71 @@
+/** Parsers of option values. Each throws a usage error that says what is allowed, before any work starts. */
+import { notInThisVersion, wrongUsage } from "./errors.ts";
+
+/**
+ * One of `allowed`.
+ *
+ * @param later values that the interface knows and this version does not
+ */
+export function parseChoice<T extends string>(option: string, value: string, allowed: readonly T[], later: readonly string[] = []): T {
+  const found = allowed.find((choice) => choice === value);
+  if (found !== undefined) return found;
+  if (later.includes(value)) throw notInThisVersion(`${option} ${value}`, `Choose ${listOf(allowed)}.`);
+  throw wrongUsage(`${option} ${value}: it must be ${listOf(allowed)}.`);
+}
+
+/** A whole number in [least, most]. */
+export function parseWhole(option: string, value: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
+  const number = /^[+-]?\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!Number.isSafeInteger(number) || number < least || number > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? (least === Number.MIN_SAFE_INTEGER ? "" : ` of at least ${least}`) : ` in ${least} to ${most}`;
+    throw wrongUsage(`${option} ${value}: it must be a whole number${range}.`);
+  }
+  return number;
+}
+
+/** A finite number. */
+export function parseReal(option: string, value: string): number {
+  const number = value.trim() === "" ? Number.NaN : Number(value);
+  if (!Number.isFinite(number)) throw wrongUsage(`${option} ${value}: it must be a number.`);
+  return number;
+}
+
+/** `--threads`: this version runs on one. */
+export function parseThreads(value: string): number {
+  const threads = parseWhole("--threads", value, 1);
+  if (threads !== 1) throw notInThisVersion(`--threads ${threads}`, "This version runs on one thread: --threads 1.");
+  return threads;
+}
+
+/**
+ * `--shape NAME=DIM …`: sizes by symbolic dimension, or by `input:axis`.
+ *
+ * @throws CompileError fault "usage": no "=", no whole number, a name twice, several sizes for one name
+ */
+export function parseShapes(values: readonly string[]): Readonly<Record<string, number>> {
+  const shapes = new Map<string, number>();
+  for (const value of values) {
+    const at = value.lastIndexOf("=");
+    const name = value.slice(0, at);
+    if (at <= 0 || at === value.length - 1) throw wrongUsage(`--shape ${value}: write NAME=DIM, as in --shape batch=1 or --shape input:2=224.`);
+    const sizes = value.slice(at + 1).split(",");
+    for (const size of sizes) parseWhole(`--shape ${name}=`, size, 1, 2 ** 31 - 1);
+    if (sizes.length > 1) throw notInThisVersion(`--shape ${value}`, "Several plans come later; give one size for each name.");
+    if (shapes.has(name)) throw wrongUsage(`--shape: ${name} is given twice.`);
+    shapes.set(name, Number(sizes[0]));
+  }
+  return Object.fromEntries(shapes);
+}
+
+/** `NAME=FILE` or `FILE` of `--input`; a file whose own name holds "=" is written with its input's name. */
+export function parseInputs(values: readonly string[]): readonly { readonly name: string | undefined; readonly path: string }[] {
+  return values.map((value) => {
+    const at = value.indexOf("=");
+    if (at === 0 || at === value.length - 1 || value === "") throw wrongUsage(`--input ${value}: write NAME=FILE, or a FILE alone for a model with one input.`);
+    return at < 0 ? { name: undefined, path: value } : { name: value.slice(0, at), path: value.slice(at + 1) };
+  });
+}
+
+function listOf(choices: readonly string[]): string {
+  return choices.length < 2 ? choices.join("") : `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
+}
