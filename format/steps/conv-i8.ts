@@ -61,9 +61,17 @@ export function segmentLength(kernelW: i32, inC: i32, groups: i32, dilationW: i3
   return groups == 1 && dilationW == 1 && srcPitch == inC ? kernelW * inC : inC / groups;
 }
 
-/** Bytes of SCRATCH: the widened panel of ROW_BLOCK rows, and four gathered rows for pixels at the edge. */
+/** The ROW_BLOCK to use: as many pixels as keep the widened panel within 24 KiB, a multiple of 4, at least 4. */
+export function rowBlock(depth: i32, pixels: i32): i32 {
+  const fitting = (12288 / depth) & ~3;
+  const all = (pixels + 3) & ~3;
+  const rows = fitting < all ? fitting : all;
+  return rows < 4 ? 4 : rows;
+}
+
+/** Bytes of SCRATCH: the widened panel of ROW_BLOCK rows, one widened panel of weights, and four gathered rows for pixels at the edge. */
 export function scratchBytes(rowBlock: i32, depth: i32): i32 {
-  return rowBlock * depth * 2 + 4 * depth + 64;
+  return rowBlock * depth * 2 + 16 * depth + 4 * depth + 320;
 }
 
 /** What the step touches. */

@@ -34,11 +34,14 @@ export const ROLLING = 26;
 export const BOUNDED = 27;
 export const WORDS = 28;
 
-/** Bytes of SCRATCH: one band of padded input rows, as many as a kernel covers. */
+/**
+ * Bytes of SCRATCH: a block of output constants and, ROLLING, a ring of three padded input rows; else a list of tap addresses and one pixel
+ * of padding. The larger of both, so that it does not depend on ROLLING.
+ */
 export function scratchBytes(kernelH: i32, inW: i32, outW: i32, kernelW: i32, strideW: i32, dilationW: i32, padLeft: i32, channels: i32): i32 {
-  const needed = (outW - 1) * strideW + (kernelW - 1) * dilationW + 1;
-  const width = needed > inW + padLeft ? needed : inW + padLeft;
-  return kernelH * (width + 4) * ((channels + 15) & ~15) + 64;
+  const rolling = kernelH == 3 && kernelW == 3 && dilationW == 1 ? 3 * ((outW - 1) * strideW + 3) * channels : 0;
+  const taps = kernelH * kernelW * 4 + channels;
+  return (rolling > taps ? rolling : taps) + 256;
 }
 
 /** What the step touches. */

@@ -1,3 +1,189 @@
+/**
+ * BINARY_I8 (format/steps/binary-i8.ts): innermost runs through a vector kernel of eight elements.
+ *
+ * Neighbouring dimensions that both operands walk through evenly are merged first. A run reads each operand with stride 1 in place; one
+ * repeated element comes from eight copies of it; any other stride is gathered eight elements at a time.
+ *
+ *   scratch: 8 copies or gathered elements of A | the same of B
+ */
+import * as BinaryI8 from "../../format/steps/binary-i8.ts";
+import { ADD, DIV, MUL, SUB } from "../../format/steps/binary.ts";
+import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC, SCRATCH } from "../constants.ts";
+import { addZero, clampFloat, clampInt8, roundBounded, zeroNaN } from "../simd/requantize.ts";
+import { storeUpTo8 } from "../simd/tail.ts";
+import { address, floatWord, word } from "../words.ts";
+
+const RANK: i32 = 6;
+const DIMS: usize = SCRATCH;
+const A_STRIDES: usize = SCRATCH + 32;
+const B_STRIDES: usize = SCRATCH + 64;
+const INDEX: usize = SCRATCH + 96;
+const A_RUN: usize = SCRATCH + 128;
+const B_RUN: usize = SCRATCH + 144;
+
 export function binaryI8(step: usize, data: usize): void {
-  unreachable();
+  const outer = mergeDims(step) - 1;
+  const count = load<i32>(DIMS + (outer << 2));
+  const aStride = load<i32>(A_STRIDES + (outer << 2));
+  const bStride = load<i32>(B_STRIDES + (outer << 2));
+  let a = address(step, BinaryI8.A, data);
+  let b = address(step, BinaryI8.B, data);
+  let dst = address(step, BinaryI8.DST, data);
+  memory.fill(INDEX, 0, 32);
+  while (true) {
+    binaryRun(step, a, aStride, b, bStride, dst, count);
+    dst += count;
+    let d = outer - 1;
+    while (d >= 0) {
+      const at = <usize>d << 2;
+      const index = load<i32>(INDEX + at) + 1;
+      a += load<i32>(A_STRIDES + at);
+      b += load<i32>(B_STRIDES + at);
+      if (index < load<i32>(DIMS + at)) {
+        store<i32>(INDEX + at, index);
+        break;
+      }
+      a -= index * load<i32>(A_STRIDES + at);
+      b -= index * load<i32>(B_STRIDES + at);
+      store<i32>(INDEX + at, 0);
+      d--;
+    }
+    if (d < 0) return;
+  }
+}
+
+/** Writes the merged dimensions and strides, outermost first, and returns how many there are, at least one. */
+function mergeDims(step: usize): i32 {
+  let rank = 0;
+  for (let i = 0; i < RANK; i++) {
+    const dim = word(step, BinaryI8.DIM0 + i);
+    const aStride = word(step, BinaryI8.A_STRIDE0 + i);
+    const bStride = word(step, BinaryI8.B_STRIDE0 + i);
+    if (dim == 1) continue;
+    const last: usize = <usize>(rank - 1) << 2;
+    if (rank > 0 && load<i32>(A_STRIDES + last) == aStride * dim && load<i32>(B_STRIDES + last) == bStride * dim) {
+      store<i32>(DIMS + last, load<i32>(DIMS + last) * dim);
+      store<i32>(A_STRIDES + last, aStride);
+      store<i32>(B_STRIDES + last, bStride);
+      continue;
+    }
+    const at: usize = <usize>rank << 2;
+    store<i32>(DIMS + at, dim);
+    store<i32>(A_STRIDES + at, aStride);
+    store<i32>(B_STRIDES + at, bStride);
+    rank++;
+  }
+  if (rank > 0) return rank;
+  store<i32>(DIMS, 1);
+  store<i32>(A_STRIDES, 0);
+  store<i32>(B_STRIDES, 0);
+  return 1;
+}
+
+/** One run of `count` elements. */
+function binaryRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32, dst: usize, count: i32): void {
+  const inPlace = (aStride == 1 || aStride == 0) && (bStride == 1 || bStride == 0);
+  if (inPlace) {
+    if (aStride == 0) {
+      v128.store(A_RUN, i8x16.splat(load<i8>(a)));
+      a = A_RUN;
+    }
+    if (bStride == 0) {
+      v128.store(B_RUN, i8x16.splat(load<i8>(b)));
+      b = B_RUN;
+    }
+    combine(step, a, aStride << 3, b, bStride << 3, dst, count);
+    return;
+  }
+  while (count > 0) {
+    const run = min(8, count);
+    for (let i = 0; i < run; i++) {
+      store<i8>(A_RUN + i, load<i8>(a));
+      store<i8>(B_RUN + i, load<i8>(b));
+      a += aStride;
+      b += bStride;
+    }
+    combine(step, A_RUN, 8, B_RUN, 8, dst, run);
+    dst += run;
+    count -= run;
+  }
+}
+
+/** `count` elements; each operand moves by its number of bytes, 8 or 0, for every eight elements. */
+function combine(step: usize, a: usize, aMove: i32, b: usize, bMove: i32, dst: usize, count: i32): void {
+  const op = word(step, BinaryI8.OP);
+  if (op == ADD || op == SUB) addScaled(step, a, aMove, b, bMove, dst, count);
+  else multiply(step, op, a, aMove, b, bMove, dst, count);
+}
+
+/** ADD and SUB: a − b·scale is a + b·(−scale), to the bit. */
+function addScaled(step: usize, a: usize, aMove: i32, b: usize, bMove: i32, dst: usize, count: i32): void {
+  const bScale = floatWord(step, BinaryI8.B_SCALE);
+  const aZero = i16x8.splat(<i16>word(step, BinaryI8.A_ZERO));
+  const bZero = i16x8.splat(<i16>word(step, BinaryI8.B_ZERO));
+  const aFactor = f32x4.splat(floatWord(step, BinaryI8.A_SCALE));
+  const bFactor = f32x4.splat(word(step, BinaryI8.OP) == SUB ? -bScale : bScale);
+  const lowest = v128.load(INT16_LOW);
+  const highest = v128.load(INT16_HIGH);
+  const magic = v128.load(ROUNDING_MAGIC);
+  const zero = i16x8.splat(<i16>word(step, BinaryI8.OUT_ZERO));
+  const low = i8x16.splat(<i8>word(step, BinaryI8.MIN));
+  const high = i8x16.splat(<i8>word(step, BinaryI8.MAX));
+  while (count > 0) {
+    const x = i16x8.sub(v128.load_ext<i8>(a), aZero);
+    const y = i16x8.sub(v128.load_ext<i8>(b), bZero);
+    const sum0 = f32x4.add(
+      f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x)), aFactor),
+      f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(y)), bFactor),
+    );
+    const sum1 = f32x4.add(
+      f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x)), aFactor),
+      f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y)), bFactor),
+    );
+    const r = addZero(roundBounded(clampFloat(sum0, lowest, highest), magic), roundBounded(clampFloat(sum1, lowest, highest), magic), zero);
+    storeUpTo8(dst, clampInt8(r, r, low, high), count);
+    a += aMove;
+    b += bMove;
+    dst += 8;
+    count -= 8;
+  }
+}
+
+/** MUL, DIV and PRELU. */
+function multiply(step: usize, op: i32, a: usize, aMove: i32, b: usize, bMove: i32, dst: usize, count: i32): void {
+  const aZero = i16x8.splat(<i16>word(step, BinaryI8.A_ZERO));
+  const bZero = i16x8.splat(<i16>word(step, BinaryI8.B_ZERO));
+  const aFactor = f32x4.splat(floatWord(step, BinaryI8.A_SCALE));
+  const factor = f32x4.splat(floatWord(step, BinaryI8.OUT_SCALE));
+  const lowest = v128.load(INT16_LOW);
+  const highest = v128.load(INT16_HIGH);
+  const magic = v128.load(ROUNDING_MAGIC);
+  const zero = i16x8.splat(<i16>word(step, BinaryI8.OUT_ZERO));
+  const low = i8x16.splat(<i8>word(step, BinaryI8.MIN));
+  const high = i8x16.splat(<i8>word(step, BinaryI8.MAX));
+  while (count > 0) {
+    const x = i16x8.sub(v128.load_ext<i8>(a), aZero);
+    const y = i16x8.sub(v128.load_ext<i8>(b), bZero);
+    const x0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x));
+    const x1 = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x));
+    const y0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(y));
+    const y1 = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y));
+    const v0 = product(op, x0, y0, aFactor, factor);
+    const v1 = product(op, x1, y1, aFactor, factor);
+    const r = addZero(roundBounded(clampFloat(v0, lowest, highest), magic), roundBounded(clampFloat(v1, lowest, highest), magic), zero);
+    storeUpTo8(dst, clampInt8(r, r, low, high), count);
+    a += aMove;
+    b += bMove;
+    dst += 8;
+    count -= 8;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function product(op: i32, x: v128, y: v128, aFactor: v128, factor: v128): v128 {
+  if (op == DIV) return zeroNaN(f32x4.mul(f32x4.div(x, y), factor));
+  const scaledProduct = f32x4.mul(f32x4.mul(x, y), factor);
+  if (op == MUL) return scaledProduct;
+  return v128.bitselect(f32x4.mul(x, aFactor), scaledProduct, f32x4.ge(x, f32x4.splat(0)));
 }

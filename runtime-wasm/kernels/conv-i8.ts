@@ -1,3 +1,91 @@
+/**
+ * CONV_I8 (format/steps/conv-i8.ts): packs ROW_BLOCK output pixels into an A panel, then multiplies them with one panel of eight
+ * outputs after the other.
+ *
+ *   scratch: output block | A panel [ROW_BLOCK/4][K/2][4][2] int16 | one widened B panel [K/2][8][2] int16 | four gathered rows | patches
+ */
+import { FLOAT32 } from "../../format/dtypes.ts";
+import { gemmDepth } from "../../format/packings.ts";
+import * as Conv from "../../format/steps/conv-i8.ts";
+import { address, word } from "../words.ts";
+import { gemmI8, gemvI8, widen } from "./gemm-i8.ts";
+import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
+import { packRows } from "./panel-i8.ts";
+import { packPatches } from "./patches-i8.ts";
+
+/** From this many rows on, widening a B panel once costs less than widening in the inner loop. */
+const WIDEN_ROWS: i32 = 24;
+
 export function convI8(step: usize, data: usize): void {
-  unreachable();
+  const block = address(step, Conv.SCRATCH, data);
+  prepareOutput(block, word(step, Conv.OUT_DTYPE), word(step, Conv.BOUNDED), word(step, Conv.OUT_ZERO), word(step, Conv.MIN), word(step, Conv.MAX));
+  const groups = word(step, Conv.GROUPS);
+  const inC = word(step, Conv.IN_C) / groups;
+  const outC = word(step, Conv.OUT_C) / groups;
+  const outBytes = word(step, Conv.OUT_DTYPE) == FLOAT32 ? 4 : 1;
+  const segments = Conv.segments(word(step, Conv.KERNEL_H), word(step, Conv.KERNEL_W), word(step, Conv.IN_C), groups, word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
+  const length = Conv.segmentLength(word(step, Conv.KERNEL_W), word(step, Conv.IN_C), groups, word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
+  const depth = gemmDepth(segments, length);
+  let src = address(step, Conv.SRC, data);
+  let dst = address(step, Conv.DST, data);
+  let weights = address(step, Conv.WEIGHTS, data);
+  let bias = address(step, Conv.BIAS, data);
+  let scale = address(step, Conv.SCALE, data);
+  for (let g = 0; g < groups; g++) {
+    convGroup(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
+    src += inC;
+    dst += outC * outBytes;
+    weights += ((outC + 7) & ~7) * depth;
+    bias += outC * 4;
+    scale += outC * 4;
+  }
+}
+
+function convGroup(step: usize, src: usize, dst: usize, weights: usize, bias: usize, scale: usize, outC: i32, outBytes: i32, depth: i32, block: usize): void {
+  const pixels = word(step, Conv.BATCH) * word(step, Conv.OUT_H) * word(step, Conv.OUT_W);
+  const rowBlock = word(step, Conv.ROW_BLOCK);
+  const srcPitch = word(step, Conv.SRC_PITCH);
+  const pitchBytes = word(step, Conv.DST_PITCH) * outBytes;
+  const panel = block + OUTPUT_BYTES;
+  const wide = panel + rowBlock * depth * 2;
+  const gathered = wide + depth * 16;
+  const patches = gathered + depth * 4 + 16;
+  const pointwise = isPointwise(step);
+  const panelBytes = depth * 8;
+  for (let m = 0; m < pixels; m += rowBlock) {
+    const rows = min(rowBlock, pixels - m);
+    if (pointwise) packRows(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
+    else packPatches(step, src, m, rows, depth, panel, gathered, patches);
+    let out = dst + <usize>(m * pitchBytes);
+    let b = weights;
+    for (let n = 0; n < outC; n += 8) {
+      const channels = min(8, outC - n);
+      const biases = bias + <usize>(n << 2);
+      const scales = scale + <usize>(n << 2);
+      if (rows >= WIDEN_ROWS) {
+        widen(b, panelBytes, wide);
+        gemmI8<i16>(rows, depth >> 1, panel, wide, biases, scales, out, pitchBytes, channels, block);
+      } else if (rows == 1) {
+        gemvI8(depth >> 1, panel, b, biases, scales, out, channels, block);
+      } else {
+        gemmI8<i8>(rows, depth >> 1, panel, b, biases, scales, out, pitchBytes, channels, block);
+      }
+      b += panelBytes;
+      out += 8 * outBytes;
+    }
+  }
+}
+
+/** Whether output pixel m is input pixel m: 1×1, not strided, not padded. */
+function isPointwise(step: usize): bool {
+  return (
+    word(step, Conv.KERNEL_H) == 1 &&
+    word(step, Conv.KERNEL_W) == 1 &&
+    word(step, Conv.STRIDE_H) == 1 &&
+    word(step, Conv.STRIDE_W) == 1 &&
+    word(step, Conv.PAD_TOP) == 0 &&
+    word(step, Conv.PAD_LEFT) == 0 &&
+    word(step, Conv.OUT_H) == word(step, Conv.IN_H) &&
+    word(step, Conv.OUT_W) == word(step, Conv.IN_W)
+  );
 }

@@ -1,0 +1,122 @@
+/**
+ * The int8 GEMM: rows of A times one panel of eight outputs of B, requantized.
+ *
+ *   A panel   int16 [rows/4][K/2][4 rows][2 k]      B panel   int8 or int16 [K/2][8 outputs][2 k]
+ *
+ * A tile is 4 rows by 8 outputs in eight accumulators that start from the bias; engines unroll the loop over k themselves.
+ */
+import { ROUNDING_MAGIC } from "../constants.ts";
+import { dotAdd } from "../simd/dot.ts";
+import { addZero, clampInt8, roundBounded, scaled } from "../simd/requantize.ts";
+import { ACCUMULATORS, BOUNDED_INT8, finishRows, FORM, MAX, MIN, ZERO } from "./output-i8.ts";
+
+/**
+ * `rows` rows (the A panel is there for the next multiple of 4) by `channels` (1 to 8) outputs; `pairs` = K/2; T is the type of B's
+ * elements. Output rows lie `pitchBytes` apart.
+ */
+export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  const plain = channels == 8 && load<i32>(block, FORM) == BOUNDED_INT8;
+  while (rows > 0) {
+    let c00 = v128.load(bias);
+    let c01 = v128.load(bias, 16);
+    let c10 = c00;
+    let c11 = c01;
+    let c20 = c00;
+    let c21 = c01;
+    let c30 = c00;
+    let c31 = c01;
+    let k = pairs;
+    let p = b;
+    do {
+      let b0: v128;
+      let b1: v128;
+      if (sizeof<T>() == 1) {
+        const w = v128.load(p);
+        b0 = i16x8.extend_low_i8x16_s(w);
+        b1 = i16x8.extend_high_i8x16_s(w);
+        p += 16;
+      } else {
+        b0 = v128.load(p);
+        b1 = v128.load(p, 16);
+        p += 32;
+      }
+      const x = v128.load(a);
+      let row = v128.shuffle<i32>(x, x, 0, 0, 0, 0);
+      c00 = dotAdd(c00, row, b0);
+      c01 = dotAdd(c01, row, b1);
+      row = v128.shuffle<i32>(x, x, 1, 1, 1, 1);
+      c10 = dotAdd(c10, row, b0);
+      c11 = dotAdd(c11, row, b1);
+      row = v128.shuffle<i32>(x, x, 2, 2, 2, 2);
+      c20 = dotAdd(c20, row, b0);
+      c21 = dotAdd(c21, row, b1);
+      row = v128.shuffle<i32>(x, x, 3, 3, 3, 3);
+      c30 = dotAdd(c30, row, b0);
+      c31 = dotAdd(c31, row, b1);
+      a += 16;
+    } while (--k);
+    if (plain) {
+      const magic = v128.load(ROUNDING_MAGIC);
+      const s0 = v128.load(scale);
+      const s1 = v128.load(scale, 16);
+      const zero = v128.load(block, ZERO);
+      const low = v128.load(block, MIN);
+      const high = v128.load(block, MAX);
+      const y01 = clampInt8(
+        addZero(roundBounded(scaled(c00, s0), magic), roundBounded(scaled(c01, s1), magic), zero),
+        addZero(roundBounded(scaled(c10, s0), magic), roundBounded(scaled(c11, s1), magic), zero),
+        low,
+        high,
+      );
+      const y23 = clampInt8(
+        addZero(roundBounded(scaled(c20, s0), magic), roundBounded(scaled(c21, s1), magic), zero),
+        addZero(roundBounded(scaled(c30, s0), magic), roundBounded(scaled(c31, s1), magic), zero),
+        low,
+        high,
+      );
+      v128.store_lane<i64>(out, y01, 0);
+      if (rows > 1) v128.store_lane<i64>(out + pitchBytes, y01, 1);
+      if (rows > 2) v128.store_lane<i64>(out + 2 * pitchBytes, y23, 0);
+      if (rows > 3) v128.store_lane<i64>(out + 3 * pitchBytes, y23, 1);
+    } else {
+      v128.store(block, c00, ACCUMULATORS);
+      v128.store(block, c01, ACCUMULATORS + 16);
+      v128.store(block, c10, ACCUMULATORS + 32);
+      v128.store(block, c11, ACCUMULATORS + 48);
+      v128.store(block, c20, ACCUMULATORS + 64);
+      v128.store(block, c21, ACCUMULATORS + 80);
+      v128.store(block, c30, ACCUMULATORS + 96);
+      v128.store(block, c31, ACCUMULATORS + 112);
+      finishRows(block, min(rows, 4), channels, scale, out, pitchBytes);
+    }
+    out += 4 * pitchBytes;
+    rows -= 4;
+  }
+}
+
+/** One row, the first of an A panel, by `channels` (1 to 8) outputs of an int8 B panel. */
+export function gemvI8(pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, channels: i32, block: usize): void {
+  let c0 = v128.load(bias);
+  let c1 = v128.load(bias, 16);
+  do {
+    const w = v128.load(b);
+    const x = v128.load32_splat(a);
+    c0 = dotAdd(c0, x, i16x8.extend_low_i8x16_s(w));
+    c1 = dotAdd(c1, x, i16x8.extend_high_i8x16_s(w));
+    a += 16;
+    b += 16;
+  } while (--pairs);
+  v128.store(block, c0, ACCUMULATORS);
+  v128.store(block, c1, ACCUMULATORS + 16);
+  finishRows(block, 1, channels, scale, out, 0);
+}
+
+/** Widens `bytes` (a multiple of 8) int8 at `src` to int16. */
+export function widen(src: usize, bytes: i32, dst: usize): void {
+  const end = src + <usize>bytes;
+  while (src < end) {
+    v128.store(dst, v128.load_ext<i8>(src));
+    src += 8;
+    dst += 16;
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * What becomes of a GEMM's accumulators. The loop-invariant vectors stand in an output block in the step's scratch, so that the
+ * inner loops hold none of them in registers:
+ *
+ *   0  zero point (int16 lanes)   16 min   32 max (int8 lanes; float32 lanes for FLOAT32)   48 form   64 eight accumulators: [4 rows][8] int32
+ */
+import { FLOAT32 } from "../../format/dtypes.ts";
+import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC } from "../constants.ts";
+import { addZero, clampFloat, clampInt8, roundBounded, scaled } from "../simd/requantize.ts";
+import { storeFloats, storeUpTo8 } from "../simd/tail.ts";
+
+export const ZERO: usize = 0;
+export const MIN: usize = 16;
+export const MAX: usize = 32;
+export const FORM: usize = 48;
+export const ACCUMULATORS: usize = 64;
+export const OUTPUT_BYTES: usize = 192;
+
+/** int8, the product with the scale proved below 2²². */
+export const BOUNDED_INT8: i32 = 0;
+/** int8, the product cut off at the int16 range before rounding. */
+export const CLAMPED_INT8: i32 = 1;
+/** float32, neither rounded nor offset. */
+export const FLOATS: i32 = 2;
+
+/** Writes the block. `min` and `max` are float32 bits where `dtype` is FLOAT32. */
+export function prepareOutput(block: usize, dtype: i32, bounded: i32, zero: i32, min: i32, max: i32): void {
+  const isFloat = dtype == FLOAT32;
+  v128.store(block, i16x8.splat(<i16>zero), ZERO);
+  v128.store(block, isFloat ? i32x4.splat(min) : i8x16.splat(<i8>min), MIN);
+  v128.store(block, isFloat ? i32x4.splat(max) : i8x16.splat(<i8>max), MAX);
+  store<i32>(block, isFloat ? FLOATS : bounded ? BOUNDED_INT8 : CLAMPED_INT8, FORM);
+}
+
+/** Stores `rows` (1 to 4) rows of `channels` (1 to 8) outputs from the block's accumulators, in any form. */
+export function finishRows(block: usize, rows: i32, channels: i32, scale: usize, out: usize, pitchBytes: i32): void {
+  const form = load<i32>(block, FORM);
+  const scale0 = v128.load(scale);
+  const scale1 = v128.load(scale, 16);
+  const low = v128.load(block, MIN);
+  const high = v128.load(block, MAX);
+  let row = block;
+  for (let r = 0; r < rows; r++) {
+    const x0 = scaled(v128.load(row, ACCUMULATORS), scale0);
+    const x1 = scaled(v128.load(row, ACCUMULATORS + 16), scale1);
+    if (form == FLOATS) {
+      storeFloats(out, clampFloat(x0, low, high), channels);
+      if (channels > 4) storeFloats(out + 16, clampFloat(x1, low, high), channels - 4);
+    } else {
+      storeUpTo8(out, requantized(block, x0, x1), channels);
+    }
+    row += 32;
+    out += pitchBytes;
+  }
+}
+
+/** Eight products as int8, in the low half. */
+function requantized(block: usize, x0: v128, x1: v128): v128 {
+  const magic = v128.load(ROUNDING_MAGIC);
+  const low = v128.load(INT16_LOW);
+  const high = v128.load(INT16_HIGH);
+  const sum = addZero(roundBounded(clampFloat(x0, low, high), magic), roundBounded(clampFloat(x1, low, high), magic), v128.load(block, ZERO));
+  return clampInt8(sum, sum, v128.load(block, MIN), v128.load(block, MAX));
+}
