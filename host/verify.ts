@@ -78,11 +78,15 @@ function verifyStep(program: Program, index: number, fail: Fail): void {
   const refuse = (problem: string): never => fail("bad-step", place, `Step ${index} (${layout.name}): ${problem}.`);
   if (words.length !== layout.words || words[LENGTH] !== layout.words) refuse(`it has ${words[LENGTH]} words, not ${layout.words}`);
   const end = constantsBytes + arenaBytes;
+  const reads: Region[] = [];
+  const writes: Region[] = [];
   const extents: Extents = {
     read(address, bytes) {
+      reads.push({ address, bytes });
       if (!(bytes > 0 && address >= 0 && address + bytes <= end)) refuse(`it reads ${bytes} bytes at ${address}, the data ends at ${end}`);
     },
     write(address, bytes) {
+      writes.push({ address, bytes });
       if (!(bytes > 0 && address >= constantsBytes && address + bytes <= end)) refuse(`it writes ${bytes} bytes at ${address}, the arena is ${constantsBytes} to ${end}`);
     },
     check(holds, claim) {
@@ -90,8 +94,20 @@ function verifyStep(program: Program, index: number, fail: Fail): void {
     },
   };
   layout.extents(words, extents);
+  for (const [i, own] of writes.entries()) {
+    if (i > 0 && [...reads, ...writes.slice(0, i)].some((other) => overlap(own, other))) refuse(`its scratch at ${own.address} lies over what it reads or writes`);
+  }
   const problem = indexProblem(words, program);
   if (problem !== undefined) refuse(problem);
+}
+
+interface Region {
+  readonly address: number;
+  readonly bytes: number;
+}
+
+function overlap(a: Region, b: Region): boolean {
+  return a.address < b.address + b.bytes && b.address < a.address + a.bytes;
 }
 
 function verifyMetadata({ metadata, plan }: Program, fail: Fail): void {

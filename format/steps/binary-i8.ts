@@ -9,6 +9,7 @@
  * Each · and ± is one float32 operation. Scales are float32 bits. DST is contiguous over DIM0…DIM5 (leading ones pad the rank). A_STRIDE and B_STRIDE are in elements; 0 broadcasts.
  */
 import { Extents, stridedExtent } from "../extents.ts";
+import { ADD, PRELU } from "./binary.ts";
 
 export const A = 2;
 export const B = 3;
@@ -44,6 +45,7 @@ export const WORDS = 32;
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
+  e.check(w[OP]! >= ADD && w[OP]! <= PRELU, "OP is ADD to PRELU");
   let count = 1;
   for (let i = 0; i < 6; i++) count *= w[DIM0 + i]!;
   stridedExtent(w, e, w[A]!, DIM0, A_STRIDE0, 6, 1, false);

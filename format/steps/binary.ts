@@ -7,7 +7,7 @@
  * DST is contiguous over DIM0…DIM5 (leading ones pad the rank). A_STRIDE and B_STRIDE are in elements; 0 broadcasts.
  */
 import { Extents, stridedExtent } from "../extents.ts";
-import { elementBytes } from "../dtypes.ts";
+import { BOOL, elementBytes } from "../dtypes.ts";
 
 export const A = 2;
 export const B = 3;
@@ -48,6 +48,8 @@ export const POW = 8;
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
   const bytes = elementBytes(w[DTYPE]!);
+  e.check(bytes > 0 && w[DTYPE]! !== BOOL, "the type is a number's");
+  e.check(w[OP]! >= ADD && w[OP]! <= POW, "OP is ADD to POW");
   let count = 1;
   for (let i = 0; i < 6; i++) count *= w[DIM0 + i]!;
   stridedExtent(w, e, w[A]!, DIM0, A_STRIDE0, 6, bytes, false);

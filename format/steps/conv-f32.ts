@@ -12,7 +12,7 @@
  * ROW_BLOCK (a multiple of 6) is the number of output pixels packed into SCRATCH at a time.
  * Segments are not padded: K = KERNEL_H·KERNEL_W·IN_C/GROUPS. BIAS is CHANNELS_32.
  */
-import { Extents } from "../extents.ts";
+import { Extents, windowAxis } from "../extents.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -55,8 +55,10 @@ export function rowBlock(depth: number, pixels: number): number {
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
-  e.check(w[KERNEL_H]! > 0 && w[KERNEL_W]! > 0 && w[STRIDE_H]! > 0 && w[STRIDE_W]! > 0, "kernel and strides are positive");
-  e.check(w[DILATION_H]! > 0 && w[DILATION_W]! > 0 && w[PAD_TOP]! >= 0 && w[PAD_LEFT]! >= 0, "dilations are positive, pads are not negative");
+  windowAxis(e, w[IN_H]!, w[OUT_H]!, w[KERNEL_H]!, w[STRIDE_H]!, w[DILATION_H]!, w[PAD_TOP]!);
+  windowAxis(e, w[IN_W]!, w[OUT_W]!, w[KERNEL_W]!, w[STRIDE_W]!, w[DILATION_W]!, w[PAD_LEFT]!);
+  e.check(w[BATCH]! > 0 && w[IN_C]! > 0 && w[OUT_C]! > 0, "sizes are positive");
+  e.check(w[KERNEL_H]! * w[KERNEL_W]! * (w[IN_C]! + 1) < 1073741824, "the depth stays within 30 bits");
   const groups = w[GROUPS]!;
   e.check(groups > 0 && w[IN_C]! % groups === 0 && w[OUT_C]! % groups === 0, "groups divide the channels");
   e.check(w[SRC_PITCH]! >= w[IN_C]! && w[DST_PITCH]! >= w[OUT_C]!, "pitches hold the channels");

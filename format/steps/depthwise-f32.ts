@@ -5,7 +5,7 @@
  *
  * Weights are DEPTHWISE_F32, BIAS is CHANNELS_32.
  */
-import { Extents } from "../extents.ts";
+import { Extents, windowAxis } from "../extents.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -32,11 +32,11 @@ export const WORDS = 23;
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
-  e.check(w[KERNEL_H]! > 0 && w[KERNEL_W]! > 0 && w[STRIDE_H]! > 0 && w[STRIDE_W]! > 0, "kernel and strides are positive");
-  e.check(w[DILATION_H]! > 0 && w[DILATION_W]! > 0 && w[PAD_TOP]! >= 0 && w[PAD_LEFT]! >= 0, "dilations are positive, pads are not negative");
+  windowAxis(e, w[IN_H]!, w[OUT_H]!, w[KERNEL_H]!, w[STRIDE_H]!, w[DILATION_H]!, w[PAD_TOP]!);
+  windowAxis(e, w[IN_W]!, w[OUT_W]!, w[KERNEL_W]!, w[STRIDE_W]!, w[DILATION_W]!, w[PAD_LEFT]!);
   const pixelsIn = w[BATCH]! * w[IN_H]! * w[IN_W]!;
   const pixelsOut = w[BATCH]! * w[OUT_H]! * w[OUT_W]!;
-  e.check(w[CHANNELS]! > 0, "there are channels");
+  e.check(w[BATCH]! > 0 && w[CHANNELS]! > 0, "sizes are positive");
   e.read(w[SRC]!, pixelsIn * w[CHANNELS]! * 4);
   e.write(w[DST]!, pixelsOut * w[CHANNELS]! * 4);
   e.read(w[WEIGHTS]!, Math.ceil(w[CHANNELS]! / 4) * 16 * w[KERNEL_H]! * w[KERNEL_W]!);

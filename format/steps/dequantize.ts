@@ -6,7 +6,7 @@
  * SCALE is float32 in memory, ZERO is of type DTYPE in memory, or −1 for zero.
  */
 import { Extents } from "../extents.ts";
-import { elementBytes } from "../dtypes.ts";
+import { elementBytes, INT32, INT8, UINT8 } from "../dtypes.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -24,6 +24,7 @@ export const WORDS = 14;
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
+  e.check(w[DTYPE]! === INT8 || w[DTYPE]! === UINT8 || w[DTYPE]! === INT32, "the input is int8, uint8 or int32");
   const count = w[OUTER]! * w[AXIS]! * w[INNER]!;
   e.check(w[OUTER]! > 0 && w[AXIS]! > 0 && w[INNER]! > 0 && w[BLOCK]! > 0, "sizes are positive");
   e.check(w[SCALE_OUTER]! >= 0 && w[SCALE_AXIS]! >= 0 && w[SCALE_INNER]! >= 0, "scale strides are not negative");

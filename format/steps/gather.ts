@@ -3,7 +3,7 @@
  * negative counts from the end). An index outside the axis makes run() return INDEX_OUT_OF_RANGE.
  */
 import { Extents } from "../extents.ts";
-import { elementBytes } from "../dtypes.ts";
+import { elementBytes, INT32, INT64 } from "../dtypes.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -18,6 +18,7 @@ export const WORDS = 10;
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
   e.check(w[OUTER]! > 0 && w[AXIS]! > 0 && w[COUNT]! > 0 && w[INNER_BYTES]! > 0, "sizes are positive");
+  e.check(w[INDEX_DTYPE]! === INT32 || w[INDEX_DTYPE]! === INT64, "indices are int32 or int64");
   e.read(w[SRC]!, w[OUTER]! * w[AXIS]! * w[INNER_BYTES]!);
   e.read(w[INDICES]!, w[COUNT]! * elementBytes(w[INDEX_DTYPE]!));
   e.write(w[DST]!, w[OUTER]! * w[COUNT]! * w[INNER_BYTES]!);

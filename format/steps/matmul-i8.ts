@@ -9,7 +9,7 @@
  * batch (i, j) starts at i·A_OUTER + j·A_INNER elements in A (B likewise; 0 repeats an operand) and at (i·BATCH_INNER + j)·M·N in DST.
  */
 import { Extents } from "../extents.ts";
-import { FLOAT32 } from "../dtypes.ts";
+import { FLOAT32, INT8 } from "../dtypes.ts";
 import { gemmDepth } from "../packings.ts";
 
 export const A = 2;
@@ -48,6 +48,8 @@ export function extents(w: Int32Array, e: Extents): void {
   const inner = w[BATCH_INNER]!;
   e.check(outer > 0 && inner > 0 && w[M]! > 0 && w[N]! > 0 && w[K]! > 0, "sizes are positive");
   e.check(w[A_OUTER]! >= 0 && w[A_INNER]! >= 0 && w[B_OUTER]! >= 0 && w[B_INNER]! >= 0, "batch strides are not negative");
+  e.check(w[OUT_DTYPE]! === FLOAT32 || w[OUT_DTYPE]! === INT8, "the output is float32 or int8");
+  e.check(w[K]! < 1073741824, "the depth stays within 30 bits");
   e.read(w[A]!, ((outer - 1) * w[A_OUTER]! + (inner - 1) * w[A_INNER]! + w[M]! * w[K]!) * 1);
   e.read(w[B]!, ((outer - 1) * w[B_OUTER]! + (inner - 1) * w[B_INNER]! + w[K]! * w[N]!) * 1);
   e.write(w[DST]!, outer * inner * w[M]! * w[N]! * (w[OUT_DTYPE]! === FLOAT32 ? 4 : 1));

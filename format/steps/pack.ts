@@ -2,7 +2,7 @@
  * PACK: packs weights that are computed while the model runs, as the loader packs constants (packings.ts).
  */
 import { Extents } from "../extents.ts";
-import { packedBytes } from "../packings.ts";
+import { packedBytes, packingHolds } from "../packings.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -15,8 +15,8 @@ export const WORDS = 9;
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
+  e.check(packingHolds(w[PACKING]!, w[SRC_BYTES]!, w[P0]!, w[P1]!, w[P2]!), "the packing holds its parameters");
   const bytes = packedBytes(w[PACKING]!, w[SRC_BYTES]!, w[P0]!, w[P1]!, w[P2]!);
-  e.check(bytes > 0 && w[SRC_BYTES]! > 0, "the packing is known");
   e.read(w[SRC]!, w[SRC_BYTES]!);
   e.write(w[DST]!, bytes);
 }

@@ -8,8 +8,8 @@
  *   int8:    y = clamp(roundHalfEven(f32(Σ(x − IN_ZERO))·(SCALE / f32(n))) + OUT_ZERO, MIN, MAX); SCALE (float32 bits) = in scale / out scale
  * MAXIMUM on int8 clamps to MIN, MAX and keeps scale and zero point; on uint8 MIN and MAX are unsigned.
  */
-import { Extents } from "../extents.ts";
-import { elementBytes } from "../dtypes.ts";
+import { Extents, windowAxis } from "../extents.ts";
+import { elementBytes, FLOAT32, INT8, UINT8 } from "../dtypes.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -55,9 +55,13 @@ export const AVERAGE = 1;
 export function extents(w: Int32Array, e: Extents): void {
   const bytes = elementBytes(w[DTYPE]!);
   for (let i = 0; i < 3; i++) {
-    e.check(w[KERNEL_D + i]! > 0 && w[STRIDE_D + i]! > 0 && w[DILATION_D + i]! > 0, "kernel, strides and dilations are positive");
-    e.check(w[PAD_FRONT + i]! >= 0 && w[PAD_BACK + i]! >= 0, "pads are not negative");
+    windowAxis(e, w[IN_D + i]!, w[OUT_D + i]!, w[KERNEL_D + i]!, w[STRIDE_D + i]!, w[DILATION_D + i]!, w[PAD_FRONT + i]!);
+    windowAxis(e, w[IN_D + i]!, w[OUT_D + i]!, w[KERNEL_D + i]!, w[STRIDE_D + i]!, w[DILATION_D + i]!, w[PAD_BACK + i]!);
   }
+  e.check(w[BATCH]! > 0 && w[CHANNELS]! > 0, "sizes are positive");
+  e.check(w[KERNEL_D]! * w[KERNEL_H]! * w[KERNEL_W]! <= 16777216, "a window has at most 2²⁴ positions");
+  e.check(w[DTYPE]! === FLOAT32 || w[DTYPE]! === INT8 || (w[DTYPE]! === UINT8 && w[KIND]! === MAXIMUM), "the type goes with KIND");
+  e.check(w[KIND]! === MAXIMUM || (w[KIND]! === AVERAGE && w[INDICES]! === -1), "KIND is MAXIMUM or AVERAGE, and only MAXIMUM has INDICES");
   const out = w[BATCH]! * w[OUT_D]! * w[OUT_H]! * w[OUT_W]! * w[CHANNELS]!;
   e.read(w[SRC]!, w[BATCH]! * w[IN_D]! * w[IN_H]! * w[IN_W]! * w[CHANNELS]! * bytes);
   e.write(w[DST]!, out * bytes);

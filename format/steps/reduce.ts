@@ -5,7 +5,7 @@
  *   int8:    y = clamp(roundHalfEven(f32(Σ(x − IN_ZERO))·SCALE) + OUT_ZERO, MIN, MAX); SCALE = in scale / (out scale · COUNT), float32 bits
  */
 import { Extents } from "../extents.ts";
-import { elementBytes } from "../dtypes.ts";
+import { elementBytes, FLOAT32, INT32, INT64, INT8 } from "../dtypes.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -31,6 +31,10 @@ export const PRODUCT = 5;
 export function extents(w: Int32Array, e: Extents): void {
   const bytes = elementBytes(w[DTYPE]!);
   e.check(w[OUTER]! > 0 && w[COUNT]! > 0 && w[INNER]! > 0, "sizes are positive");
+  const kind = w[KIND]!;
+  const dtype = w[DTYPE]!;
+  e.check(kind >= SUM && kind <= PRODUCT, "KIND is SUM to PRODUCT");
+  e.check(dtype === FLOAT32 || (dtype === INT8 ? kind === MEAN : (dtype === INT32 || dtype === INT64) && kind !== MEAN), "the type goes with KIND");
   e.read(w[SRC]!, w[OUTER]! * w[COUNT]! * w[INNER]! * bytes);
   e.write(w[DST]!, w[OUTER]! * w[INNER]! * bytes);
 }

@@ -10,7 +10,7 @@
  * that every index is inside the axis.
  */
 import { Extents } from "../extents.ts";
-import { elementBytes } from "../dtypes.ts";
+import { elementBytes, FLOAT32, INT8 } from "../dtypes.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -30,6 +30,8 @@ export const WORDS = 14;
 export function extents(w: Int32Array, e: Extents): void {
   e.check(w[OUTER]! > 0 && w[IN_LENGTH]! > 0 && w[OUT_LENGTH]! > 0 && w[INNER]! > 0 && w[TAPS]! > 0, "sizes are positive");
   e.check(w[WEIGHTS]! !== -1 || w[TAPS]! === 1, "several taps have weights");
+  const real = (dtype: number): boolean => dtype === FLOAT32 || dtype === INT8;
+  e.check(w[WEIGHTS]! === -1 ? w[SRC_DTYPE]! === w[DST_DTYPE]! : real(w[SRC_DTYPE]!) && real(w[DST_DTYPE]!), "the types go with WEIGHTS");
   e.read(w[SRC]!, w[OUTER]! * w[IN_LENGTH]! * w[INNER]! * elementBytes(w[SRC_DTYPE]!));
   e.write(w[DST]!, w[OUTER]! * w[OUT_LENGTH]! * w[INNER]! * elementBytes(w[DST_DTYPE]!));
   e.read(w[INDICES]!, w[OUT_LENGTH]! * w[TAPS]! * 4);

@@ -8,7 +8,7 @@
  * exp and log are the runtime's own polynomials. SCRATCH holds COUNT + 4 float32 (one row), as scratchBytes says.
  */
 import { Extents } from "../extents.ts";
-import { elementBytes } from "../dtypes.ts";
+import { elementBytes, FLOAT32, INT8 } from "../dtypes.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -33,6 +33,8 @@ export function scratchBytes(count: i32): i32 {
 export function extents(w: Int32Array, e: Extents): void {
   const count = w[OUTER]! * w[COUNT]! * w[INNER]!;
   e.check(w[OUTER]! > 0 && w[COUNT]! > 0 && w[INNER]! > 0, "sizes are positive");
+  e.check(w[DTYPE]! === FLOAT32 || w[DTYPE]! === INT8, "the input is float32 or int8");
+  e.check(w[OUT_DTYPE]! === FLOAT32 || w[OUT_DTYPE]! === INT8, "the output is float32 or int8");
   e.read(w[SRC]!, count * elementBytes(w[DTYPE]!));
   e.write(w[DST]!, count * elementBytes(w[OUT_DTYPE]!));
   e.write(w[SCRATCH]!, scratchBytes(w[COUNT]!));

@@ -36,6 +36,7 @@ export const ROUND = 17;
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
+  e.check(w[OP]! >= CLAMP && w[OP]! <= ROUND, "OP is CLAMP to ROUND");
   e.check(w[COUNT]! > 0, "COUNT is positive");
   e.read(w[SRC]!, w[COUNT]! * 4);
   e.write(w[DST]!, w[COUNT]! * 4);
