@@ -74,17 +74,17 @@ export class Builder {
     if (this.references.has(value)) throw new Error(`unreachable: ${value.name} is computed twice`);
     this.references.set(value, reference);
     const { dtype, shape } = typeOf(value);
-    // `readyAfter` counts the steps of the defining node, too: it is read once lowering has finished.
-    const steps = this.steps;
-    const node = this.node;
+    // `readyAfter` counts the steps of the defining node, too: it is read once lowering has finished. A view is ready at once.
+    const { steps, node } = this;
+    const placedAt = steps.length;
     const placement = {
       value,
       reference,
       dtype,
       shape,
       get readyAfter(): number {
-        for (let i = steps.length; i > 0; i--) if (steps[i - 1]!.node === node) return i;
-        return 0;
+        for (let i = steps.length; i > placedAt; i--) if (steps[i - 1]!.node === node) return i;
+        return placedAt;
       },
     };
     this.placements.set(value.name, placement);

@@ -1,0 +1,48 @@
+/**
+ * Weights to int8: symmetric, one scale an output channel, zero point 0, values in [−127, 127]; biases to int32 in units of
+ * input scale · weight scale.
+ */
+import type { Tensor } from "../../host/tensor.ts";
+import { roundHalfEven } from "../lower/rescale.ts";
+
+const LEVELS = 127;
+/** A bias in its units stays below this, so that accumulators cannot overflow. */
+const BIAS_LIMIT = 2 ** 29;
+
+/** Weights with one scale for each index of `axis`. */
+export interface QuantizedTensor {
+  readonly values: Tensor;
+  readonly scales: Float32Array;
+}
+
+/** Quantizes weights along `axis`. A scale is at least what the bias of its channel needs to fit into int32. */
+export function quantizeWeights(weights: Tensor, axis: number, inputScale: number, bias: Float32Array | null): QuantizedTensor {
+  const data = weights.data as Float32Array;
+  const channels = weights.shape[axis]!;
+  const inner = weights.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
+  const channelOf = (i: number): number => Math.floor(i / inner) % channels;
+  const largest = new Float64Array(channels);
+  for (let i = 0; i < data.length; i++) {
+    const c = channelOf(i);
+    largest[c] = Math.max(largest[c]!, Math.abs(data[i]!));
+  }
+  const scales = Float32Array.from(largest, (m, c) => {
+    const forBias = bias ? Math.abs(bias[c]!) / (inputScale * BIAS_LIMIT) : 0;
+    const scale = Math.max(m / LEVELS, forBias);
+    return scale > 0 ? scale : 2 ** -20;
+  });
+  const values = new Int8Array(data.length);
+  for (let i = 0; i < data.length; i++) values[i] = Math.max(-LEVELS, Math.min(LEVELS, roundHalfEven(data[i]! / scales[channelOf(i)]!)));
+  return { values: { dtype: "int8", shape: weights.shape, data: values }, scales };
+}
+
+/** Quantizes a bias to int32 in units of inputScale · scales[c]. */
+export function quantizeBias(bias: Float32Array, inputScale: number, scales: Float32Array): Tensor {
+  const data = Int32Array.from(bias, (b, c) => Math.max(-BIAS_LIMIT * 2, Math.min(BIAS_LIMIT * 2, roundHalfEven(b / (inputScale * scales[c]!)))));
+  return { dtype: "int32", shape: [data.length], data };
+}
+
+/** The scales of a quantized bias. */
+export function biasScales(inputScale: number, scales: Float32Array): Tensor {
+  return { dtype: "float32", shape: [scales.length], data: Float32Array.from(scales, (s) => Math.fround(Math.fround(inputScale) * s)) };
+}

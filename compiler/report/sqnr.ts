@@ -1,0 +1,35 @@
+/** Signal to quantization noise, streamed. */
+
+/** Sums of squares of a signal and of what was added to it. */
+export class NoiseMeter {
+  private signal = 0;
+  private noise = 0;
+  private largest = 0;
+
+  /** Compares `measured` with `reference`, element by element. */
+  add(reference: ArrayLike<number>, measured: ArrayLike<number>): void {
+    let signal = 0;
+    let noise = 0;
+    for (let i = 0; i < reference.length; i++) {
+      const x = reference[i]!;
+      const d = measured[i]! - x;
+      signal += x * x;
+      noise += d * d;
+      if (Math.abs(d) > this.largest || d !== d) this.largest = Math.abs(d);
+    }
+    this.signal += signal;
+    this.noise += noise;
+  }
+
+  /** 10·log10(Σx² / Σ(y − x)²) in dB; 200 where both are equal, −200 where nothing is left. */
+  get sqnrDb(): number {
+    if (this.noise === 0) return 200;
+    if (!(this.signal > 0) || !Number.isFinite(this.noise)) return -200;
+    return Math.max(-200, Math.min(200, 10 * Math.log10(this.signal / this.noise)));
+  }
+
+  /** Largest |y − x|. */
+  get maxAbs(): number {
+    return this.largest;
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Runs a graph on the shipped runtime, and shows every value right after the step that computes it: calibration, accuracy
+ * measurement and folding all see what ships. Memory does not grow with the number of values, for none is kept.
+ */
+import { createHasher } from "../../host/hash.ts";
+import { runtimeModule } from "../../host/builds.ts";
+import { type Inspectable, openProgram } from "../../host/inspection.ts";
+import { type DType, elementCount, type Tensor, type TypedArray, viewArray } from "../../host/tensor.ts";
+import { CompileError } from "../errors.ts";
+import { cloneGraph } from "../ir/clone.ts";
+import type { Graph } from "../ir/graph.ts";
+import { lowerGraph } from "../lower/index.ts";
+import { channelsLast } from "../passes/channels-last.ts";
+import { eliminateDeadCode } from "../passes/eliminate-dead-code.ts";
+import { type Description, type Observable, type Planned, planProgram } from "../plan/plan.ts";
+
+/** What an observer of a run sees of one value. */
+export interface Observation {
+  readonly name: string;
+  readonly dtype: DType;
+  /** In the axis order of the lowered graph. */
+  readonly shape: readonly number[];
+  readonly isChannelsLast: boolean;
+  /** A view that the next step may overwrite. */
+  readonly data: TypedArray;
+}
+
+/** The runtime that the compiler works with: the plain build, the same in Node and in a browser tab. */
+export async function compilerRuntime(): Promise<{ readonly module: WebAssembly.Module; readonly hasher: ReturnType<typeof createHasher> }> {
+  const module = await runtimeModule("plain");
+  return { module, hasher: createHasher(module) };
+}
+
+/** A graph lowered and planned, with the names of its channels-last values. */
+export interface Compiled extends Planned {
+  readonly channelsLast: ReadonlySet<string>;
+}
+
+/** Lowers and plans a copy of `graph`. */
+export function compileGraph(graph: Graph, description: Description): Compiled {
+  const copy = cloneGraph(graph);
+  const names = channelsLast(copy);
+  eliminateDeadCode(copy);
+  return { ...planProgram(lowerGraph(copy), description), channelsLast: names };
+}
+
+/** A graph ready to run. */
+export class GraphRunner {
+  private readonly model: Inspectable;
+  private readonly order: readonly (readonly [string, Observable])[];
+  private readonly channelsLast: ReadonlySet<string>;
+
+  constructor(compiled: Compiled, module: WebAssembly.Module) {
+    this.model = openProgram(compiled.program, module);
+    this.order = [...compiled.observables].sort(([, a], [, b]) => a.readyAfter - b.readyAfter);
+    this.channelsLast = compiled.channelsLast;
+  }
+
+  /** Runs one sample. `observe` is called for every value that `wanted` holds (all by default), in the order of computation. */
+  run(inputs: Readonly<Record<string, Tensor>>, observe?: (observation: Observation) => void, wanted?: ReadonlySet<string>): void {
+    for (const { name, dtype, shape } of this.model.metadata.inputs) {
+      const given = inputs[name];
+      if (!given) throw missingInput(name, Object.keys(inputs));
+      if (given.dtype !== dtype || given.data.length !== elementCount(shape)) throw wrongSample(name, dtype, shape, given);
+      (this.model.inputs.get(name)! as Uint8Array).set(given.data as Uint8Array);
+    }
+    if (!observe) {
+      this.model.runSteps();
+      return;
+    }
+    let done = 0;
+    for (const [name, { address, dtype, shape, readyAfter }] of this.order) {
+      if (wanted && !wanted.has(name)) continue;
+      if (readyAfter > done) {
+        this.model.runSteps(done, readyAfter);
+        done = readyAfter;
+      }
+      const count = elementCount(shape);
+      const bytes = this.model.view(address, count * (dtype === "int64" ? 8 : dtype === "float32" || dtype === "int32" ? 4 : 1));
+      observe({ name, dtype, shape, isChannelsLast: this.channelsLast.has(name), data: viewArray(dtype, bytes.buffer, bytes.byteOffset, count) });
+    }
+    this.model.runSteps(done);
+  }
+
+  /** A copy of an output after a run. */
+  output(name: string): TypedArray {
+    return this.model.outputs.get(name)!.slice();
+  }
+
+  get outputNames(): readonly string[] {
+    return this.model.metadata.outputs.map(({ name }) => name);
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+}
+
+function missingInput(name: string, given: readonly string[]): CompileError {
+  return new CompileError("missing-input", `A sample lacks the input "${name}" (it has ${given.length > 0 ? given.join(", ") : "none"}).`, { input: name, given });
+}
+
+function wrongSample(name: string, dtype: DType, shape: readonly number[], given: Tensor): CompileError {
+  return new CompileError("wrong-sample", `A sample of the input "${name}" is ${given.dtype}[${given.shape}]; the model takes ${dtype}[${shape}].`, {
+    input: name,
+    expected: { dtype, shape },
+    got: { dtype: given.dtype, shape: given.shape },
+  });
+}
