@@ -1,0 +1,154 @@
+/** One node of a model into the graph: its name, operands and attributes, brought to the newest form. */
+import type { Unsupported } from "../errors.ts";
+import type { Graph, Node, Value, ValueType } from "../ir/graph.ts";
+import { readAttributes } from "./attributes.ts";
+import { readConstantNode } from "./constants.ts";
+import type { ExternalData } from "./external-location.ts";
+import { isDefaultDomain, operatorName } from "./model.ts";
+import { replaceTypes } from "./normalise/casts.ts";
+import { type Draft, Refusal, type Rewriting } from "./normalise/draft.ts";
+import { normalise } from "./normalise/normalise.ts";
+import { checkForm, requiredOutputs, signature } from "./operators.ts";
+import type { PlacedNode } from "./order.ts";
+import type { ValueTable } from "./value-table.ts";
+
+/** What importing a node needs to know and may add to. */
+export interface NodeContext {
+  readonly graph: Graph;
+  readonly values: ValueTable;
+  /** Names that a node reads or that are outputs. */
+  readonly used: ReadonlySet<string>;
+  readonly opset: number;
+  /** The model's own functions, `domain:name`. */
+  readonly functions: ReadonlySet<string>;
+  readonly supports: (op: string) => boolean;
+  /** Types of a node's outputs, or null where they do not follow without folding constants. */
+  readonly infer: (node: Node) => readonly ValueType[] | null;
+  readonly problems: Unsupported[];
+  readonly notes: Set<string>;
+  /** All names that the model gives to nodes, and those taken so far. */
+  readonly nodeNames: ReadonlySet<string>;
+  readonly takenNodeNames: Set<string>;
+  readonly externalData: ExternalData | undefined;
+}
+
+/** Adds a node to the graph, or what is wrong with it to the problems. */
+export function importNode({ proto, index }: PlacedNode, context: NodeContext): void {
+  const op = operatorName(proto);
+  const name = nodeName(proto.name ?? "", proto.opType ?? "", index, context);
+  const outputs = proto.output.map((output) => (output !== "" && context.used.has(output) ? output : ""));
+  try {
+    if (op === "Constant") {
+      const [output] = outputs;
+      if (output) context.values.setConstant(output, readConstantNode(proto.attribute, `Constant "${name}"`, context.externalData));
+      return;
+    }
+    refuseUnknown(op, proto.domain, context);
+    const { attributes, refused } = readAttributes(proto.attribute, `${op} "${name}"`, context.externalData);
+    if (refused.length > 0) throw new Refusal(refused.join("; "));
+    const inputs = proto.input.map((input) => operand(input, context));
+    addNode({ op, name, inputs, attributes, outputs }, context);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    if (error.message !== "") context.problems.push({ node: name, op, reason: error.message });
+    for (const output of outputs) if (output !== "") context.values.set(output, { refused: "", reported: true });
+  }
+}
+
+/** The node's name, or `Conv_12` where it has none; a second node of the same name gets a number. */
+function nodeName(given: string, opType: string, index: number, { nodeNames, takenNodeNames }: NodeContext): string {
+  const base = given || `${opType}_${index}`;
+  let name = base;
+  for (let i = 1; takenNodeNames.has(name) || (name !== given && nodeNames.has(name)); i++) name = `${base}.${i}`;
+  takenNodeNames.add(name);
+  return name;
+}
+
+function refuseUnknown(op: string, domain: string | undefined, { functions, supports, opset }: NodeContext): void {
+  if (!isDefaultDomain(domain)) {
+    if (functions.has(op)) throw new Refusal("it is a function that the model defines; inline functions before (onnx.inliner)");
+    if (!supports(op)) throw new Refusal("operators of this domain are not supported");
+  } else if (!supports(op) && signature(op)) {
+    throw new Refusal("the operator is not supported");
+  } else if (!signature(op) && !BEFORE_NORMALISING.has(op)) {
+    throw new Refusal(`ONNX has no such operator in opset ${opset}`);
+  }
+}
+
+/** Operators that the newest opset does not have; normalise/ turns them into others. */
+const BEFORE_NORMALISING: ReadonlySet<string> = new Set(["Upsample", "Scatter"]);
+
+function operand(name: string, { values }: NodeContext): Value | null {
+  if (name === "") return null;
+  const known = values.get(name);
+  if (!("refused" in known)) return known.value;
+  // What feeds it has been reported; saying so again for each reader would bury the cause.
+  throw new Refusal(known.reported ? "" : `its input "${name}" is ${known.refused}`);
+}
+
+function addNode(read: Draft, context: NodeContext): void {
+  const { graph, values } = context;
+  refuseNarrowZeroPoint(read, context);
+  const rewriting = rewritingOf(read, context);
+  const normal = normalise(read, rewriting);
+  const draft = replaceTypes(normal, (type) => context.notes.add(`${type} is computed as float32.`));
+  if (draft.op !== read.op && !context.supports(draft.op)) throw new Refusal(`it is computed by ${draft.op}, which is not supported`);
+  const kept = droppedOutputs(draft);
+  checkForm({ ...draft, outputs: kept });
+  const node = graph.add({
+    op: draft.op,
+    name: draft.name,
+    inputs: draft.inputs,
+    attributes: draft.attributes,
+    sources: [read.name],
+    outputs: kept.map((output, i) => ({ name: output || values.freshName(`${draft.name}/output.${i}`) })),
+  });
+  inferEarly(node, context);
+  node.outputs.forEach((value, i) => {
+    if (kept[i]) values.set(kept[i], { value, type: null });
+  });
+}
+
+/** Outputs without those at the end that are optional and that nobody reads. */
+function droppedOutputs({ op, outputs }: Draft): readonly string[] {
+  let count = outputs.length;
+  while (count > requiredOutputs(op) && outputs[count - 1] === "") count--;
+  return outputs.slice(0, count);
+}
+
+function rewritingOf(read: Draft, context: NodeContext): Rewriting {
+  const { graph, values, opset, supports } = context;
+  return {
+    opset,
+    typeOf: (value) => value.type,
+    constant: (role, tensor) => graph.addConstant(values.freshName(`${read.name}/${role}`), tensor),
+    before: (op, role, inputs, attributes = {}) => {
+      if (!supports(op)) throw new Refusal(`its form of opset ${opset} needs ${op}, which is not supported`);
+      const name = `${read.name}/${role}`;
+      const node = graph.add({ op, name, inputs, attributes, sources: [read.name], outputs: [{ name: values.freshName(name) }] });
+      inferEarly(node, context);
+      return node.outputs[0]!;
+    },
+  };
+}
+
+/** A zero point of 16 bits would be widened to int32 and quantize to another range. */
+function refuseNarrowZeroPoint({ op, inputs }: Draft, { values }: NodeContext): void {
+  const index = op === "QuantizeLinear" ? 2 : op === "QLinearConv" || op === "QLinearMatMul" ? 7 : -1;
+  const zeroPoint = inputs[index];
+  if (!zeroPoint) return;
+  const type = values.typeNameOf(zeroPoint);
+  if (type !== null && type !== "INT8" && type !== "UINT8") throw new Refusal(`it quantizes to ${type}; eqm quantizes to INT8 and UINT8`);
+}
+
+
+/** Opset from which on no rule asks for a type. */
+const NO_TYPES_NEEDED = 21;
+
+function inferEarly(node: Node, { graph, opset, infer }: NodeContext): void {
+  if (opset >= NO_TYPES_NEEDED || node.inputs.some((value) => value && !value.type)) return;
+  const types = infer(node);
+  types?.forEach((type, i) => {
+    graph.setType(node.outputs[i]!, type);
+  });
+}

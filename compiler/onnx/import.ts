@@ -1,0 +1,141 @@
+/**
+ * An .onnx to the compiler's graph, in the form of opset 26 whatever the model's.
+ *
+ * Nodes that no output depends on are left out. All that is not supported is collected into one error.
+ */
+import { type Unsupported, unsupported } from "../errors.ts";
+import { Graph, type Value } from "../ir/graph.ts";
+import { dataType, dataTypeCode, dataTypeName } from "./data-types.ts";
+import { bindDimensions, type BoundShapes, declaredDimensions } from "./dimensions.ts";
+import { invalidModel, unboundDimensions } from "./errors.ts";
+import type { ExternalData } from "./external-location.ts";
+import type { Message } from "./fields.ts";
+import { importNode, type NodeContext } from "./import-node.ts";
+import { type Model, type ModelMetadata, readModel } from "./model.ts";
+import { signature } from "./operators.ts";
+import { orderNodes } from "./order.ts";
+import { refusedType } from "./tensor.ts";
+import { type KnownValue, ValueTable } from "./value-table.ts";
+
+/** What import may be told. */
+export interface ImportOptions {
+  /** Sizes of dynamic dimensions, by their name or as `input:axis`. */
+  readonly shapes?: Readonly<Record<string, number>>;
+  readonly externalData?: ExternalData;
+  /** Whether an operator is supported (`Op` or `domain:Op`); those of compiler/ops unless given. */
+  readonly supports?: (op: string) => boolean;
+}
+
+/** A model read. */
+export interface ImportedModel {
+  readonly graph: Graph;
+  readonly metadata: ModelMetadata;
+}
+
+/**
+ * Reads a model.
+ *
+ * Errors: `not-onnx`, `malformed-onnx`, `too-large`, `invalid-model`, `unsupported-opset`, `unsupported-ir-version`, `bad-tensor`, `external-data`,
+ * `bad-attribute`, `bad-shape-option`, `unbound-dimensions`, and `unsupported` with everything that eqm does not have.
+ */
+export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
+  const model = readModel(bytes);
+  const { nodes, used } = orderNodes(model.graph);
+  const problems: Unsupported[] = [];
+  const notes = new Set<string>();
+  const graph = new Graph(model.graph.name ?? "");
+  const values = new ValueTable(model.graph, graph, options.externalData);
+  const bound = addInputs(model, graph, values, options.shapes ?? {}, problems, notes);
+  const context: NodeContext = {
+    graph,
+    values,
+    used,
+    opset: model.opset,
+    functions: new Set(model.proto.functions.map(({ domain, name }) => `${domain ?? ""}:${name ?? ""}`)),
+    supports: options.supports ?? ((op) => signature(op) !== null),
+    infer: () => null,
+    problems,
+    notes,
+    nodeNames: new Set(nodes.flatMap(({ proto }) => (proto.name ? [proto.name] : []))),
+    takenNodeNames: new Set(),
+    externalData: options.externalData,
+  };
+  for (const node of nodes) importNode(node, context);
+  const outputs = model.graph.output.map(({ name }) => ({ name: name!, value: values.get(name!) }));
+  for (const { name, value } of outputs) if ("refused" in value && !value.reported) problems.push({ node: name, op: "output", reason: `it is ${value.refused}` });
+  if (problems.length > 0) throw unsupported(problems);
+  if (bound.unbound.length > 0) throw unboundDimensions(bound.unbound, bound.flags);
+  graph.setOutputs(
+    outputs.map(({ value }) => valueOf(value)),
+    outputs.map(({ name }) => name),
+  );
+  return { graph, metadata: readMetadata(model, values, notes) };
+}
+
+function valueOf(known: KnownValue): Value {
+  if ("refused" in known) throw new Error("unreachable: a refused value after the problems were reported");
+  return known.value;
+}
+
+function addInputs(
+  model: Model,
+  graph: Graph,
+  values: ValueTable,
+  shapes: Readonly<Record<string, number>>,
+  problems: Unsupported[],
+  notes: Set<string>,
+): BoundShapes {
+  const inputs = model.graph.input.filter(({ name }) => !values.isInitializer(name!));
+  const tensors = inputs.filter((input) => inputProblem(input) === null);
+  const bound = bindDimensions(
+    tensors.map(({ name, type }) => ({ name: name!, dimensions: declaredDimensions(type!.tensorType!.shape) })),
+    shapes,
+  );
+  if (bound.batches.length > 0) notes.add(`The batch (${bound.batches.join(", ")}) is 1.`);
+  for (const input of inputs) {
+    const name = input.name!;
+    const problem = inputProblem(input);
+    if (problem !== null) {
+      problems.push({ node: name, op: "input", reason: problem });
+      values.set(name, { refused: problem, reported: true });
+      continue;
+    }
+    const code = input.type!.tensorType!.elemType ?? 0;
+    const { dtype, name: typeName } = dataType(code)!;
+    values.set(name, { value: graph.addInput(name, { dtype: dtype!, shape: bound.shapes.get(name)! }), type: typeName });
+  }
+  return bound;
+}
+
+/** Why an input cannot be one of eqm's, or null. */
+function inputProblem({ name, type }: Message<"ValueInfoProto">): string | null {
+  if (type?.tensorType) {
+    const code = type.tensorType.elemType ?? 0;
+    const refused = refusedType(code);
+    if (refused && !dataType(code)) throw invalidModel(`the input "${name}" has ${dataTypeName(code)}`);
+    return refused ? `it is ${refused}` : null;
+  }
+  if (type?.sequenceType) return "it is a sequence";
+  if (type?.optionalType) return "it is optional";
+  if (type?.mapType) return "it is a map";
+  if (type?.sparseTensorType) return "it is a sparse tensor";
+  throw invalidModel(`the input "${name}" has no type that eqm knows`);
+}
+
+function readMetadata({ proto, graph, opsets }: Model, values: ValueTable, notes: ReadonlySet<string>): ModelMetadata {
+  const convertedTypes = values.convertedTypes();
+  const types = [...new Set(Object.values(convertedTypes))].sort();
+  const properties = Object.create(null) as Record<string, string>;
+  for (const { key, value } of proto.metadataProps) properties[key ?? ""] = value ?? "";
+  return {
+    producer: { name: proto.producerName ?? "", version: proto.producerVersion ?? "" },
+    irVersion: Number(proto.irVersion ?? 0),
+    opsets,
+    domain: proto.domain ?? "",
+    modelVersion: Number(proto.modelVersion ?? 0),
+    doc: proto.docString || graph.docString || "",
+    properties,
+    convertedTypes,
+    notes: [...notes, ...types.map((type) => `${type} is represented as ${dataType(dataTypeCode(type))!.dtype}.`)],
+  };
+}
