@@ -14,8 +14,8 @@
  * ROW_BLOCK (a multiple of 4) is the number of output pixels packed into SCRATCH at a time.
  * BIAS int32 and SCALE float32 are CHANNELS_32, one run of ⌈OUT_C/8⌉·8 values (GROUPS > 1: indexed by the output channel itself).
  */
-import { Extents } from "../extents.ts";
-import { FLOAT32 } from "../dtypes.ts";
+import { Extents, windowAxis } from "../extents.ts";
+import { FLOAT32, INT8 } from "../dtypes.ts";
 import { gemmDepth } from "../packings.ts";
 
 export const SRC = 2;
@@ -76,14 +76,17 @@ export function scratchBytes(rowBlock: i32, depth: i32): i32 {
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
-  e.check(w[KERNEL_H]! > 0 && w[KERNEL_W]! > 0 && w[STRIDE_H]! > 0 && w[STRIDE_W]! > 0, "kernel and strides are positive");
-  e.check(w[DILATION_H]! > 0 && w[DILATION_W]! > 0 && w[PAD_TOP]! >= 0 && w[PAD_LEFT]! >= 0, "dilations are positive, pads are not negative");
+  windowAxis(e, w[IN_H]!, w[OUT_H]!, w[KERNEL_H]!, w[STRIDE_H]!, w[DILATION_H]!, w[PAD_TOP]!);
+  windowAxis(e, w[IN_W]!, w[OUT_W]!, w[KERNEL_W]!, w[STRIDE_W]!, w[DILATION_W]!, w[PAD_LEFT]!);
+  e.check(w[BATCH]! > 0 && w[IN_C]! > 0 && w[OUT_C]! > 0, "sizes are positive");
+  e.check(w[KERNEL_H]! * w[KERNEL_W]! * (w[IN_C]! + 1) < 1073741824, "the depth stays within 30 bits");
   const groups = w[GROUPS]!;
   e.check(groups > 0 && w[IN_C]! % groups === 0 && w[OUT_C]! % groups === 0, "groups divide the channels");
   e.check(w[SRC_PITCH]! >= w[IN_C]! && w[DST_PITCH]! >= w[OUT_C]!, "pitches hold the channels");
   e.check(w[ROW_BLOCK]! > 0 && w[ROW_BLOCK]! % 4 === 0, "ROW_BLOCK is a multiple of 4");
   const s = segments(w[KERNEL_H]!, w[KERNEL_W]!, w[IN_C]!, groups, w[DILATION_W]!, w[SRC_PITCH]!);
   const depth = gemmDepth(s, segmentLength(w[KERNEL_W]!, w[IN_C]!, groups, w[DILATION_W]!, w[SRC_PITCH]!));
+  e.check(w[OUT_DTYPE]! === FLOAT32 || w[OUT_DTYPE]! === INT8, "the output is float32 or int8");
   const outBytes = w[OUT_DTYPE]! === FLOAT32 ? 4 : 1;
   const pixels = w[BATCH]! * w[OUT_H]! * w[OUT_W]!;
   e.read(w[SRC]!, (w[BATCH]! * w[IN_H]! * w[IN_W]! - 1) * w[SRC_PITCH]! + w[IN_C]!);

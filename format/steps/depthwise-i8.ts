@@ -4,7 +4,7 @@
  * Weights: DEPTHWISE_3X3_I8 where ROLLING is 1 (kernel 3×3, dilation 1, stride 1 or 2 in both directions), else DEPTHWISE_I8.
  * BIAS int32 and SCALE float32 are CHANNELS_32. BIAS holds −IN_ZERO·Σw; positions in the padding read IN_ZERO.
  */
-import { Extents } from "../extents.ts";
+import { Extents, windowAxis } from "../extents.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -46,11 +46,11 @@ export function scratchBytes(kernelH: i32, inW: i32, outW: i32, kernelW: i32, st
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
-  e.check(w[KERNEL_H]! > 0 && w[KERNEL_W]! > 0 && w[STRIDE_H]! > 0 && w[STRIDE_W]! > 0, "kernel and strides are positive");
-  e.check(w[DILATION_H]! > 0 && w[DILATION_W]! > 0 && w[PAD_TOP]! >= 0 && w[PAD_LEFT]! >= 0, "dilations are positive, pads are not negative");
+  windowAxis(e, w[IN_H]!, w[OUT_H]!, w[KERNEL_H]!, w[STRIDE_H]!, w[DILATION_H]!, w[PAD_TOP]!);
+  windowAxis(e, w[IN_W]!, w[OUT_W]!, w[KERNEL_W]!, w[STRIDE_W]!, w[DILATION_W]!, w[PAD_LEFT]!);
   const pixelsIn = w[BATCH]! * w[IN_H]! * w[IN_W]!;
   const pixelsOut = w[BATCH]! * w[OUT_H]! * w[OUT_W]!;
-  e.check(w[CHANNELS]! > 0, "there are channels");
+  e.check(w[BATCH]! > 0 && w[CHANNELS]! > 0, "sizes are positive");
   const c8 = Math.ceil(w[CHANNELS]! / 8) * 8;
   e.read(w[SRC]!, pixelsIn * w[CHANNELS]!);
   e.write(w[DST]!, pixelsOut * w[CHANNELS]!);

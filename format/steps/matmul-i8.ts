@@ -36,10 +36,19 @@ export const OUT_DTYPE = 22;
 export const BOUNDED = 23;
 export const WORDS = 24;
 
-/** Bytes of SCRATCH: B packed as GEMM_I8 of N outputs, a widened panel of 8 rows of A, one bias row of N. */
+/** Rows of A that are packed at a time: as many as keep the panel within 24 KiB, a multiple of 4, at least 4. */
+export function rowBlock(m: i32, k: i32): i32 {
+  const fitting = (12288 / gemmDepth(1, k)) & ~3;
+  const all = (m + 3) & ~3;
+  const rows = fitting < all ? fitting : all;
+  return rows < 4 ? 4 : rows;
+}
+
+/** Bytes of SCRATCH: B packed as int16, one row of biases, a panel of rowBlock(m, k) rows of A, and a block of output constants. */
 export function scratchBytes(m: i32, n: i32, k: i32): i32 {
   const depth = gemmDepth(1, k);
-  return ((n + 7) & ~7) * depth + 32 * depth + ((n + 7) & ~7) * 8 + 128;
+  const outputs = (n + 7) & ~7;
+  return outputs * depth * 2 + outputs * 4 + rowBlock(m, k) * depth * 2 + 384;
 }
 
 /** What the step touches. */
