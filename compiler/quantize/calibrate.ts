@@ -3,7 +3,7 @@
  */
 import type { Tensor } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
-import { type Graph, typeOf, type Value } from "../ir/graph.ts";
+import { type Graph, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
 import { Histogram } from "./histogram.ts";
 import { chooseRange, type Observer, type Range } from "./ranges.ts";
@@ -14,7 +14,7 @@ export type Sample = Readonly<Record<string, Tensor>>;
 /** What was seen of one value. */
 export interface Statistics {
   readonly histogram: Histogram;
-  /** Sums over each channel (axis 1 in ONNX's order), empty where a value has no channels. */
+  /** Sums over each channel, empty where no layer with weights reads the value. */
   readonly channelSums: Float64Array;
   /** Number of values summed for each channel. */
   channelCount: number;
@@ -32,14 +32,16 @@ export interface Watch {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Runs all samples through the float32 graph and gathers statistics of the values that `wanted` names. Throws `no-samples`. */
+/** Runs all samples through the float32 graph and gathers statistics of the float32 values of `graph`. Throws `no-samples`. */
 export async function calibrate(
   compiled: Compiled,
   module: WebAssembly.Module,
   samples: Iterable<Sample> | AsyncIterable<Sample>,
-  wanted: ReadonlySet<string>,
+  graph: Graph,
   watch: Watch,
 ): Promise<Calibration> {
+  const wanted = floatValues(graph);
+  const channelAxes = weightedAxes(graph);
   const statistics = new Map<string, Statistics>();
   const runner = new GraphRunner(compiled, module);
   let count = 0;
@@ -50,8 +52,9 @@ export async function calibrate(
       ({ name, dtype, shape, isChannelsLast, data }) => {
         if (dtype !== "float32") return;
         const values = data as Float32Array;
-        const axis = isChannelsLast ? shape.length - 1 : shape.length > 1 ? 1 : 0;
-        const channels = shape.length > 1 ? shape[axis]! : 0;
+        const onnxAxis = channelAxes.get(name);
+        const axis = onnxAxis !== undefined && isChannelsLast ? shape.length - 1 : (onnxAxis ?? 0);
+        const channels = onnxAxis === undefined ? 0 : shape[axis]!;
         let seen = statistics.get(name);
         if (!seen) {
           seen = { histogram: new Histogram(), channelSums: new Float64Array(channels), channelCount: 0 };
@@ -106,8 +109,19 @@ export function rangesOf(calibration: Calibration, observer: Observer): (value: 
   };
 }
 
+/** The axis that layers with weights sum over, for each value that one reads: channels of an image, columns of a matrix. */
+function weightedAxes(graph: Graph): ReadonlyMap<string, number> {
+  const axes = new Map<string, number>();
+  for (const node of graph.nodes) {
+    if (node.op !== "Conv" && node.op !== "Gemm" && node.op !== "MatMul") continue;
+    const value = requiredInput(node, 0);
+    axes.set(value.name, node.op === "MatMul" ? typeOf(value).shape.length - 1 : 1);
+  }
+  return axes;
+}
+
 /** Names of all computed float32 values and float32 inputs of a graph. */
-export function floatValues(graph: Graph): ReadonlySet<string> {
+function floatValues(graph: Graph): ReadonlySet<string> {
   const names = new Set<string>();
   for (const value of graph.inputs) if (typeOf(value).dtype === "float32") names.add(value.name);
   for (const node of graph.nodes) for (const value of node.outputs) if (typeOf(value).dtype === "float32") names.add(value.name);

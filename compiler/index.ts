@@ -1,0 +1,117 @@
+/** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
+import { emitFile } from "./emit/emit.ts";
+import { importGraph, describe, quantizeGraph, type Quantized } from "./pipeline.ts";
+import { checkOptions, type CompileOptions } from "./options.ts";
+import { exportModel } from "./onnx/export.ts";
+import { macsOf } from "./report/macs.ts";
+import type { LayerReport, Report } from "./report/report.ts";
+import { type Compiled, compileGraph, compilerRuntime } from "./run/graph-runner.ts";
+import type { Graph } from "./ir/graph.ts";
+import { memoryBytes } from "../host/memory-layout.ts";
+import { planWords } from "../host/program.ts";
+
+export { CompileError } from "./errors.ts";
+export type { CompileOptions, Progress } from "./options.ts";
+export type { LayerReport, Report } from "./report/report.ts";
+
+/** Compiles an ONNX model. Throws CompileError; see docs for the codes. */
+export async function compile(onnx: Uint8Array, options: CompileOptions = {}): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly report: Report }> {
+  checkOptions(options);
+  const clock = stopwatch();
+  const { module, hasher } = await compilerRuntime();
+  const { graph } = importGraph(onnx, options);
+  clock.lap("import");
+  let compiled: Compiled;
+  let quantized: Quantized | null = null;
+  if ((options.precision ?? "int8") === "float32") {
+    compiled = compileGraph(graph, describe(graph, options, undefined));
+  } else {
+    quantized = await quantizeGraph(graph, module, options);
+    compiled = quantized.compiled;
+  }
+  clock.lap("quantize");
+  const bytes = emitFile(compiled.program, hasher);
+  clock.lap("emit");
+  return { bytes, report: reportOf(onnx, bytes, graph, compiled, quantized, options, clock.laps) };
+}
+
+/** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
+export async function quantizeToOnnx(onnx: Uint8Array, options: CompileOptions = {}): Promise<{ readonly bytes: Uint8Array; readonly report: Report }> {
+  checkOptions(options);
+  const clock = stopwatch();
+  const { module } = await compilerRuntime();
+  const { graph, metadata } = importGraph(onnx, options);
+  clock.lap("import");
+  const quantized = await quantizeGraph(graph, module, options);
+  clock.lap("quantize");
+  const bytes = exportModel(quantized.graph, metadata);
+  clock.lap("export");
+  return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled, quantized, options, clock.laps) };
+}
+
+function stopwatch(): { lap(name: string): void; readonly laps: Readonly<Record<string, number>> } {
+  const laps: Record<string, number> = {};
+  let last = performance.now();
+  return {
+    lap(name) {
+      const now = performance.now();
+      laps[name] = Math.round(now - last);
+      last = now;
+    },
+    laps,
+  };
+}
+
+function reportOf(
+  onnx: Uint8Array,
+  bytes: Uint8Array,
+  float: Graph,
+  { program }: Compiled,
+  quantized: Quantized | null,
+  options: CompileOptions,
+  timings: Readonly<Record<string, number>>,
+): Report {
+  const warnings: string[] = [];
+  if (quantized?.synthetic) {
+    warnings.push("Calibrated on synthesised inputs: the SQNR below is on those, not an accuracy. Give real samples with --calibrate.");
+  }
+  const layers = layersOf(float, quantized);
+  return {
+    model: float.name,
+    precision: quantized ? "int8" : "float32",
+    sourceBytes: onnx.length,
+    bytes: bytes.length,
+    weightBytes: program.constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
+    memoryBytes: memoryBytes({ planWords: planWords(program.plan), ...program.plan }),
+    macs: layers.reduce((sum, { macs }) => sum + macs, 0),
+    calibration: quantized && { samples: quantized.calibration.samples, synthetic: quantized.synthetic, observer: options.observer ?? "mse" },
+    biasCorrection: quantized?.biasCorrection ?? null,
+    outputs: quantized?.comparison.outputs ?? [],
+    layers,
+    warnings,
+    timings,
+  };
+}
+
+function layersOf(float: Graph, quantized: Quantized | null): readonly LayerReport[] {
+  const values = new Map(quantized?.comparison.values.map((value) => [value.name, value.sqnrDb]));
+  const int8 = new Map(quantized?.graph.nodes.map((node) => [node.outputs[0]?.name, node]));
+  return float.nodes
+    .filter((node) => macsOf(node) > 0)
+    .map((node) => {
+      const name = node.outputs[0]!.name;
+      const weights = int8.get(name)?.inputs[1]?.producer;
+      const isInt8 = weights?.op === "DequantizeLinear";
+      const sqnrDb = values.get(name);
+      const count = node.inputs[1]?.constant?.data.length ?? 0;
+      return {
+        name: node.name,
+        op: node.op,
+        sources: node.sources,
+        precision: isInt8 ? "int8" : "float32",
+        ...(sqnrDb !== undefined && { sqnrDb }),
+        weightBytes: count * (isInt8 ? 1 : 4),
+        macs: macsOf(node),
+      };
+    });
+}

@@ -1,0 +1,63 @@
+/** What a caller of the compiler may ask for; checked before any work begins. */
+import type { PreprocessSpec } from "../host/preprocess-spec.ts";
+import type { Tensor } from "../host/tensor.ts";
+import { CompileError } from "./errors.ts";
+import type { Sample } from "./quantize/calibrate.ts";
+import type { Observer } from "./quantize/ranges.ts";
+
+/** A phase of compiling and how far it is; `total` 0 where that is not known. */
+export interface Progress {
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+}
+
+/** Options of `compile`. */
+export interface CompileOptions {
+  /** int8 (the default) or float32 throughout. */
+  readonly precision?: "int8" | "float32";
+  /** Samples to calibrate with, each a tensor for every input. Without them inputs are synthesised, and the report says so. */
+  readonly calibration?: Iterable<Sample> | AsyncIterable<Sample>;
+  /** How activation ranges are chosen; "mse" by default. */
+  readonly observer?: Observer;
+  /** Correct biases for the mean error of rounded weights, where it helps; true by default. */
+  readonly biasCorrection?: boolean;
+  /** Nodes to leave in float32, by name; "first" and "last" stand for the first and the last layer with weights. */
+  readonly keepFloat?: readonly string[];
+  /** Sizes of dynamic dimensions: a symbolic name, or `input:axis`. */
+  readonly shapes?: Readonly<Record<string, number>>;
+  /** Inputs to bind to a constant. */
+  readonly constants?: Readonly<Record<string, Tensor>>;
+  /** Reads external tensor data: `length` bytes (to the end where undefined) from `offset` of the file `location`. */
+  readonly externalData?: (location: string, offset: number, length: number | undefined) => Uint8Array;
+  /** How images become the first input; stored in the file. */
+  readonly preprocess?: PreprocessSpec;
+  /** Class names of the first output; stored in the file. */
+  readonly labels?: readonly string[];
+  /** Fail where an output's SQNR on the calibration samples is lower, in dB; 10 by default. */
+  readonly minSqnrDb?: number;
+  /** Give the result even so. */
+  readonly force?: boolean;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Outputs below this are noise rather than a model. */
+export const DEFAULT_MIN_SQNR_DB = 10;
+
+const OBSERVERS: readonly string[] = ["mse", "minmax", "percentile", "entropy"];
+
+/** Throws `bad-option` for a value that no option takes. */
+export function checkOptions(options: CompileOptions): void {
+  const { precision = "int8", observer = "mse", minSqnrDb, shapes = {} } = options;
+  if (precision !== "int8" && precision !== "float32") throw badOption("precision", precision, '"int8" or "float32"');
+  if (!OBSERVERS.includes(observer)) throw badOption("observer", observer, OBSERVERS.join(", "));
+  if (minSqnrDb !== undefined && !Number.isFinite(minSqnrDb)) throw badOption("minSqnrDb", minSqnrDb, "a number of decibels");
+  for (const [name, size] of Object.entries(shapes)) {
+    if (!Number.isInteger(size) || size < 1) throw badOption(`shapes.${name}`, size, "a positive integer");
+  }
+}
+
+function badOption(name: string, got: unknown, expected: string): CompileError {
+  return new CompileError("bad-option", `The option ${name} is ${JSON.stringify(got)}; it takes ${expected}.`, { option: name, got, expected }, "usage");
+}

@@ -1,0 +1,147 @@
+/**
+ * The whole compiler on one page: from ONNX bytes to a program, and what was learnt on the way.
+ *
+ *   bytes ─ import ─▶ graph ─ optimize ─▶ float graph ─┬─ (float32) ──────────────────────────────────▶ lower, plan
+ *                                                      └─ calibrate ─ insert Q/DQ ─ correct biases ─ compare ─▶ lower, plan
+ */
+import type { Metadata } from "../host/metadata.ts";
+import { CompileError } from "./errors.ts";
+import { cloneGraph } from "./ir/clone.ts";
+import type { Graph, Node } from "./ir/graph.ts";
+import { importModel, type ImportedModel } from "./onnx/import.ts";
+import { type CompileOptions, DEFAULT_MIN_SQNR_DB } from "./options.ts";
+import { optimize } from "./passes/index.ts";
+import { correctBiases } from "./quantize/bias-correction.ts";
+import { type Calibration, calibrate, rangesOf, type Sample } from "./quantize/calibrate.ts";
+import { type Comparison, compareModels } from "./quantize/compare.ts";
+import { insertQuantization } from "./quantize/insert.ts";
+import type { Parameters } from "./quantize/ranges.ts";
+import { int8Nodes } from "./quantize/scope.ts";
+import { synthesise } from "./quantize/synthesise.ts";
+import { type Compiled, compileGraph } from "./run/graph-runner.ts";
+
+/** A quantized graph with what it was made from. */
+export interface Quantized {
+  readonly graph: Graph;
+  readonly compiled: Compiled;
+  readonly parameters: ReadonlyMap<string, Parameters>;
+  readonly calibration: Calibration;
+  readonly synthetic: boolean;
+  readonly comparison: Comparison;
+  readonly biasCorrection: { readonly layers: number; readonly kept: boolean; readonly beforeDb: number; readonly afterDb: number } | null;
+}
+
+/** Samples that are kept to compare the int8 model with the float32 one. */
+const COMPARED_SAMPLES = 32;
+
+/** Reads a model and optimises its graph. */
+export function importGraph(bytes: Uint8Array, options: CompileOptions): { readonly graph: Graph; readonly metadata: ImportedModel["metadata"] } {
+  const { graph, metadata } = importModel(bytes, {
+    ...(options.shapes && { shapes: options.shapes }),
+    ...(options.externalData && { externalData: options.externalData }),
+  });
+  for (const [name, tensor] of Object.entries(options.constants ?? {})) graph.bindInput(name, tensor);
+  optimize(graph);
+  return { graph, metadata };
+}
+
+/** What the file's metadata say beside ports and steps. */
+export function describe(graph: Graph, options: CompileOptions, provenance: Metadata["provenance"]): Omit<Metadata, "inputs" | "outputs" | "steps"> {
+  return {
+    producer: PRODUCER,
+    name: graph.name,
+    ...(options.preprocess && { preprocess: options.preprocess }),
+    ...(options.labels && { labels: options.labels }),
+    ...(provenance && { provenance }),
+  };
+}
+
+/** Written into every file. */
+export const PRODUCER = "eqm 0.1.0";
+
+/** Quantizes a float32 graph. Throws `below-floor` where the outputs are noise, unless forced. */
+export async function quantizeGraph(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<Quantized> {
+  const watch = (phase: string) => ({
+    signal: options.signal,
+    step: (done: number, total: number) => options.onProgress?.({ phase, done, total }),
+  });
+  const description = describe(float, options, undefined);
+  const floatCompiled = compileGraph(float, description);
+  const compared: Sample[] = [];
+  const synthetic = options.calibration === undefined;
+  const samples = options.calibration ?? synthesise(float, options.preprocess);
+  const calibration = await calibrate(floatCompiled, module, collect(samples, compared, COMPARED_SAMPLES), float, watch("calibrate"));
+
+  const graph = cloneGraph(float);
+  const nodes = int8Nodes(graph, keptNames(graph, options.keepFloat ?? []));
+  const parameters = insertQuantization(graph, nodes, rangesOf(calibration, options.observer ?? "mse"));
+  const compile = (candidate: Graph): Compiled => compileGraph(candidate, description);
+  const compare = (candidate: Compiled): Comparison => compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
+  let best = { graph, compiled: compile(graph) };
+  let comparison = compare(best.compiled);
+  let biasCorrection: Quantized["biasCorrection"] = null;
+  if (options.biasCorrection ?? true) {
+    const corrected = cloneGraph(graph);
+    const layers = correctBiases(corrected, float, calibration);
+    if (layers > 0) {
+      const candidate = { graph: corrected, compiled: compile(corrected) };
+      const after = compare(candidate.compiled);
+      const [beforeDb, afterDb] = [worstOutput(comparison), worstOutput(after)];
+      const kept = afterDb > beforeDb;
+      biasCorrection = { layers, kept, beforeDb, afterDb };
+      if (kept) {
+        best = candidate;
+        comparison = after;
+      }
+    }
+  }
+  const floor = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
+  if (!options.force && worstOutput(comparison) < floor) throw belowFloor(comparison, floor, synthetic);
+  return { ...best, parameters, calibration, synthetic, comparison, biasCorrection };
+}
+
+/** The least SQNR of the outputs, in dB. */
+export function worstOutput(comparison: Comparison): number {
+  return Math.min(...comparison.outputs.map(({ sqnrDb }) => sqnrDb));
+}
+
+async function* collect(samples: Iterable<Sample> | AsyncIterable<Sample>, into: Sample[], limit: number): AsyncGenerator<Sample> {
+  for await (const sample of samples) {
+    if (into.length < limit) into.push(sample);
+    yield sample;
+  }
+}
+
+/** The names in `keepFloat`, "first" and "last" resolved. Throws `unknown-node` for a name that no node has. */
+function keptNames(graph: Graph, keepFloat: readonly string[]): ReadonlySet<string> {
+  const layers = graph.nodes.filter(({ op }) => op === "Conv" || op === "Gemm" || op === "MatMul");
+  const names = new Set<string>();
+  for (const name of keepFloat) {
+    const node: Node | undefined =
+      name === "first" ? layers[0] : name === "last" ? layers[layers.length - 1] : graph.nodes.find((n) => n.name === name || n.sources.includes(name));
+    if (!node) {
+      throw new CompileError(
+        "unknown-node",
+        `No node is named "${name}". Layers with weights are: ${layers.map((n) => n.name).join(", ")}.`,
+        { name, layers: layers.map((n) => n.name) },
+        "usage",
+      );
+    }
+    names.add(node.name);
+  }
+  return names;
+}
+
+function belowFloor({ outputs, values }: Comparison, floor: number, synthetic: boolean): CompileError {
+  const worst = [...values].sort((a, b) => a.sqnrDb - b.sqnrDb).slice(0, 5);
+  const noisy = outputs.filter(({ sqnrDb }) => sqnrDb < floor).map(({ name, sqnrDb }) => `${name} ${sqnrDb.toFixed(1)} dB`);
+  const data = synthetic ? " It was calibrated on synthesised inputs: give real ones with --calibrate." : "";
+  return new CompileError(
+    "below-floor",
+    `The int8 model is too far from the float32 one: ${noisy.join(", ")}, the floor is ${floor} dB.${data}\nWorst values: ${worst
+      .map(({ name, sqnrDb }) => `${name} ${sqnrDb.toFixed(1)} dB`)
+      .join(", ")}.\nLeave their layers in float32 with --keep-float, lower the floor with --min-sqnr, or write the file nevertheless with --force.`,
+    { floor, outputs: [...outputs], worst },
+    "quality",
+  );
+}

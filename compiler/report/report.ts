@@ -1,0 +1,35 @@
+/** What compiling found out, as plain JSON. */
+
+/** One layer: a step of the plan with weights, or a group of steps of one node. */
+export interface LayerReport {
+  readonly name: string;
+  readonly op: string;
+  /** ONNX nodes that became this layer. */
+  readonly sources: readonly string[];
+  readonly precision: "int8" | "float32";
+  /** Signal to noise of the layer's int8 result against the float32 model, where it was measured. */
+  readonly sqnrDb?: number;
+  readonly weightBytes: number;
+  readonly macs: number;
+}
+
+/** The report of one compilation. */
+export interface Report {
+  readonly model: string;
+  readonly precision: "int8" | "float32";
+  readonly sourceBytes: number;
+  readonly bytes: number;
+  /** Bytes of constants in the file. */
+  readonly weightBytes: number;
+  readonly memoryBytes: number;
+  readonly macs: number;
+  readonly calibration: { readonly samples: number; readonly synthetic: boolean; readonly observer: string } | null;
+  /** Layers whose bias was corrected, and the SQNR of the outputs with and without. */
+  readonly biasCorrection: { readonly layers: number; readonly kept: boolean; readonly beforeDb: number; readonly afterDb: number } | null;
+  /** Agreement with the float32 model on calibration samples. */
+  readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
+  readonly layers: readonly LayerReport[];
+  readonly warnings: readonly string[];
+  /** Milliseconds by phase. */
+  readonly timings: Readonly<Record<string, number>>;
+}
