@@ -92,7 +92,7 @@ export class RunError extends EqmError {
 }
 
 /** Why a run stopped. */
-export type RunCode = "disposed" | "unknown-step" | "unknown-packing" | "index-out-of-range" | "trap" | "no-golden";
+export type RunCode = "disposed" | "unknown-step" | "unknown-packing" | "index-out-of-range" | "trap" | "no-worker" | "worker-failed";
 
 /** The first four bytes are not "EQM1". */
 export function notEqm(firstBytes: string): FormatError {

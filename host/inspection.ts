@@ -2,6 +2,7 @@
  * The compiler's way into a model: runs a plan step by step and reads and writes what lies between. Calibration, profiling and
  * golden vectors go through here, with the build that is given, on the same proof and the same memory as everyone else.
  */
+import type { Golden } from "./golden.ts";
 import type { Hasher } from "./hash.ts";
 import { Instance } from "./instance.ts";
 import type { Metadata } from "./metadata.ts";
@@ -14,6 +15,7 @@ import { verifyProgram } from "./verify.ts";
 export interface Inspectable {
   readonly metadata: Metadata;
   readonly plan: Plan;
+  readonly golden: Golden | undefined;
   readonly memoryBytes: number;
   /** Runs the steps `from` to `to` (not included); all unless said. Throws RunError. */
   runSteps(from?: number, to?: number): void;
@@ -42,7 +44,7 @@ export function openFile(bytes: Uint8Array, module: WebAssembly.Module, hasher: 
 }
 
 function inspect(program: Program, module: WebAssembly.Module): Inspectable {
-  const { metadata, plan } = program;
+  const { metadata, plan, golden } = program;
   const instance = new Instance(program, module);
   const end = plan.constantsBytes + plan.arenaBytes;
 
@@ -54,6 +56,7 @@ function inspect(program: Program, module: WebAssembly.Module): Inspectable {
   return {
     metadata,
     plan,
+    golden,
     memoryBytes: instance.memoryBytes,
     inputs: new Map(metadata.inputs.map((region) => [region.name, instance.tensor(region)])),
     outputs: new Map(metadata.outputs.map((region) => [region.name, instance.tensor(region)])),

@@ -1,27 +1,37 @@
-/** Loads a .eqm: fetches, checks, and puts it onto a memory of its own. */
+/** Loads a .eqm: fetches, checks, and puts it onto a memory of its own, on this thread or in a worker. */
 import { runtimeModule } from "./builds.ts";
 import { InputError } from "./errors.ts";
 import { createHasher, type Hasher } from "./hash.ts";
 import { Model } from "./model.ts";
 import { readEqm } from "./reader.ts";
 import { type Source, sourceBytes } from "./source.ts";
+import { loadInWorker, type WorkerLike, type WorkerModel } from "./worker-model.ts";
 
 /** How to load. */
 export interface LoadOptions {
   /** Ends loading early: the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Threads to run on; this entry has one. */
+  /** Threads to run on, 1 unless said. This entry has one; `model.features` says how many are at work. */
   readonly threads?: number;
+  /** Makes a worker with the script `eqm/worker`, which the model then owns. */
+  readonly worker?: () => WorkerLike;
 }
 
 let hasher: Hasher | undefined;
 
 /**
- * Loads a model. The bytes are read, checked and packed without a pause, so the caller may change them afterwards.
- * Throws FormatError where they are no sound .eqm, LoadError, InputError, or the signal's reason.
+ * Loads a model, with the option `worker` into a worker. The bytes are read, checked and packed without a pause, so the caller
+ * may change them afterwards. Throws FormatError where they are no sound .eqm, LoadError, InputError, or the signal's reason.
  */
-export async function load(source: Source, { signal, threads = 1 }: LoadOptions = {}): Promise<Model> {
+export function load(source: Source, options: LoadOptions & { readonly worker: () => WorkerLike }): Promise<WorkerModel>;
+export function load(source: Source, options?: LoadOptions & { readonly worker?: undefined }): Promise<Model>;
+export async function load(source: Source, { signal, threads = 1, worker }: LoadOptions = {}): Promise<Model | WorkerModel> {
   if (!Number.isInteger(threads) || threads < 1) throw new InputError("bad-option", `threads is ${threads}, not a positive integer.`, { option: "threads", got: threads });
+  if (worker) {
+    const owned = !(source instanceof Uint8Array || source instanceof ArrayBuffer);
+    const bytes = await sourceBytes(source, signal);
+    return loadInWorker(worker(), bytes, owned, signal);
+  }
   const [module, bytes] = await Promise.all([runtimeModule("plain"), sourceBytes(source, signal)]);
   signal?.throwIfAborted();
   hasher ??= createHasher(module);

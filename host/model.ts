@@ -1,9 +1,11 @@
 /** The model that `load` gives: typed inputs and outputs around one call into WebAssembly. */
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BuildName } from "./builds.ts";
-import { disposed, InputError } from "./errors.ts";
+import { disposed, InputError, RunError } from "./errors.ts";
+import { imageInput } from "./image-input.ts";
 import { Instance } from "./instance.ts";
 import type { Metadata, TensorRegion } from "./metadata.ts";
+import type { Image } from "./preprocess.ts";
 import type { Program } from "./program.ts";
 import type { DType, Tensor, TypedArray } from "./tensor.ts";
 import { readTensor, writeTensor } from "./transfer.ts";
@@ -60,8 +62,8 @@ export class Model {
     this.features = features;
     this.#instance = new Instance(program, module);
     this.memoryBytes = this.#instance.memoryBytes;
-    this.inputs = program.metadata.inputs.map(describe);
-    this.outputs = program.metadata.outputs.map(describe);
+    this.inputs = program.metadata.inputs.map(describeTensor);
+    this.outputs = program.metadata.outputs.map(describeTensor);
     const slot = (region: TensorRegion): Slot => ({ region, view: this.#instance.tensor(region) });
     this.#slots = { inputs: program.metadata.inputs.map(slot), outputs: program.metadata.outputs.map(slot) };
   }
@@ -83,6 +85,19 @@ export class Model {
     return results;
   }
 
+  /** Needs a worker: load with the option `worker`. Throws RunError `no-worker`. */
+  runAsync(): Promise<never> {
+    return Promise.reject(new RunError("no-worker", "The model runs on this thread: load it with { worker: () => new Worker(…) } for runAsync, or call run."));
+  }
+
+  /**
+   * Makes the first input from an image (a batch: from as many images) by the specification in the file. Throws InputError
+   * `no-preprocess` where it holds none, `bad-image`, or `wrong-shape` where the result is not the input's.
+   */
+  preprocess(images: Image | readonly Image[]): TypedArray {
+    return imageInput(images, this.metadata);
+  }
+
   /** Lets go of the model's memory; any later run throws RunError `disposed`. */
   dispose(): void {
     this.#instance.dispose();
@@ -93,7 +108,8 @@ export class Model {
 // Engines without Symbol.dispose have no `using` either.
 if (Symbol.dispose) Object.defineProperty(Model.prototype, Symbol.dispose, { value: Model.prototype.dispose, configurable: true, writable: true });
 
-function describe({ name, dtype, shape, scale, zeroPoint }: TensorRegion): TensorDescription {
+/** What a caller sees of a tensor. */
+export function describeTensor({ name, dtype, shape, scale, zeroPoint }: TensorRegion): TensorDescription {
   return { name, dtype, shape, ...(scale !== undefined && { scale, zeroPoint }) };
 }
 

@@ -81,3 +81,8 @@ const DTYPE_OF_TAG = new Map<string, DType>([
 export function dtypeOfArray(array: unknown): DType | undefined {
   return DTYPE_OF_TAG.get(Object.prototype.toString.call(array));
 }
+
+/** Whether a value has the form of a Tensor rather than of a typed array. */
+export function isTensor(value: unknown): value is Tensor {
+  return typeof value === "object" && value !== null && "data" in value && "shape" in value && Array.isArray(value.shape);
+}

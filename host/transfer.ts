@@ -6,7 +6,7 @@
  */
 import { InputError } from "./errors.ts";
 import type { TensorRegion } from "./metadata.ts";
-import { dtypeOfArray, elementCount, newArray, type Tensor, type TypedArray } from "./tensor.ts";
+import { dtypeOfArray, elementCount, isTensor, newArray, type Tensor, type TypedArray } from "./tensor.ts";
 
 /** Writes what the caller gave for `region` into its `view`. Throws InputError `wrong-dtype`, `wrong-length` or `wrong-shape`. */
 export function writeTensor(given: TypedArray | Tensor, region: TensorRegion, view: TypedArray): void {
@@ -36,17 +36,17 @@ export function readTensor(view: TypedArray, region: TensorRegion, into: TypedAr
 function checked(given: TypedArray | Tensor, region: TensorRegion, what: "input" | "output"): TypedArray {
   const { name, dtype, shape, scale } = region;
   const is = `The ${what} ${JSON.stringify(name)}`;
-  const isTensor = typeof given === "object" && given !== null && "data" in given;
-  const data = isTensor ? given.data : given;
+  const tensor = isTensor(given) ? given : undefined;
+  const data = (tensor ? tensor.data : given) as TypedArray;
   const got = dtypeOfArray(data);
   const wanted = scale === undefined ? dtype : `${dtype} or float32`;
   const fits = (type: string | undefined) => type === dtype || (type === "uint8" && dtype === "bool") || (type === "float32" && scale !== undefined);
-  if (!fits(got) || (isTensor && given.dtype !== got && given.dtype !== dtype)) {
-    const found = isTensor ? `a tensor of ${given.dtype}` : got === undefined ? "no typed array" : `an array of ${got}`;
-    throw new InputError("wrong-dtype", `${is} takes ${wanted}, got ${found}.`, { [what]: name, expected: wanted, got: isTensor ? given.dtype : got });
+  if (!fits(got) || (tensor && tensor.dtype !== got && tensor.dtype !== dtype)) {
+    const found = tensor ? `a tensor of ${tensor.dtype}` : got === undefined ? "no typed array" : `an array of ${got}`;
+    throw new InputError("wrong-dtype", `${is} takes ${wanted}, got ${found}.`, { [what]: name, expected: wanted, got: tensor ? tensor.dtype : got });
   }
-  if (isTensor && !sameShape(given.shape, shape)) {
-    throw new InputError("wrong-shape", `${is} has shape [${shape}], got [${given.shape}].`, { [what]: name, expected: shape, got: given.shape });
+  if (tensor && !sameShape(tensor.shape, shape)) {
+    throw new InputError("wrong-shape", `${is} has shape [${shape}], got [${tensor.shape}].`, { [what]: name, expected: shape, got: tensor.shape });
   }
   if (data.length !== elementCount(shape)) {
     throw new InputError("wrong-length", `${is} of shape [${shape}] takes ${elementCount(shape)} elements, got ${data.length}.`, {
@@ -58,15 +58,17 @@ function checked(given: TypedArray | Tensor, region: TensorRegion, what: "input"
   return data;
 }
 
-/** 1.5·2⁵²: adding it to a float64 below 2⁵¹ leaves the nearest integer, ties to even. */
-const ROUNDING = 6755399441055744;
+/** The nearest integer, ties to even, of a number below 2⁵¹: there the sum with 1.5·2⁵² has no place for a fraction. */
+export function roundHalfEven(x: number): number {
+  return x + 6755399441055744 - 6755399441055744;
+}
 
 function quantize(data: Float32Array, scale: number, zeroPoint: number, unsigned: boolean, view: Int8Array | Uint8Array): void {
   const low = unsigned ? 0 : -128;
   const high = unsigned ? 255 : 127;
   for (let i = 0; i < data.length; i++) {
     const x = Math.fround(data[i]! / scale);
-    const rounded = Math.min(Math.max(x, -65536), 65536) + ROUNDING - ROUNDING;
+    const rounded = roundHalfEven(Math.min(Math.max(x, -65536), 65536));
     view[i] = Number.isNaN(x) ? zeroPoint : Math.min(Math.max(rounded + zeroPoint, low), high);
   }
 }

@@ -8,6 +8,7 @@ import { ALIGNMENT } from "../format/memory.ts";
 import { packedBytes, packingHolds } from "../format/packings.ts";
 import { LENGTH, OPCODE } from "../format/plan.ts";
 import { FormatError, type FormatCode } from "./errors.ts";
+import { rangeHolds } from "./golden.ts";
 import { indexProblem } from "./indices.ts";
 import { layoutOf } from "./layouts.ts";
 import { dataBytes, MAX_DATA_BYTES, stagingBytes } from "./memory-layout.ts";
@@ -122,6 +123,9 @@ function verifyGolden({ metadata, plan, golden }: Program, fail: Fail): void {
   if (!golden) return;
   if (golden.ranges.length !== metadata.inputs.length || golden.steps.length !== plan.steps.length) {
     fail("bad-golden", { part: "golden" }, `The golden vector is of ${golden.ranges.length} inputs and ${golden.steps.length} steps, the model of ${metadata.inputs.length} and ${plan.steps.length}.`);
+  }
+  for (const [i, { name, dtype }] of metadata.inputs.entries()) {
+    if (!rangeHolds(golden.ranges[i]!, dtype)) fail("bad-golden", { part: "golden" }, `The golden range of the input ${JSON.stringify(name)} does not go with ${dtype}.`);
   }
 }
 
