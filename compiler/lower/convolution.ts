@@ -142,13 +142,11 @@ export function emitConvF32(
   const packed = (packing: number, p0: number, p1: number): Reference =>
     weights instanceof Float32Array ? builder.constant(packing, { dtype: "float32", shape: [weights.length], data: weights }, p0, p1) : weights;
   if (isDepthwise(shape)) {
-    builder.step(
-      Opcode.DEPTHWISE_F32,
-      DepthwiseF32,
-      { ...shared, WEIGHTS: packed(Packing.DEPTHWISE_F32, output.channels, kernelH * kernelW), CHANNELS: output.channels },
-      ["DST"],
-      DepthwiseF32.scratchBytes(input.width, kernelW, output.channels),
-    );
+    builder.step(Opcode.DEPTHWISE_F32, DepthwiseF32, {
+      ...shared,
+      WEIGHTS: packed(Packing.DEPTHWISE_F32, output.channels, kernelH * kernelW),
+      CHANNELS: output.channels,
+    });
     return;
   }
   const depth = (kernelH * kernelW * input.channels) / groups;

@@ -272,13 +272,16 @@ const KIND_NAMES: Readonly<Record<AttributeKind, string>> = {
   p: "a TYPE_PROTO",
 };
 
-/** Throws `invalid-model` where a node in opset 26's form lacks an operand or attribute, has too many, or an attribute of another kind. */
+/** Throws `invalid-model` where a node in opset 26's form lacks an operand or attribute, or has one too many or of another kind. */
 export function checkForm(node: Form): void {
   const form = signature(node.op);
   if (!form) return;
   const where = `${node.op} "${node.name}"`;
   checkOperands(where, "input", form.inputs, node.inputs);
   checkOperands(where, "output", form.outputs, node.outputs);
+  for (const name of Object.keys(node.attributes)) {
+    if (!form.attributes.has(name)) throw invalidModel(`${where} has the attribute ${name}, which ONNX does not know`, { node: node.name, attribute: name });
+  }
   for (const [name, { kind, required }] of form.attributes) {
     const value = node.attributes[name];
     if (value === undefined) {

@@ -54,9 +54,12 @@ function triangle(t: number): number {
 function pixelRange(spec: PreprocessSpec | undefined): readonly [number, number] | null {
   if (!spec) return null;
   const list = (value: number | readonly number[] | undefined, otherwise: number): readonly number[] => (typeof value === "number" ? [value] : (value ?? [otherwise]));
-  const scale = spec.scale ?? 1;
+  const scales = list(spec.scale, 1);
   const means = list(spec.mean, 0);
   const deviations = list(spec.std, 1);
-  const ends = means.flatMap((mean, c) => [-mean, 255 * scale - mean].map((x) => x / (deviations[c] ?? deviations[0]!)));
+  const ends = [0, 1, 2].flatMap((c) => {
+    const at = (values: readonly number[]): number => values[c] ?? values[0]!;
+    return [-at(means), 255 * at(scales) - at(means)].map((x) => x / at(deviations));
+  });
   return [Math.min(...ends), Math.max(...ends)];
 }

@@ -11,8 +11,8 @@ import { openFile, pathKind, readBytes, readText } from "./file.ts";
 import { checkLength, decodeElements, decodeNpy, MAX_HEADER_BYTES, type NpyArray, npyTypeBytes, parseNpyHeader } from "./npy.ts";
 import { decodeNpz } from "./npz.ts";
 
-/** One sample: an image still to be preprocessed, or arrays without their sample axis, by input name ("" for the only input). */
-export type Sample = { readonly kind: "image"; readonly image: Image } | { readonly kind: "arrays"; readonly arrays: ReadonlyMap<string, NpyArray> };
+/** One sample by input name ("" for the only input): images still to be preprocessed, arrays without their sample axis. */
+export type Sample = ReadonlyMap<string, Image | NpyArray>;
 
 /** Samples by index. */
 export interface Dataset {
@@ -73,7 +73,7 @@ function imageFiles(path: string, folder: string, files: readonly string[], labe
     sample(index) {
       const file = files[index] as string;
       const full = isAbsolute(file) ? file : join(folder, file);
-      return { kind: "image", image: decodeImage(readBytes(full), full) };
+      return new Map([["", decodeImage(readBytes(full), full)]]);
     },
     close: () => {},
   };
@@ -87,7 +87,7 @@ function openNpy(path: string): Dataset {
     if (header.fortranOrder && header.shape.length > 1) {
       const whole = decodeNpy(readBytes(path), path);
       file.close();
-      return { path, length, sample: (index) => ({ kind: "arrays", arrays: new Map([["", sliceSample(whole, shape, index)]]) }), close: () => {} };
+      return { path, length, sample: (index) => new Map([["", sliceSample(whole, shape, index)]]), close: () => {} };
     }
     const sampleBytes = shape.reduce((n, d) => n * d, npyTypeBytes(header.type));
     checkLength(path, file.bytes - header.offset, length * sampleBytes);
@@ -98,7 +98,7 @@ function openNpy(path: string): Dataset {
         const bytes = file.read(header.offset + index * sampleBytes, sampleBytes);
         if (bytes.length !== sampleBytes) throw badFile(path, "it became shorter while it was read.");
         const data = decodeElements(bytes, header.type, header.littleEndian);
-        return { kind: "arrays", arrays: new Map([["", { type: header.type, shape, data }]]) };
+        return new Map([["", { type: header.type, shape, data }]]);
       },
       close: () => file.close(),
     };
@@ -114,7 +114,7 @@ function openNpz(path: string): Dataset {
   const length = entries[0]?.split[0] ?? 0;
   const other = entries.find(({ split }) => split[0] !== length);
   if (other !== undefined) throw badData(`${path}: its arrays differ in their number of samples: ${entries[0]?.name} has ${length}, ${other.name} has ${other.split[0]}.`);
-  const sample = (index: number): Sample => ({ kind: "arrays", arrays: new Map(entries.map(({ name, array, split }) => [name, sliceSample(array, split[1], index)])) });
+  const sample = (index: number): Sample => new Map(entries.map(({ name, array, split }) => [name, sliceSample(array, split[1], index)]));
   return { path, length, sample, close: () => {} };
 }
 

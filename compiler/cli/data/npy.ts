@@ -3,8 +3,8 @@
  *
  *   "\x93NUMPY" major minor │ header bytes (u16 in version 1, else u32) │ a Python dict as text │ elements
  */
+import { float16 } from "../../onnx/small-floats.ts";
 import { badFile } from "../errors.ts";
-import { halfToFloat } from "./float16.ts";
 
 /** Elements as read: float16 as float32, bool as bytes, all else as stored. */
 export type Numbers = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array | Float32Array | Float64Array;
@@ -48,7 +48,7 @@ const READERS = {
   u4: { bytes: 4, make: (n) => new Uint32Array(n), read: (view, at, little) => view.getUint32(at, little) },
   i8: { bytes: 8, make: (n) => new BigInt64Array(n), read: (view, at, little) => view.getBigInt64(at, little) },
   u8: { bytes: 8, make: (n) => new BigUint64Array(n), read: (view, at, little) => view.getBigUint64(at, little) },
-  f2: { bytes: 2, make: (n) => new Float32Array(n), read: (view, at, little) => halfToFloat(view.getUint16(at, little)) },
+  f2: { bytes: 2, make: (n) => new Float32Array(n), read: (view, at, little) => float16(view.getUint16(at, little)) },
   f4: { bytes: 4, make: (n) => new Float32Array(n), read: (view, at, little) => view.getFloat32(at, little) },
   f8: { bytes: 8, make: (n) => new Float64Array(n), read: (view, at, little) => view.getFloat64(at, little) },
 } satisfies Record<string, Reader>;

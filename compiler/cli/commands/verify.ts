@@ -1,0 +1,63 @@
+/** `eqm verify`: whether a .eqm is whole, and whether this machine computes what the compiling one did. */
+import { runtimeModule } from "../../../host/builds.ts";
+import { FormatError } from "../../../host/errors.ts";
+import { type GoldenVerdict, verifyGolden } from "../../../host/golden.ts";
+import { createHasher, type Hasher } from "../../../host/hash.ts";
+import { openProgram } from "../../../host/inspection.ts";
+import type { Program } from "../../../host/program.ts";
+import { readEqm } from "../../../host/reader.ts";
+import { readBytes } from "../data/file.ts";
+import { badFile } from "../errors.ts";
+import { modelKind, withPath } from "../model-file.ts";
+import type { Result } from "../output/result.ts";
+import { formatFacts } from "../output/table.ts";
+import { formatBytes } from "../output/units.ts";
+
+/** Codes for bytes that are not a file of this format at all, rather than a damaged one. */
+const FOREIGN: readonly string[] = ["not-eqm", "newer-version", "other-layouts"];
+
+/**
+ * Runs the command. JSON: `{ ok, hashes, golden, memoryBytes, problem? }`, `hashes` true or false, `golden` null for a file without a golden vector.
+ * Exit code 3 where a hash or the golden vector does not hold.
+ *
+ * @throws CompileError, EqmError where the file is no .eqm
+ */
+export async function verify(path: string): Promise<Result> {
+  const bytes = readBytes(path);
+  if (modelKind(bytes, path) !== "eqm") throw badFile(path, "it is no .eqm; only a compiled model can be verified.");
+  const module = await runtimeModule("plain");
+  const hasher = createHasher(module);
+  const read = await withPath(path, () => readOrProblem(bytes, hasher));
+  if (!("program" in read)) return { json: { ok: false, hashes: false, golden: null, problem: read.problem.message, code: read.problem.code }, text: `${path} is damaged: ${read.problem.message}\n`, exitCode: 3 };
+  const { program } = read;
+  const model = openProgram(program, module);
+  const verdict = program.golden === undefined ? undefined : verifyGolden(model, program.golden, hasher);
+  model.dispose();
+  const ok = verdict?.holds ?? true;
+  const problem = verdict === undefined || ok ? undefined : describeProblem(verdict, program);
+  return {
+    json: { ok, hashes: true, golden: verdict ?? null, memoryBytes: model.memoryBytes, ...(problem !== undefined && { problem }) },
+    text: formatFacts([
+      ["file", `${formatBytes(bytes.length)}, every hash holds`],
+      ["memory", formatBytes(model.memoryBytes)],
+      ["golden vector", verdict === undefined ? "none in this file" : (problem ?? `all ${program.plan.steps.length} steps and ${program.metadata.outputs.length} outputs hold`)],
+    ]),
+    exitCode: ok ? 0 : 3,
+  };
+}
+
+function readOrProblem(bytes: Uint8Array, hasher: Hasher): { readonly program: Program } | { readonly problem: FormatError } {
+  try {
+    return { program: readEqm(bytes, hasher) };
+  } catch (error) {
+    if (error instanceof FormatError && !FOREIGN.includes(error.code)) return { problem: error };
+    throw error;
+  }
+}
+
+function describeProblem({ inputsHold, firstWrongStep }: GoldenVerdict, { metadata }: Program): string {
+  if (!inputsHold) return "this machine draws other golden inputs than the one that compiled the file.";
+  if (firstWrongStep === undefined) return "every step holds, but the outputs do not.";
+  const origin = metadata.steps[firstWrongStep];
+  return `step ${firstWrongStep}${origin === undefined ? "" : ` (${origin.op} ${origin.nodes.join(", ")})`} is the first to give another result than when compiled.`;
+}
