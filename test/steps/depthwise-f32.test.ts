@@ -64,7 +64,6 @@ function check(c: Case, spoil?: (src: Float32Array, weights: Float32Array) => vo
     DST: dst,
     WEIGHTS: bench.constant(DEPTHWISE_F32, weights, channels, taps),
     BIAS: bench.constant(CHANNELS_32, bias, channels),
-    SCRATCH: -1,
     BATCH: batch,
     IN_H: inH,
     IN_W: inW,
