@@ -37,6 +37,7 @@ const YOUNG: Readonly<Record<string, number>> = {
 /** Encodes a graph that still is in ONNX's layout, with only ONNX's operators and attributes and clamps. */
 export function exportModel(graph: Graph, metadata: ExportMetadata): Uint8Array {
   const names = new ExportNames(graph);
+  const outputs = new Set(graph.outputs);
   const nodes: Draft<"NodeProto">[] = [];
   const initializers: Draft<"TensorProto">[] = [];
   const written = new Set<Value>();
@@ -49,7 +50,7 @@ export function exportModel(graph: Graph, metadata: ExportMetadata): Uint8Array 
   };
   for (const node of graph.nodes) {
     addConstants(node.inputs);
-    nodes.push(...nodeProtos(node, names, initializers));
+    nodes.push(...nodeProtos(node, outputs, names, initializers));
   }
   addConstants(graph.outputs);
   for (const { from, to } of names.copies) {
@@ -95,14 +96,19 @@ function splitOperator(op: string): { readonly domain: string; readonly opType: 
 }
 
 /** The node, and the one that clamps its output. */
-function nodeProtos(node: Node, names: ExportNames, initializers: Draft<"TensorProto">[]): readonly Draft<"NodeProto">[] {
+function nodeProtos(
+  node: Node,
+  graphOutputs: ReadonlySet<Value>,
+  names: ExportNames,
+  initializers: Draft<"TensorProto">[],
+): readonly Draft<"NodeProto">[] {
   if (node.channelsLast) throw new Error(`unreachable: ${node.name} is exported in another layout than ONNX's`);
   const { clampMin, clampMax, ...attributes } = node.attributes;
   const limits = { low: bound(clampMin, Number.NEGATIVE_INFINITY), high: bound(clampMax, Number.POSITIVE_INFINITY) };
   const clamped = limits.low !== Number.NEGATIVE_INFINITY || limits.high !== Number.POSITIVE_INFINITY;
-  const output = node.outputs.map((value) => names.of(value));
-  const input = node.inputs.map((value) => (value ? names.of(value) : ""));
-  while (input[input.length - 1] === "") input.pop();
+  const optional = signature(node.op)?.outputs ?? "";
+  const output = trimmed(node.outputs.map((value, i) => (optional[i] === "o" && value.readers.size === 0 && !graphOutputs.has(value) ? "" : names.of(value))));
+  const input = trimmed(node.inputs.map((value) => (value ? names.of(value) : "")));
   const { domain, opType } = splitOperator(node.op);
   const main: Draft<"NodeProto"> = {
     input,
@@ -118,6 +124,12 @@ function nodeProtos(node: Node, names: ExportNames, initializers: Draft<"TensorP
   const unclamped = names.freshValue(`${output[0]}/unclamped`);
   const clamp = clampProto(node, unclamped, output[0]!, limits, names, initializers);
   return [{ ...main, output: [unclamped, ...output.slice(1)] }, clamp];
+}
+
+/** Names without those at the end that are left out. */
+function trimmed(names: string[]): readonly string[] {
+  while (names[names.length - 1] === "") names.pop();
+  return names;
 }
 
 function bound(attribute: Attribute | undefined, otherwise: number): number {

@@ -46,7 +46,7 @@ export function importNode({ proto, index }: PlacedNode, context: NodeContext): 
     refuseUnknown(op, proto.domain, context);
     const { attributes, refused } = readAttributes(proto.attribute, `${op} "${name}"`, context.externalData);
     if (refused.length > 0) throw new Refusal(refused.join("; "));
-    const inputs = proto.input.map((input) => operand(input, context));
+    const inputs = proto.input.slice(0, lastGiven(proto.input) + 1).map((input) => operand(input, context));
     addNode({ op, name, inputs, attributes, outputs }, context);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -77,6 +77,13 @@ function refuseUnknown(op: string, domain: string | undefined, { functions, supp
 
 /** Operators that the newest opset does not have; normalise/ turns them into others. */
 const BEFORE_NORMALISING: ReadonlySet<string> = new Set(["Upsample", "Scatter"]);
+
+/** Index of the last input that is not left out. */
+function lastGiven(names: readonly string[]): number {
+  let last = names.length - 1;
+  while (last >= 0 && names[last] === "") last--;
+  return last;
+}
 
 function operand(name: string, { values }: NodeContext): Value | null {
   if (name === "") return null;
