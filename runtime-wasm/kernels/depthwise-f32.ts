@@ -5,6 +5,7 @@
 import * as Depthwise from "../../format/steps/depthwise-f32.ts";
 import { clamp, LIMITS, setLimits, storeLanes } from "../simd/limits.ts";
 import { address, floatWord, word } from "../words.ts";
+import { firstTap, lastTap } from "./window.ts";
 
 export function depthwiseF32(step: usize, data: usize): void {
   const channels = word(step, Depthwise.CHANNELS);
@@ -63,17 +64,6 @@ export function depthwiseF32(step: usize, data: usize): void {
     }
     image += lineBytes * <usize>inH;
   }
-}
-
-/** The first kernel position whose coordinate, from `start`, is not negative. */
-function firstTap(start: i32, dilation: i32): i32 {
-  return start >= 0 ? 0 : (dilation - 1 - start) / dilation;
-}
-
-/** Behind the last kernel position whose coordinate lies before `size`; at least firstTap. */
-function lastTap(start: i32, dilation: i32, kernel: i32, size: i32): i32 {
-  const inside = start >= size ? 0 : (size - 1 - start) / dilation + 1;
-  return max(min(kernel, inside), firstTap(start, dilation));
 }
 
 /** One output pixel from `rows` × `columns` taps. */

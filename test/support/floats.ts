@@ -20,3 +20,10 @@ export function bitsOf(values: Float32Array): Uint32Array {
 
 /** The build under test: build/<name>.wasm. */
 export const build = process.env.EQM_BUILD ?? "plain";
+
+/** FNV-1a over arrays of uint32, as eight hexadecimal digits. */
+export function checksum(arrays: readonly Uint32Array[]): string {
+  let hash = 0x811c9dc5;
+  for (const array of arrays) for (const v of array) hash = Math.imul(hash ^ v, 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}
