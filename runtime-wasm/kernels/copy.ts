@@ -130,15 +130,18 @@ function moveAdjacentDimension(rank: i32, bytes: i32): bool {
 /** `rows` runs of `bytes` adjacent bytes. */
 function copyRuns(src: usize, srcStep: i32, dst: usize, dstStep: i32, rows: i32, bytes: i32): void {
   for (; rows > 0; rows--) {
-    if (bytes >= 256) memory.copy(dst, src, bytes);
-    else copyShort(dst, src, bytes);
+    copyRun(dst, src, bytes);
     src += srcStep;
     dst += dstStep;
   }
 }
 
-/** Fewer bytes than a call of memory.copy pays for. */
-export function copyShort(dst: usize, src: usize, bytes: i32): void {
+/** Copies adjacent bytes; a loop where a call of memory.copy would not pay. */
+export function copyRun(dst: usize, src: usize, bytes: i32): void {
+  if (bytes >= 256) {
+    memory.copy(dst, src, bytes);
+    return;
+  }
   for (; bytes >= 16; bytes -= 16) {
     v128.store(dst, v128.load(src));
     src += 16;
