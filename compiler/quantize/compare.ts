@@ -42,13 +42,12 @@ export function compareModels(float: Compiled, int8: Compiled, module: WebAssemb
         const value = seen.get(original);
         if (!value || value.isChannelsLast !== isChannelsLast || value.data.length !== data.length) return;
         const { scale, zeroPoint } = parameters.get(original)!;
-        const real = Float32Array.from(data as Int8Array, (q) => (q - zeroPoint) * scale);
         let meter = meters.get(original);
         if (!meter) {
           meter = new NoiseMeter();
           meters.set(original, meter);
         }
-        meter.add(value.data, real);
+        meter.addQuantized(value.data, data as Int8Array, scale, zeroPoint);
       },
       wanted,
     );

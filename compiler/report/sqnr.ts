@@ -21,6 +21,23 @@ export class NoiseMeter {
     this.noise += noise;
   }
 
+  /** Compares int8 values, (q − zeroPoint)·scale, with `reference`. */
+  addQuantized(reference: Float32Array, measured: Int8Array, scale: number, zeroPoint: number): void {
+    let signal = 0;
+    let noise = 0;
+    let largest = this.largest;
+    for (let i = 0; i < reference.length; i++) {
+      const x = reference[i]!;
+      const d = (measured[i]! - zeroPoint) * scale - x;
+      signal += x * x;
+      noise += d * d;
+      if (d > largest || -d > largest) largest = Math.abs(d);
+    }
+    this.largest = largest;
+    this.signal += signal;
+    this.noise += noise;
+  }
+
   /** 10·log10(Σx² / Σ(y − x)²) in dB; 200 where both are equal, −200 where nothing is left. */
   get sqnrDb(): number {
     if (this.noise === 0) return 200;
