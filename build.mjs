@@ -1,10 +1,14 @@
 /**
  * The build. `node build.mjs wasm` makes build/: the runtime's modules (asconfig.json says how), each also as base64 in a
- * TypeScript file, and the checksum of the layouts in format/. `node build.mjs` makes dist/ as well.
+ * TypeScript file, and the checksum of the layouts in format/. `node build.mjs bundle` makes the JavaScript of dist/ from that.
+ * `node build.mjs` makes everything: both, and the types.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 
 const root = new URL("./", import.meta.url);
 const file = (path) => new URL(path, root);
@@ -41,4 +45,81 @@ function buildWasm() {
   }
 }
 
-buildWasm();
+/** What each entry is built from; `node` entries may use Node's modules. */
+const BUNDLES = [
+  { outfile: "dist/index.js", entry: "host/index.ts", platform: "neutral" },
+  { outfile: "dist/compiler.js", entry: "compiler/index.ts", platform: "neutral" },
+  { outfile: "dist/cli.js", entry: "compiler/cli/main.ts", platform: "node", executable: true },
+];
+
+/** CommonJS packages inside the command line's bundle ask for Node's modules through `require`. */
+const NODE_BANNER = `#!/usr/bin/env node
+import { createRequire as eqmCreateRequire } from "node:module";
+const require = eqmCreateRequire(import.meta.url);`;
+
+const COMPILE_BIN = `#!/usr/bin/env node
+process.argv.splice(2, 0, "compile");
+await import("./cli.js");
+`;
+
+async function buildBundles() {
+  mkdirSync(file("dist"), { recursive: true });
+  const packages = new Set();
+  for (const { outfile, entry, platform, executable } of BUNDLES) {
+    const { metafile } = await build({
+      absWorkingDir: fileURLToPath(root),
+      entryPoints: [entry],
+      outfile,
+      platform,
+      mainFields: ["module", "main"],
+      bundle: true,
+      format: "esm",
+      target: platform === "node" ? "node20.19" : "es2022",
+      charset: "utf8",
+      legalComments: "none",
+      metafile: true,
+      logLevel: "warning",
+      ...(executable && { banner: { js: NODE_BANNER } }),
+    });
+    for (const input of Object.keys(metafile.inputs)) {
+      const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+      if (found !== null) packages.add(found[1]);
+    }
+  }
+  writeFileSync(file("dist/compile.js"), COMPILE_BIN, { mode: 0o755 });
+  writeFileSync(file("dist/THIRD-PARTY-LICENSES.txt"), licences([...packages, "node_modules/assemblyscript"].sort()));
+}
+
+/** The licence texts of everything that is bundled; AssemblyScript's standard library is compiled into the WebAssembly. */
+function licences(folders) {
+  const entries = folders.map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(file(`${folder}/package.json`), "utf8"));
+    const texts = readdirSync(file(folder)).filter((entry) => /^(licen[cs]e|copying|notice)/i.test(entry));
+    if (texts.length === 0) throw new Error(`${name} is bundled and carries no licence text`);
+    return `${name} ${version} (${license})\n\n${texts.map((text) => readFileSync(file(`${folder}/${text}`), "utf8").trim()).join("\n\n")}\n`;
+  });
+  return `eqm contains the following software.\n\n${entries.join(`\n${"-".repeat(80)}\n\n`)}`;
+}
+
+/** Copies the declarations that the entries reach, with specifiers that resolve in a package. */
+function buildTypes() {
+  const { status } = spawnSync(process.execPath, [require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "--build", "host", "compiler"], { cwd: root, stdio: "inherit" });
+  if (status !== 0) process.exit(1);
+  rmSync(file("dist/types"), { recursive: true, force: true });
+  const pending = ["host/index.d.ts", "compiler/index.d.ts"];
+  for (const path of pending) {
+    const text = readFileSync(file(`build/types/${path}`), "utf8");
+    mkdirSync(dirname(fileURLToPath(file(`dist/types/${path}`))), { recursive: true });
+    const rewritten = text.replace(/(from |import\()"(\.[^"]+)\.ts"/g, (_, keyword, specifier) => {
+      const target = join(dirname(path), `${specifier}.d.ts`);
+      if (!pending.includes(target)) pending.push(target);
+      return `${keyword}"${specifier}.js"`;
+    });
+    writeFileSync(file(`dist/types/${path}`), rewritten.replace(/^\/\/# sourceMappingURL=.*\n?/m, ""));
+  }
+}
+
+const stage = process.argv[2];
+if (stage === undefined || stage === "wasm") buildWasm();
+if (stage === undefined || stage === "bundle") await buildBundles();
+if (stage === undefined || stage === "types") buildTypes();

@@ -107,7 +107,7 @@ async function warmTimes(run: () => void): Promise<readonly number[]> {
   }
 }
 
-async function profileSteps(program: Program, module: WebAssembly.Module): Promise<readonly StepTime[]> {
+async function profileSteps(program: Program, module: Awaited<ReturnType<typeof runtimeModule>>): Promise<readonly StepTime[]> {
   const model = openProgram(program, module);
   for (const [at, array] of [...model.inputs.values()].entries()) fillGolden(array, at, program.golden?.ranges[at] ?? { low: 0, high: array instanceof Float32Array ? 1 : 0 });
   const times: number[][] = program.plan.steps.map(() => []);

@@ -25,7 +25,7 @@ export function readLabels(path: string | undefined, data: Dataset): readonly nu
 function npyLabels(path: string): readonly number[] {
   const { shape, data } = decodeNpy(readBytes(path), path);
   if (shape.filter((size) => size !== 1).length > 1) throw badFile(path, `labels are one number a sample; its shape is ${shape.join("×")}.`);
-  return Array.from(data, (value, at) => {
+  return Array.from(data as ArrayLike<number | bigint>, (value, at) => {
     const label = Number(value);
     if (!Number.isSafeInteger(label)) throw badFile(path, `label ${at} is ${label}, no whole number; labels are class indices from 0.`);
     return label;

@@ -1,0 +1,129 @@
+/** `eqm compile`: an .onnx becomes a .eqm, or a quantized .onnx. */
+import { extname } from "node:path";
+import { compile, type CompileOptions, quantizeToOnnx, type Report } from "../../index.ts";
+import { importModel } from "../../onnx/import.ts";
+import type { Sample } from "../../quantize/calibrate.ts";
+import { type Dataset, openDataset } from "../data/dataset.ts";
+import { createFeeder, type InputShape } from "../data/feeds.ts";
+import { readBytes } from "../data/file.ts";
+import { readClassNames } from "../data/labels.ts";
+import { badFile, notInThisVersion, wrongUsage } from "../errors.ts";
+import { externalDataBeside } from "../external-data.ts";
+import { pause, stopSignal } from "../interruption.ts";
+import { modelKind, preprocessFor, withPath } from "../model-file.ts";
+import { note, warn } from "../output/note.ts";
+import { startProgress } from "../output/progress.ts";
+import type { Result } from "../output/result.ts";
+import { formatFacts } from "../output/table.ts";
+import { formatBytes, formatCount, formatMs, formatReal } from "../output/units.ts";
+import { checkOutput, writeFileWhole } from "../output/write-file.ts";
+
+/** Checked options of the command. */
+export interface CompileCommandOptions extends Pick<CompileOptions, "precision" | "observer" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb"> {
+  readonly output: string;
+  readonly calibrate?: string;
+  readonly preprocess?: string;
+  readonly labels?: string;
+  readonly report?: string;
+  readonly force: boolean;
+}
+
+/**
+ * Runs the command. JSON: the compiler's report with `{ output, bytes, sourceBytes, weightBytes, warnings }`.
+ *
+ * @throws CompileError, EqmError; nothing is written then
+ */
+export async function compileFile(path: string, options: CompileCommandOptions): Promise<Result> {
+  const { output, force } = options;
+  const toOnnx = checkTargets(path, options);
+  const onnx = readBytes(path);
+  if (modelKind(onnx, path) === "eqm") throw badFile(path, "it is a compiled model already; compile takes the .onnx.");
+  const spec = preprocessFor(options.preprocess, path, undefined);
+  const labels = options.labels === undefined ? undefined : readClassNames(options.labels);
+  const data = options.calibrate === undefined ? undefined : openDataset(options.calibrate);
+  const progress = startProgress();
+  try {
+    const externalData = externalDataBeside(path);
+    const { precision, observer, biasCorrection, keepFloat, shapes, minSqnrDb } = options;
+    const calibration = data && precision !== "float32" ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec) : undefined;
+    const { bytes, report } = await withPath(path, () =>
+      (toOnnx ? quantizeToOnnx : compile)(onnx, {
+        precision,
+        observer,
+        biasCorrection,
+        keepFloat,
+        shapes,
+        minSqnrDb,
+        externalData,
+        force,
+        signal: stopSignal,
+        onProgress: ({ phase, done, total }) => progress.update(phase, done, total || (data?.length ?? 0)),
+        ...(calibration !== undefined && { calibration }),
+        ...(spec !== undefined && { preprocess: spec }),
+        ...(labels !== undefined && { labels }),
+      }),
+    );
+    await pause();
+    progress.stop();
+    for (const warning of report.warnings) warn(warning);
+    writeFileWhole(output, bytes, force);
+    if (options.report !== undefined) writeFileWhole(options.report, `${JSON.stringify({ output, ...report }, null, 2)}\n`, force);
+    return { json: { output, ...report }, text: describe(path, options, report) };
+  } finally {
+    progress.stop();
+    data?.close();
+  }
+}
+
+/** Checks where the results go, before any work. Says whether the output is an .onnx. */
+function checkTargets(path: string, { output, report, precision, force, calibrate, preprocess, labels }: CompileCommandOptions): boolean {
+  const kind = extname(output).toLowerCase();
+  if (kind !== ".eqm" && kind !== ".onnx") throw wrongUsage(`-o ${output}: it must end in .eqm, or in .onnx for a quantized ONNX model.`);
+  if (kind === ".onnx" && precision === "float32") throw wrongUsage(`-o ${output} with --precision float32: there is nothing to quantize; the .onnx is in float32 already.`);
+  const sources = [path, calibrate, preprocess, labels].filter((source) => source !== undefined);
+  checkOutput(output, force, sources);
+  if (report !== undefined) {
+    const reportKind = extname(report).toLowerCase();
+    if (reportKind === ".html") throw notInThisVersion(`--report ${report}`, "This version writes the report as JSON: --report report.json.");
+    if (reportKind !== ".json") throw wrongUsage(`--report ${report}: it must end in .json.`);
+    checkOutput(report, force, [...sources, output]);
+  }
+  if (precision === "float32" && calibrate !== undefined) note("--calibrate has no effect with --precision float32.");
+  return kind === ".onnx";
+}
+
+function inputsOf(onnx: Uint8Array, options: Parameters<typeof importModel>[1]): readonly InputShape[] {
+  return importModel(onnx, options).graph.inputs.map(({ name, type }) => {
+    if (type === null) throw new Error(`unreachable: the input ${name} has no type after import`);
+    return { name, ...type };
+  });
+}
+
+/** Calibration data, one feed after another, so that memory does not grow with their number; the event loop turns in between. */
+async function* samplesOf(data: Dataset, inputs: readonly InputShape[], spec: CompileOptions["preprocess"]): AsyncGenerator<Sample> {
+  const feeder = createFeeder(inputs, spec, data);
+  for (let first = 0; first < data.length; ) {
+    const { feeds, used } = feeder.feed(first);
+    yield feeds;
+    first += used;
+    await pause();
+  }
+}
+
+function describe(path: string, { output }: CompileCommandOptions, report: Report): string {
+  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, outputs, timings } = report;
+  const float = report.layers.filter(({ precision }) => precision === "float32").length;
+  const totalMs = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
+  return formatFacts([
+    ["model", path],
+    ["written", output],
+    ["size", `${formatBytes(sourceBytes)} -> ${formatBytes(bytes)} (${((bytes / sourceBytes) * 100).toFixed(1)} %)`],
+    ["weights", formatBytes(weightBytes)],
+    ["precision", report.precision === "float32" ? "float32" : `int8${float > 0 ? `, ${float} of ${report.layers.length} layers in float32` : ""}`],
+    ["memory", formatBytes(memoryBytes)],
+    ["MACs", formatCount(macs)],
+    ...(calibration === null ? [] : [["calibrated", `${calibration.samples} ${calibration.synthetic ? "synthesised samples" : "samples"}, ${calibration.observer}`] as const]),
+    ...outputs.map(({ name, sqnrDb, maxAbs }) => [`SQNR ${name}`, `${sqnrDb.toFixed(2)} dB, max error ${formatReal(maxAbs)}`] as const),
+    ["time", formatMs(totalMs)],
+  ]);
+}

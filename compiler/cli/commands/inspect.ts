@@ -1,0 +1,139 @@
+/** `eqm inspect`: what is in a model, and whether it can be compiled. */
+import { HEADER_MEMORY_BYTES } from "../../../format/file.ts";
+import { OPCODE } from "../../../format/plan.ts";
+import { runtimeModule } from "../../../host/builds.ts";
+import { createHasher } from "../../../host/hash.ts";
+import { layoutOf } from "../../../host/layouts.ts";
+import type { Program } from "../../../host/program.ts";
+import { readEqm } from "../../../host/reader.ts";
+import type { DType } from "../../../host/tensor.ts";
+import { CompileError, type Unsupported } from "../../errors.ts";
+import { compile, type Report } from "../../index.ts";
+import { readModel } from "../../onnx/model.ts";
+import { readBytes } from "../data/file.ts";
+import { externalDataBeside } from "../external-data.ts";
+import { stopSignal } from "../interruption.ts";
+import { modelKind, withPath } from "../model-file.ts";
+import type { Result } from "../output/result.ts";
+import { formatFacts, formatTable } from "../output/table.ts";
+import { formatBytes, formatCount, formatShape } from "../output/units.ts";
+
+/** Checked options of the command. */
+export interface InspectOptions {
+  readonly shapes: Readonly<Record<string, number>>;
+}
+
+interface Port {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+interface StepRow {
+  readonly step: number;
+  readonly kernel: string;
+  readonly op: string;
+  readonly nodes: readonly string[];
+}
+
+/**
+ * Runs the command. JSON: `{ kind, supported, unsupported: [{ node, op, reason }], bytes, … }`; for a supported model also inputs, outputs, steps,
+ * weightBytes, memoryBytes, and for an .onnx ops, opset, macs and layers.
+ *
+ * @throws CompileError, EqmError where the file is no model at all
+ */
+export async function inspect(path: string, options: InspectOptions): Promise<Result> {
+  const bytes = readBytes(path);
+  return modelKind(bytes, path) === "eqm" ? await inspectEqm(path, bytes) : await inspectOnnx(path, bytes, options);
+}
+
+async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
+  const program = await withPath(path, async () => readEqm(bytes, createHasher(await runtimeModule("plain"))));
+  const facts = programFacts(program, headerMemoryBytes(bytes));
+  const { producer, name, preprocess, labels, provenance } = program.metadata;
+  return {
+    json: { kind: "eqm", supported: true, unsupported: [], bytes: bytes.length, producer, name, ...facts, golden: program.golden !== undefined, preprocess, labels, provenance },
+    text:
+      formatFacts([
+        ["file", `${path}, ${formatBytes(bytes.length)}`],
+        ["written by", producer],
+        ["model", name || "(no name)"],
+        ["weights", formatBytes(facts.weightBytes)],
+        ["memory", formatBytes(facts.memoryBytes)],
+        ["preprocessing", preprocess === undefined ? "none stored" : JSON.stringify(preprocess)],
+        ["golden vector", program.golden === undefined ? "none" : "stored (eqm verify checks it)"],
+      ]) + portsAndSteps(facts),
+  };
+}
+
+async function inspectOnnx(path: string, bytes: Uint8Array, { shapes }: InspectOptions): Promise<Result> {
+  const model = await withPath(path, () => readModel(bytes));
+  const ops = countOps(model.graph.node.map(({ opType, domain }) => (domain ? `${domain}:${opType}` : (opType ?? "?"))));
+  const general = { kind: "onnx", bytes: bytes.length, opset: model.opset, producer: model.proto.producerName ?? "", name: model.graph.name ?? "", nodes: model.graph.node.length, ops };
+  const generalFacts: readonly (readonly [string, string])[] = [
+    ["file", `${path}, ${formatBytes(bytes.length)}`],
+    ["model", `${general.name || "(no name)"}, opset ${general.opset}, ${general.nodes} nodes`],
+    ["ops", Object.entries(ops).map(([op, count]) => `${op} ${count}`).join(", ")],
+  ];
+  const found = await withPath(path, () => compileOrUnsupported(path, bytes, shapes));
+  if ("unsupported" in found) {
+    const rows = found.unsupported.map(({ node, op, reason }) => [op, node, reason]);
+    return {
+      json: { ...general, supported: false, unsupported: found.unsupported },
+      text: `${formatFacts([...generalFacts, ["supported", "no"]])}\n${formatTable([{ title: "unsupported op" }, { title: "node" }, { title: "reason" }], rows)}`,
+    };
+  }
+  const { program, report } = found;
+  const facts = programFacts(program, report.memoryBytes);
+  return {
+    json: { ...general, supported: true, unsupported: [], ...facts, macs: report.macs, layers: report.layers },
+    text: formatFacts([...generalFacts, ["supported", "yes"], ["weights", `${formatBytes(facts.weightBytes)} in float32`], ["memory", `${formatBytes(facts.memoryBytes)} in float32`], ["MACs", formatCount(report.macs)]]) + portsAndSteps(facts),
+  };
+}
+
+async function compileOrUnsupported(path: string, bytes: Uint8Array, shapes: Readonly<Record<string, number>>): Promise<{ readonly program: Program; readonly report: Report } | { readonly unsupported: readonly Unsupported[] }> {
+  try {
+    const { bytes: eqm, report } = await compile(bytes, { precision: "float32", shapes, externalData: externalDataBeside(path), signal: stopSignal });
+    return { program: readEqm(eqm, createHasher(await runtimeModule("plain"))), report };
+  } catch (error) {
+    if (error instanceof CompileError && error.code === "unsupported") return { unsupported: error.details["unsupported"] as readonly Unsupported[] };
+    throw error;
+  }
+}
+
+function programFacts({ metadata, constants, plan }: Program, memoryBytes: number): { readonly inputs: readonly Port[]; readonly outputs: readonly Port[]; readonly weightBytes: number; readonly memoryBytes: number; readonly arenaBytes: number; readonly steps: readonly StepRow[] } {
+  const port = ({ name, dtype, shape }: Port): Port => ({ name, dtype, shape });
+  return {
+    inputs: metadata.inputs.map(port),
+    outputs: metadata.outputs.map(port),
+    weightBytes: constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
+    memoryBytes,
+    arenaBytes: plan.arenaBytes,
+    steps: plan.steps.map((words, step) => ({
+      step,
+      kernel: layoutOf(words[OPCODE] as number)?.name ?? "?",
+      op: metadata.steps[step]?.op ?? "",
+      nodes: metadata.steps[step]?.nodes ?? [],
+    })),
+  };
+}
+
+function portsAndSteps({ inputs, outputs, steps }: ReturnType<typeof programFacts>): string {
+  const rows = [...inputs.map((port) => ["input", port] as const), ...outputs.map((port) => ["output", port] as const)].map(([side, { name, dtype, shape }]) => [side, name, dtype, formatShape(shape)]);
+  const ports = formatTable([{ title: "side" }, { title: "name" }, { title: "type" }, { title: "shape" }], rows);
+  const table = formatTable(
+    [{ title: "step", align: "right" }, { title: "kernel" }, { title: "op" }, { title: "nodes" }],
+    steps.map(({ step, kernel, op, nodes }) => [String(step), kernel, op, nodes.join(", ")]),
+  );
+  return `\n${ports}\n${table}`;
+}
+
+function headerMemoryBytes(bytes: Uint8Array): number {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(HEADER_MEMORY_BYTES * 4, true);
+}
+
+function countOps(ops: readonly string[]): Readonly<Record<string, number>> {
+  const counts = new Map<string, number>();
+  for (const op of ops) counts.set(op, (counts.get(op) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}

@@ -1,0 +1,196 @@
+/** The command line's grammar: every command, argument and option, with its help. Values are checked here, before any work. */
+import { Command, Option } from "commander";
+import { PRODUCER } from "../pipeline.ts";
+import { bench } from "./commands/bench.ts";
+import { compare } from "./commands/compare.ts";
+import { compileFile } from "./commands/compile.ts";
+import { evaluate } from "./commands/eval.ts";
+import { inspect } from "./commands/inspect.ts";
+import { runOnce } from "./commands/run.ts";
+import { verify } from "./commands/verify.ts";
+import { notInThisVersion } from "./errors.ts";
+import { METRICS, type Metric } from "./metrics.ts";
+import { parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "./options.ts";
+import { printResult, type Result } from "./output/result.ts";
+
+/** Columns of help texts that do not go to a terminal. */
+const HELP_WIDTH = 110;
+
+const DATA = "a .npy (first axis = samples), a .npz (by input name), a folder of images, or a .csv (file,label) beside its images";
+const SPEC = "how images become the input (JSON); unless given, what the .eqm stores, else MODEL.preprocess.json beside the model";
+
+/** A fresh parser. It throws CommanderError instead of ending the process. */
+export function createProgram(): Command {
+  const program = new Command("eqm")
+    .description("Compiles ONNX models to small quantized files (.eqm) and runs, measures and checks them.")
+    .version(PRODUCER.split(" ")[1] ?? "", "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .helpCommand("help [command]", "print the help of a command")
+    .exitOverride()
+    .configureOutput({ getOutHelpWidth: helpWidth, getErrHelpWidth: helpWidth })
+    .addHelpText("after", "\nExit codes: 0 done, 1 the input is at fault, 2 wrong usage, 3 a quality floor or a verification failed,\n4 a fault of eqm itself, 130 interrupted. EQM_DEBUG=1 prints stack traces. KB is 1000 bytes.");
+  addCompile(program);
+  addRun(program);
+  addEval(program);
+  addCompare(program);
+  addInspect(program);
+  addBench(program);
+  addVerify(program);
+  return program;
+}
+
+function helpWidth(): number {
+  return process.stdout.isTTY ? process.stdout.columns : HELP_WIDTH;
+}
+
+/** The values as commander gives them: flags, texts and lists of texts. */
+type Values = Readonly<Record<string, unknown>>;
+
+function text(values: Values, name: string): string | undefined {
+  return values[name] as string | undefined;
+}
+
+function list(values: Values, name: string): readonly string[] {
+  return (values[name] as readonly string[] | undefined) ?? [];
+}
+
+async function finish(values: Values, result: Promise<Result>): Promise<void> {
+  printResult(await result, values["json"] === true);
+}
+
+function command(program: Command, name: string, summary: string): Command {
+  return program.command(name).description(summary).helpOption("-h, --help", "print help");
+}
+
+function withJson(target: Command): Command {
+  return target.option("--json", "print one JSON object on stdout and nothing else there");
+}
+
+function withShape(target: Command): Command {
+  return target.option("--shape <NAME=DIM...>", "size of a dynamic dimension: NAME of the model, or input:axis; an unbound batch is 1");
+}
+
+/** An option of a later version: refused with a clear message. */
+function later(flags: string, instead?: string): Option {
+  const name = flags.split(" ")[0] as string;
+  return new Option(flags).hideHelp().argParser(() => {
+    throw notInThisVersion(name, instead);
+  });
+}
+
+function addCompile(program: Command): void {
+  const target = command(program, "compile", "compile an .onnx to a .eqm, or to a quantized .onnx")
+    .argument("<model.onnx>", "the model")
+    .requiredOption("-o, --output <FILE>", "where the result goes: a .eqm, or an .onnx for the int8 model with QuantizeLinear and DequantizeLinear")
+    .option("--calibrate <DATA>", `samples to choose the int8 ranges with: ${DATA}; without it, inputs are synthesised`)
+    .option("--preprocess <spec.json>", `${SPEC}; stored in the .eqm`)
+    .option("--labels <labels.txt>", "names of the classes, one a line; stored in the .eqm")
+    .option("--precision <TYPE>", "int8 or float32", "int8")
+    .option("--observer <RULE>", "how int8 ranges are chosen: mse, minmax, percentile or entropy", "mse")
+    .option("--no-bias-correction", "leave biases as they are")
+    .option("--keep-float <NODE...>", 'nodes to leave in float32, by name; "first" and "last" are the first and last layer')
+    .option("--min-sqnr <DB>", "fail (exit code 3) where an output's SQNR is lower", "10")
+    .option("--report <report.json>", "write the report to a file as well")
+    .option("--force", "replace existing files, and write the model although it is below the floor");
+  const laterOptions = ["--prune <FRACTION>", "--pattern <NAME>", "--exclude <NODE...>", "--target-size <N>", "--target-macs <N>", "--target-latency <N>", "--max-drop <POINTS>"];
+  for (const flags of laterOptions) target.addOption(later(flags));
+  target.addOption(
+    new Option("--weights <BITS>").hideHelp().argParser((value: string) => parseChoice("--weights", value, ["8"], ["4", "3", "2", "auto"])),
+  );
+  withJson(withShape(target)).action((model: string, values: Values) => {
+    const options = {
+      output: text(values, "output") as string,
+      calibrate: text(values, "calibrate"),
+      preprocess: text(values, "preprocess"),
+      labels: text(values, "labels"),
+      precision: parseChoice("--precision", text(values, "precision") ?? "", ["int8", "float32"], ["mixed"]),
+      observer: parseChoice("--observer", text(values, "observer") ?? "", ["mse", "minmax", "percentile", "entropy"]),
+      biasCorrection: values["biasCorrection"] === true,
+      keepFloat: list(values, "keepFloat"),
+      shapes: parseShapes(list(values, "shape")),
+      minSqnrDb: parseReal("--min-sqnr", text(values, "minSqnr") ?? ""),
+      report: text(values, "report"),
+      force: values["force"] === true,
+    };
+    return finish(values, compileFile(model, options));
+  });
+}
+
+function addRun(program: Command): void {
+  const target = command(program, "run", "run a model once")
+    .argument("<model>", "a .eqm, or an .onnx (in float32)")
+    .option("-i, --input <NAME=FILE...>", "a .npy, .jpg or .png for each input; FILE alone where the model has one input, or a .npz by input name")
+    .option("--output <FILE>", "write the outputs to a .npz, or the only output to a .npy")
+    .option("--top <N>", "how many of the best classes to print", "5")
+    .option("--labels <labels.txt>", "names of the classes, one a line; unless given, those stored in the .eqm")
+    .option("--preprocess <spec.json>", SPEC)
+    .option("--force", "replace an existing output file");
+  withJson(withShape(target)).action((model: string, values: Values) => {
+    const options = {
+      inputs: parseInputs(list(values, "input")),
+      output: text(values, "output"),
+      top: parseWhole("--top", text(values, "top") ?? "", 0),
+      labels: text(values, "labels"),
+      preprocess: text(values, "preprocess"),
+      shapes: parseShapes(list(values, "shape")),
+      force: values["force"] === true,
+    };
+    return finish(values, runOnce(model, options));
+  });
+}
+
+function addEval(program: Command): void {
+  const metrics = Object.keys(METRICS) as Metric[];
+  const target = command(program, "eval", "measure a model's accuracy on labelled data")
+    .argument("<model>", "a .eqm, or an .onnx (in float32)")
+    .requiredOption("--data <DATA>", DATA)
+    .option("--labels <LABELS>", "the right class of each sample: a .npy or a .csv; may be left out where the data has a label column")
+    .option("--metric <NAME>", metrics.join(" or "), "top1")
+    .option("--label-offset <N>", "added to every label, as 1 for a model with a background class", "0")
+    .option("--preprocess <spec.json>", SPEC)
+    .option("--threads <N>", "threads to run on; this version has one", "1");
+  withJson(withShape(target)).action((model: string, values: Values) => {
+    parseThreads(text(values, "threads") ?? "");
+    const options = {
+      data: text(values, "data") as string,
+      labels: text(values, "labels"),
+      metric: parseChoice("--metric", text(values, "metric") ?? "", metrics),
+      labelOffset: parseWhole("--label-offset", text(values, "labelOffset") ?? "", Number.MIN_SAFE_INTEGER),
+      preprocess: text(values, "preprocess"),
+      shapes: parseShapes(list(values, "shape")),
+    };
+    return finish(values, evaluate(model, options));
+  });
+}
+
+function addCompare(program: Command): void {
+  const target = command(program, "compare", "compare a compiled model's outputs with those of its source, output by output")
+    .argument("<reference>", "the source: an .onnx (in float32), or a .eqm")
+    .argument("<model>", "the model to compare: a .eqm, or an .onnx")
+    .requiredOption("--data <DATA>", DATA)
+    .option("--preprocess <spec.json>", SPEC);
+  withJson(withShape(target)).action((reference: string, model: string, values: Values) =>
+    finish(values, compare(reference, model, { data: text(values, "data") as string, preprocess: text(values, "preprocess"), shapes: parseShapes(list(values, "shape")) })),
+  );
+}
+
+function addInspect(program: Command): void {
+  const target = command(program, "inspect", "show a model's ops, steps, shapes, sizes, memory, and all that is not supported").argument("<model>", "an .onnx or a .eqm");
+  withJson(withShape(target)).action((model: string, values: Values) => finish(values, inspect(model, { shapes: parseShapes(list(values, "shape")) })));
+}
+
+function addBench(program: Command): void {
+  const target = command(program, "bench", "measure how fast a .eqm loads and runs here")
+    .argument("<model.eqm>", "the model")
+    .option("--threads <N>", "threads to run on; this version has one", "1")
+    .option("--profile", "print the time of every step");
+  withJson(target).action((model: string, values: Values) => {
+    parseThreads(text(values, "threads") ?? "");
+    return finish(values, bench(model, { profile: values["profile"] === true }));
+  });
+}
+
+function addVerify(program: Command): void {
+  const target = command(program, "verify", "check a .eqm's hashes, and its golden vector on this machine").argument("<model.eqm>", "the model");
+  withJson(target).action((model: string, values: Values) => finish(values, verify(model)));
+}
