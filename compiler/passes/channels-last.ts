@@ -86,7 +86,21 @@ function moveToLast(graph: Graph, node: Node, value: Value): void {
 function transposed(graph: Graph, value: Value, perm: readonly number[], before: Node): Value {
   const producer = value.producer;
   if (producer?.op === "Transpose" && isInverse(producer.attributes.perm as readonly number[], perm)) return requiredInput(producer, 0);
+  for (const reader of value.readers) {
+    if (reader.op === "Transpose" && `${reader.attributes.perm}` === `${perm}` && graph.nodes.indexOf(reader) < graph.nodes.indexOf(before)) return onlyOutput(reader);
+  }
   const { dtype, shape } = typeOf(value);
+  if (producer?.op === "DequantizeLinear" && typeOf(requiredInput(producer, 1)).shape.length === 0) {
+    // The integers are transposed, a quarter of the bytes, so that what follows still sees a dequantized value.
+    const [q, ...parameters] = producer.inputs;
+    const integers = transposed(graph, q!, perm, before);
+    const type = { dtype, shape: perm.map((axis) => shape[axis]!) };
+    const node = graph.add(
+      { op: producer.op, name: `${value.name}.toLast`, inputs: [integers, ...parameters], sources: producer.sources, outputs: [{ name: `${value.name}.last`, type }] },
+      before,
+    );
+    return onlyOutput(node);
+  }
   const spec = {
     op: "Transpose",
     name: `${value.name}.toLast`,
