@@ -1,0 +1,45 @@
+/**
+ * The float passes in order. Every pass keeps what the graph computes, to the rounding of folded constants; none looks at data.
+ *
+ *   infer-shapes          types for all values; folds what is constant, shape arithmetic included
+ *   ┌ remove-no-ops       so that the patterns below are not interrupted
+ *   │ fuse-silu           before scales are folded out of its patterns
+ *   │ merge-clips
+ *   │ fuse-pad            before padding hides that a Conv pads nothing
+ *   │ fuse-bias           before BatchNorm and scales, which it makes foldable
+ *   │ fuse-scale
+ *   │ fuse-batch-norm     last of the foldings: what it cannot fold becomes a Conv of its own
+ *   └ eliminate-dead-code    … again while something changed
+ *   fuse-activations      at the end: a clamp between stops the foldings
+ *
+ * Not here: channels-last and flatten-weights, which need the final graph and run before lowering.
+ */
+import type { Graph } from "../ir/graph.ts";
+import { eliminateDeadCode } from "./eliminate-dead-code.ts";
+import { fuseActivations } from "./fuse-activations.ts";
+import { fuseBatchNorm } from "./fuse-batch-norm.ts";
+import { fuseBias } from "./fuse-bias.ts";
+import { fusePad } from "./fuse-pad.ts";
+import { fuseScale } from "./fuse-scale.ts";
+import { fuseSilu } from "./fuse-silu.ts";
+import { inferShapes } from "./infer-shapes.ts";
+import { mergeClips } from "./merge-clips.ts";
+import { removeNoOps } from "./remove-no-ops.ts";
+
+const PASSES: readonly ((graph: Graph) => number)[] = [removeNoOps, fuseSilu, mergeClips, fusePad, fuseBias, fuseScale, fuseBatchNorm, eliminateDeadCode];
+
+/**
+ * Every rewrite removes a node or makes one simpler, so rounds are few; the bound is a guard against two passes that undo each other.
+ */
+const MAXIMUM_ROUNDS = 50;
+
+/** Optimises the float graph in place. Errors: those of shape inference. */
+export function optimize(graph: Graph): void {
+  inferShapes(graph);
+  eliminateDeadCode(graph);
+  for (let round = 0; PASSES.map((pass) => pass(graph)).some((rewrites) => rewrites > 0); round++) {
+    if (round === MAXIMUM_ROUNDS) throw new Error("unreachable: the passes undo each other");
+  }
+  fuseActivations(graph);
+  eliminateDeadCode(graph);
+}
