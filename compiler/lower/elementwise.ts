@@ -9,7 +9,7 @@ import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
 import { evaluateNode } from "../ops/index.ts";
-import { clampRange } from "../passes/fuse-activations.ts";
+import { clampRange } from "../passes/value-range.ts";
 import { type Builder, quantizedOperand, quantizedResult } from "./builder.ts";
 import { clampOf } from "./geometry.ts";
 import { broadcastBlock, emitBroadcastBinary, temporary, type TypedReference } from "./movement.ts";
