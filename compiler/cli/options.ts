@@ -49,12 +49,16 @@ export function parseShapes(values: readonly string[]): Readonly<Record<string, 
     const name = value.slice(0, at);
     if (at <= 0 || at === value.length - 1) throw wrongUsage(`--shape ${value}: write NAME=DIM, as in --shape batch=1 or --shape input:2=224.`);
     const sizes = value.slice(at + 1).split(",");
-    for (const size of sizes) parseWhole(`--shape ${name}=`, size, 1, 2 ** 31 - 1);
+    for (const size of sizes) checkSize(value, size);
     if (sizes.length > 1) throw notInThisVersion(`--shape ${value}`, "Several plans come later; give one size for each name.");
     if (shapes.has(name)) throw wrongUsage(`--shape: ${name} is given twice.`);
     shapes.set(name, Number(sizes[0]));
   }
   return Object.fromEntries(shapes);
+}
+
+function checkSize(value: string, size: string): void {
+  if (!/^\d{1,10}$/.test(size) || Number(size) < 1 || Number(size) > 2 ** 31 - 1) throw wrongUsage(`--shape ${value}: a size is a whole number from 1 to ${2 ** 31 - 1}.`);
 }
 
 /** `NAME=FILE` or `FILE` of `--input`; a file whose own name holds "=" is written with its input's name. */

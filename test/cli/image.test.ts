@@ -47,7 +47,7 @@ describe("JPEG", () => {
   });
 });
 
-function png(width: number, height: number, bitDepth: number, colourType: number, rows: readonly number[]): Uint8Array {
+function png(width: number, height: number, bitDepth: number, colourType: number, rows: readonly number[], { palette, interlace = 0 }: { readonly palette?: readonly number[]; readonly interlace?: number } = {}): Uint8Array {
   const chunk = (type: string, data: Uint8Array): number[] => {
     const body = [...new TextEncoder().encode(type), ...data];
     const length = Buffer.alloc(4);
@@ -61,7 +61,11 @@ function png(width: number, height: number, bitDepth: number, colourType: number
   header.writeUInt32BE(height, 4);
   header[8] = bitDepth;
   header[9] = colourType;
-  return Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, ...chunk("IHDR", header), ...chunk("IDAT", deflateSync(Uint8Array.from(rows))), ...chunk("IEND", new Uint8Array())]);
+  header[12] = interlace;
+  const colours = palette === undefined ? [] : chunk("PLTE", Uint8Array.from(palette));
+  const pixels = deflateSync(Uint8Array.from(rows));
+  const halves = [...chunk("IDAT", pixels.subarray(0, 3)), ...chunk("IDAT", pixels.subarray(3))];
+  return Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, ...chunk("IHDR", header), ...colours, ...halves, ...chunk("IEND", new Uint8Array())]);
 }
 
 function crc(bytes: readonly number[]): number {
@@ -74,16 +78,44 @@ function crc(bytes: readonly number[]): number {
 }
 
 describe("PNG", () => {
-  it("decodes grey and RGB to RGBA", () => {
-    expect([...decodeImage(png(2, 1, 8, 0, [0, 10, 20]), "x.png").data]).toEqual([10, 10, 10, 255, 20, 20, 20, 255]);
-    expect([...decodeImage(png(1, 2, 8, 2, [0, 1, 2, 3, 0, 4, 5, 6]), "x.png").data]).toEqual([1, 2, 3, 255, 4, 5, 6, 255]);
+  const pixels = (bytes: Uint8Array): number[] => [...decodeImage(bytes, "x.png").data];
+
+  it.each([
+    ["1 bit of grey", 3, 1, 1, 0, [0, 0b10100000], {}, [255, 0, 255]],
+    ["2 bits of grey", 3, 1, 2, 0, [0, 0b00011011], {}, [0, 85, 170]],
+    ["4 bits of grey", 2, 1, 4, 0, [0, 0x1f], {}, [17, 255]],
+    ["8 bits of grey", 2, 1, 8, 0, [0, 10, 20], {}, [10, 20]],
+    ["16 bits of grey", 1, 1, 16, 0, [0, 0x12, 0xff], {}, [0x12]],
+    ["grey and alpha", 1, 1, 8, 4, [0, 9, 0], {}, [9]],
+    ["RGB", 1, 2, 8, 2, [0, 1, 2, 3, 0, 4, 5, 6], {}, [1, 2, 3, 4, 5, 6]],
+    ["RGB of 16 bits", 1, 1, 16, 2, [0, 1, 9, 2, 9, 3, 9], {}, [1, 2, 3]],
+    ["RGB and alpha", 1, 1, 8, 6, [0, 1, 2, 3, 0], {}, [1, 2, 3]],
+    ["a palette of 2 bits", 2, 1, 2, 3, [0, 0b01000000], { palette: [1, 2, 3, 4, 5, 6] }, [4, 5, 6, 1, 2, 3]],
+    ["the filters", 2, 5, 8, 0, [0, 1, 2, 1, 5, 6, 2, 1, 1, 3, 4, 5, 4, 250, 7], {}, [1, 2, 5, 11, 6, 12, 7, 14, 1, 14]],
+    ["Adam7 of 3 by 3", 3, 3, 8, 0, [0, 1, 0, 3, 0, 7, 9, 0, 2, 0, 8, 0, 4, 5, 6], { interlace: 1 }, [1, 2, 3, 4, 5, 6, 7, 8, 9]],
+  ] as const)("decodes %s", (_, width, height, depth, type, rows, options, expectedPixels) => {
+    expect(pixels(png(width, height, depth, type, rows, options))).toEqual([...expectedPixels]);
   });
 
-  it("refuses damage, truncation and sizes that are only claimed", () => {
-    const good = png(2, 1, 8, 0, [0, 10, 20]);
-    expect(() => decodeImage(good.subarray(0, 40), "x.png")).toThrow(/^x\.png: the PNG cannot be decoded: /);
-    expect(() => decodeImage(png(2, 2, 8, 0, [0, 10, 20]), "x.png")).toThrow(/^x\.png: the PNG cannot be decoded: /);
-    expect(() => decodeImage(png(65535, 65535, 8, 0, [0]), "x.png")).toThrow("x.png: the PNG has more than 100000000 pixels.");
+  it("refuses every truncation and every damaged byte", () => {
+    const good = png(3, 3, 8, 2, Array.from({ length: 30 }, (_, i) => (i % 10 === 0 ? 1 : i)));
+    for (let end = 8; end < good.length; end++) expect(() => pixels(good.subarray(0, end)), `cut at ${end}`).toThrow(/^x\.png: the PNG is cut off\.$/);
+    for (let at = 8; at < good.length; at++) {
+      const damaged = good.slice();
+      damaged[at] = (damaged[at] as number) ^ 0x20;
+      expect(() => pixels(damaged), `byte ${at}`).toThrow(/^x\.png: the PNG /);
+    }
+  });
+
+  it.each([
+    ["too few pixels", png(2, 2, 8, 0, [0, 10, 20]), "x.png: the PNG is damaged: it has too few pixels."],
+    ["too many pixels", png(1, 1, 8, 0, new Array<number>(5000).fill(0)), "x.png: the PNG is damaged: its pixels cannot be unpacked, or are too many."],
+    ["more pixels than are read", png(65535, 65535, 8, 0, [0]), "x.png: the PNG has more than 100000000 pixels."],
+    ["an unknown filter", png(1, 1, 8, 0, [5, 0]), "x.png: the PNG is damaged: it has an unknown filter."],
+    ["a colour beyond the palette", png(1, 1, 8, 3, [0, 2], { palette: [1, 2, 3] }), "x.png: the PNG is damaged: it uses a colour that its palette lacks."],
+    ["a colour type that is none", png(1, 1, 8, 5, [0, 2]), "x.png: the PNG has a broken header."],
+  ])("refuses %s", (_, bytes, message) => {
+    expect(() => decodeImage(bytes, "x.png")).toThrow(expect.objectContaining({ message, fault: "input" }));
   });
 });
 

@@ -1,0 +1,66 @@
+import { describe, expect, it } from "vitest";
+import { parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "../../compiler/cli/options.ts";
+
+const usage = (message: string): unknown => expect.objectContaining({ message, fault: "usage" });
+
+describe("option values", () => {
+  it("takes one of a choice, and tells what comes later from what is wrong", () => {
+    expect(parseChoice("--precision", "int8", ["int8", "float32"], ["mixed"])).toBe("int8");
+    expect(() => parseChoice("--precision", "int9", ["int8", "float32"], ["mixed"])).toThrow(usage("--precision int9: it must be int8 or float32."));
+    expect(() => parseChoice("--precision", "mixed", ["int8", "float32"], ["mixed"])).toThrow(usage("--precision mixed is not in this version of eqm. Choose int8 or float32."));
+  });
+
+  it("takes whole numbers in their range only", () => {
+    expect(parseWhole("--top", "5", 0)).toBe(5);
+    expect(parseWhole("--label-offset", "-1", Number.MIN_SAFE_INTEGER)).toBe(-1);
+    for (const value of ["", "1.5", "x", "1e3", "0x10", "99999999999999999999"]) expect(() => parseWhole("--top", value, 0)).toThrow(usage(`--top ${value}: it must be a whole number of at least 0.`));
+    expect(() => parseWhole("--n", "9", 1, 8)).toThrow(usage("--n 9: it must be a whole number in 1 to 8."));
+  });
+
+  it("takes finite numbers only", () => {
+    expect(parseReal("--min-sqnr", "-12.5")).toBe(-12.5);
+    for (const value of ["", "ten", "NaN", "Infinity"]) expect(() => parseReal("--min-sqnr", value)).toThrow(usage(`--min-sqnr ${value}: it must be a number.`));
+  });
+
+  it("takes one thread", () => {
+    expect(parseThreads("1")).toBe(1);
+    expect(() => parseThreads("2")).toThrow(usage("--threads 2 is not in this version of eqm. This version runs on one thread: --threads 1."));
+    expect(() => parseThreads("0")).toThrow(usage("--threads 0: it must be a whole number of at least 1."));
+  });
+});
+
+describe("--shape", () => {
+  it("binds names and axes of inputs, also such as hold = or :", () => {
+    expect(parseShapes(["batch=1", "input:2=224", "a=b=3"])).toEqual({ batch: 1, "input:2": 224, "a=b": 3 });
+    expect(parseShapes([])).toEqual({});
+    expect(Object.keys(parseShapes(["__proto__=2"]))).toEqual(["__proto__"]);
+  });
+
+  it.each([
+    ["batch", "--shape batch: write NAME=DIM, as in --shape batch=1 or --shape input:2=224."],
+    ["=3", "--shape =3: write NAME=DIM, as in --shape batch=1 or --shape input:2=224."],
+    ["batch=", "--shape batch=: write NAME=DIM, as in --shape batch=1 or --shape input:2=224."],
+    ["batch=0", "--shape batch=0: a size is a whole number from 1 to 2147483647."],
+    ["batch=1,x", "--shape batch=1,x: a size is a whole number from 1 to 2147483647."],
+    ["batch=1,8", "--shape batch=1,8 is not in this version of eqm. Several plans come later; give one size for each name."],
+  ])("refuses %s", (value, message) => {
+    expect(() => parseShapes([value])).toThrow(usage(message));
+  });
+
+  it("refuses a name twice", () => {
+    expect(() => parseShapes(["n=1", "n=2"])).toThrow(usage("--shape: n is given twice."));
+  });
+});
+
+describe("--input", () => {
+  it("splits at the first =", () => {
+    expect(parseInputs(["image=a=b.npy", "c.jpg"])).toEqual([
+      { name: "image", path: "a=b.npy" },
+      { name: undefined, path: "c.jpg" },
+    ]);
+  });
+
+  it("refuses what lacks a side", () => {
+    for (const value of ["=a", "a=", ""]) expect(() => parseInputs([value])).toThrow(usage(`--input ${value}: write NAME=FILE, or a FILE alone for a model with one input.`));
+  });
+});
