@@ -33,6 +33,13 @@ export const WORDS = 23;
 export function extents(w: Int32Array, e: Extents): void {
   const bytes = w[ELEMENT_BYTES]!;
   e.check(bytes === 1 || bytes === 2 || bytes === 4 || bytes === 8, "ELEMENT_BYTES is 1, 2, 4 or 8");
+  let count = 1;
+  let span = 1;
+  for (let i = 0; i < 6; i++) {
+    count *= w[DIM0 + i]!;
+    span += (w[DIM0 + i]! - 1) * Math.abs(w[DST_STRIDE0 + i]!);
+  }
+  e.check(count <= span, "no element is written twice");
   stridedExtent(w, e, w[SRC]!, DIM0, SRC_STRIDE0, 6, bytes, false);
   stridedExtent(w, e, w[DST]!, DIM0, DST_STRIDE0, 6, bytes, true);
 }

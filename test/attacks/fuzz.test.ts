@@ -1,0 +1,176 @@
+/**
+ * Promises 1, 4 and 5: files with sound hashes and hostile contents load and run without a trap, or are refused with a
+ * FormatError; a run writes nothing outside the arena. FUZZ_SEED and FUZZ_ROUNDS choose other rounds; a failure names its round.
+ */
+import { expect, it } from "vitest";
+import * as File from "../../format/file.ts";
+import { dataAddress, PLAN_ADDRESS } from "../../format/memory.ts";
+import { FormatError, RunError } from "../../host/errors.ts";
+import { Instance } from "../../host/instance.ts";
+import { planWords, type Program } from "../../host/program.ts";
+import { readEqm } from "../../host/reader.ts";
+import { encodeWords, decodeWords } from "../../host/varint.ts";
+import { verifyProgram } from "../../host/verify.ts";
+import { allSections, reseal, withSections } from "../support/reseal.ts";
+import { constant, hasher, plainModule, program, smallFile } from "../support/small-model.ts";
+import { floatBits, randomSource } from "../support/step-bench.ts";
+import { type StepModule, stepModules } from "../support/step-modules.ts";
+
+const SEED = Number(process.env["FUZZ_SEED"] ?? 20240607);
+const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 1500);
+const CONSTANTS_BYTES = 1024;
+const ARENA_BYTES = 4096;
+const CANARY = 0x5a;
+
+/** A step reads and writes at most the arena, and each of its loops runs over what it reads or writes: short enough to run. */
+const MAX_RUN_BYTES = 8192;
+
+type Random = () => number;
+type Outcome = "refused" | "ran" | "too large to run";
+
+function pick<T>(random: Random, items: readonly T[]): T {
+  return items[random() % items.length]!;
+}
+
+const EDGES = [0, 1, -1, 2, -2, 127, -128, 255, 256, 65535, 65536, 0x3fffffff, 0x40000000, 0x7fffffff, -0x80000000];
+const FLOATS = [0, -0, 1, -1, 0.5, 1e-30, 1e30, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN].map(floatBits);
+
+function hostileWord(random: Random): number {
+  switch (random() % 4) {
+    case 0:
+      return pick(random, EDGES);
+    case 1:
+      return random() | 0;
+    case 2:
+      return pick(random, FLOATS);
+    default:
+      return random() % 8192;
+  }
+}
+
+/** A word that a sound step might have: an address for what names one, else something small. */
+function plausibleWord(field: string, random: Random): number {
+  if (field === "KIND" || field === "OP" || /DTYPE/.test(field)) return (random() % 7) % 5;
+  if (field === "INDICES" || field === "ZERO") return random() % 3 ? (random() % (CONSTANTS_BYTES / 64)) * 64 : -1;
+  if (/^(SRC|DST|A|B|WEIGHTS|BIAS|SCRATCH|TABLE)$/.test(field)) return (random() % ((CONSTANTS_BYTES + ARENA_BYTES) / 64)) * 64;
+  if (field === "SCALE" && random() % 2) return (random() % (CONSTANTS_BYTES / 64)) * 64;
+  if (/SCALE|ALPHA|BETA|MIN|MAX|OUTSIDE|VALUE/.test(field)) return random() % 2 ? pick(random, FLOATS) : (random() % 300) - 150;
+  if (/ZERO/.test(field)) return (random() % 256) - 128;
+  if (/PITCH/.test(field)) return 1 + (random() % 8);
+  if (/ROW_BLOCK/.test(field)) return 12;
+  if (/ELEMENT_BYTES/.test(field)) return pick(random, [1, 2, 4, 8]);
+  if (/STRIDE\d|_OUTER|_INNER|_AXIS/.test(field)) return (random() % 12) - 2;
+  if (/PAD|TRANSPOSED|BOUNDED|ROLLING|INCLUDE|MAJOR|LOG/.test(field)) return random() % 2;
+  return 1 + (random() % 6);
+}
+
+/** Whatever bytes an arena may start with: small numbers, floats of every kind, indices far out. */
+function fillArena(arena: Uint8Array, random: Random): void {
+  const words = new Int32Array(arena.length / 4).map(() => hostileWord(random));
+  arena.set(new Uint8Array(words.buffer));
+}
+
+/** Proves and runs a program on hostile contents. Anything but a typed refusal, and any stray write, throws. */
+function attempt(read: () => Program, random: Random): Outcome {
+  let loaded: Program;
+  try {
+    loaded = read();
+  } catch (error) {
+    if (error instanceof FormatError) return "refused";
+    throw error;
+  }
+  const { plan } = loaded;
+  if (plan.constantsBytes + plan.arenaBytes > MAX_RUN_BYTES) return "too large to run";
+  const instance = new Instance(loaded, plainModule);
+  const data = dataAddress(planWords(plan));
+  const arenaEnd = plan.constantsBytes + plan.arenaBytes;
+  const before = instance.bytes(PLAN_ADDRESS - data, data - PLAN_ADDRESS + plan.constantsBytes);
+  const behind = instance.bytes(arenaEnd, instance.memoryBytes - data - arenaEnd).fill(CANARY);
+  const snapshot = before.slice();
+  fillArena(instance.bytes(plan.constantsBytes, plan.arenaBytes & ~3), random);
+  try {
+    instance.run();
+  } catch (error) {
+    if (!(error instanceof RunError) || error.code !== "index-out-of-range") throw error;
+  }
+  if (Buffer.compare(before, snapshot) !== 0) throw new Error("the run wrote into the plan or the constants");
+  if (behind.some((byte) => byte !== CANARY)) throw new Error("the run wrote behind the arena");
+  return "ran";
+}
+
+/** Runs rounds from consecutive seeds and counts the outcomes. */
+function rounds(count: number, label: string, round: (random: Random) => Outcome): Record<Outcome, number> {
+  const outcomes = { refused: 0, ran: 0, "too large to run": 0 };
+  for (let i = 0; i < count; i++) {
+    const seed = SEED + i;
+    try {
+      outcomes[round(randomSource(seed))]++;
+    } catch (cause) {
+      throw new Error(`${label}: round with FUZZ_SEED=${seed} failed: ${cause instanceof Error ? `${cause.message} ${String(cause.cause ?? "")}` : String(cause)}`, { cause });
+    }
+  }
+  return outcomes;
+}
+
+function oneStep(module: StepModule, random: Random): Program {
+  const words = new Int32Array(module.fields.length + 2);
+  words[0] = module.opcode;
+  words[1] = words.length;
+  for (const [i, field] of module.fields.entries()) words[i + 2] = plausibleWord(field, random);
+  if (random() % 2) words[2 + (random() % module.fields.length)] = hostileWord(random);
+  const bytes = Uint8Array.from({ length: CONSTANTS_BYTES }, () => (random() % 4 ? 0 : random()));
+  return program({
+    outputs: [{ name: "y", dtype: "int8", shape: [1], address: CONSTANTS_BYTES }],
+    constants: [constant(0, bytes)],
+    constantsBytes: CONSTANTS_BYTES,
+    arenaBytes: ARENA_BYTES,
+    steps: [words],
+  });
+}
+
+it.each(stepModules().map((module) => [module.name, module] as const))("%s: hostile words are refused or run within the arena", (name, module) => {
+  const outcomes = rounds(ROUNDS, name, (random) => {
+    const hostile = oneStep(module, random);
+    return attempt(() => {
+      verifyProgram(hostile);
+      return hostile;
+    }, random);
+  });
+  expect(outcomes.ran, JSON.stringify(outcomes)).toBeGreaterThan(0);
+  expect(outcomes.refused, JSON.stringify(outcomes)).toBeGreaterThan(0);
+});
+
+it("refuses or runs files with changed bytes and hashes put right", () => {
+  const sound = smallFile();
+  const outcomes = rounds(ROUNDS * 4, "changed bytes", (random) => {
+    const file = sound.slice();
+    for (let n = 1 + (random() % 4); n > 0; n--) file[random() % file.length] = random() % 3 ? random() : pick(random, [0, 1, 0x7f, 0x80, 0xff]);
+    return attempt(() => readEqm(reseal(file), hasher), random);
+  });
+  expect(outcomes.refused).toBeGreaterThan(ROUNDS);
+});
+
+it("refuses or runs files with changed words of plan and constants table", () => {
+  const sound = smallFile();
+  const sections = allSections(sound);
+  const outcomes = rounds(ROUNDS * 2, "changed words", (random) => {
+    const kind = pick(random, [File.PLAN, File.CONSTANTS_TABLE]);
+    const words = decodeWords(sections.get(kind)!, 0);
+    for (let n = 1 + (random() % 2); n > 0; n--) words[random() % words.length] = hostileWord(random);
+    return attempt(() => readEqm(withSections(sound, new Map(sections).set(kind, encodeWords(words))), hasher), random);
+  });
+  expect(outcomes.refused).toBeGreaterThan(ROUNDS);
+});
+
+it("refuses or runs files with changed metadata", () => {
+  const sound = smallFile();
+  const sections = allSections(sound);
+  const text = Buffer.from(sections.get(File.METADATA)!).toString();
+  const pieces = ["{", "}", "[", "]", ",", ":", '"', "-", "1e999", "9", "null", "true", '"__proto__"', '"x"', "\\ud800", "\u0000", "[".repeat(300), "1.5", "4294967296"];
+  const outcomes = rounds(ROUNDS * 2, "changed metadata", (random) => {
+    const at = random() % text.length;
+    const changed = text.slice(0, at) + pick(random, pieces) + text.slice(at + (random() % 4));
+    return attempt(() => readEqm(withSections(sound, new Map(sections).set(File.METADATA, Buffer.from(changed))), hasher), random);
+  });
+  expect(outcomes.refused).toBeGreaterThan(ROUNDS);
+});
