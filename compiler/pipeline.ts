@@ -18,6 +18,7 @@ import { insertQuantization } from "./quantize/insert.ts";
 import type { Parameters } from "./quantize/ranges.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
+import type { Report } from "./report/report.ts";
 import { type Compiled, compileGraph } from "./run/graph-runner.ts";
 
 /** A quantized graph with what it was made from. */
@@ -28,7 +29,7 @@ export interface Quantized {
   readonly calibration: Calibration;
   readonly synthetic: boolean;
   readonly comparison: Comparison;
-  readonly biasCorrection: { readonly layers: number; readonly kept: boolean; readonly beforeDb: number; readonly afterDb: number } | null;
+  readonly biasCorrection: Report["biasCorrection"];
 }
 
 /** Samples that are kept to compare the int8 model with the float32 one. */
@@ -82,13 +83,13 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   let biasCorrection: Quantized["biasCorrection"] = null;
   if (options.biasCorrection ?? true) {
     const corrected = cloneGraph(graph);
-    const layers = correctBiases(corrected, float, calibration);
-    if (layers > 0) {
+    const { layers, corrected: improved } = correctBiases(corrected, floatCompiled, best.compiled, module, compared, parameters, watch("correct biases"));
+    if (improved > 0) {
       const candidate = { graph: corrected, compiled: compile(corrected) };
       const after = compare(candidate.compiled);
       const [beforeDb, afterDb] = [worstOutput(comparison), worstOutput(after)];
       const kept = afterDb > beforeDb;
-      biasCorrection = { layers, kept, beforeDb, afterDb };
+      biasCorrection = { layers, corrected: improved, kept, beforeDb, afterDb };
       if (kept) {
         best = candidate;
         comparison = after;

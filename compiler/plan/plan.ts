@@ -23,6 +23,8 @@ export interface Planned {
   readonly program: Program;
   /** Computed values by name. */
   readonly observables: ReadonlyMap<string, Observable>;
+  /** The name of the graph node that each step belongs to. */
+  readonly stepNodes: readonly (string | null)[];
 }
 
 /** Plans memory and encodes the steps. */
@@ -56,5 +58,6 @@ export function planProgram(lowered: Lowered, description: Description): Planned
       },
     },
     observables,
+    stepNodes: lowered.steps.map(({ node }) => node?.name ?? null),
   };
 }

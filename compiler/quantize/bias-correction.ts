@@ -1,56 +1,154 @@
 /**
- * Takes the mean error of rounded weights out of the biases (Nagel et al. 2019, section 4.2, with measured means).
+ * Takes the mean error of each int8 layer out of its bias (empirical bias correction, Nagel et al. 2019, section 4.2).
  *
- *   E[y_q − y] = Σ (W_q − W)·E[x],   so   b ← b − Σ (W_q − W)·E[x]
+ *   b ← b + E[y] − E[y_q]   per output channel, over the samples and the pixels
  *
- * E[x] is the mean of each input channel over the calibration samples; what padding takes from it at the edges is left out.
+ * The layers are visited in order, each with the layers before it corrected: all samples advance through both models in step, and
+ * a layer is run again with its new bias. A correction that does not lower the squared error of the layer's own result is undone.
  */
-import { numberAttribute } from "../ir/attributes.ts";
+import * as Opcode from "../../format/opcodes.ts";
+import * as ConvI8 from "../../format/steps/conv-i8.ts";
+import * as DepthwiseI8 from "../../format/steps/depthwise-i8.ts";
 import { type Graph, type Node, requiredInput } from "../ir/graph.ts";
-import type { Calibration } from "./calibrate.ts";
-import { quantizeBias } from "./weights.ts";
+import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
+import type { Sample, Watch } from "./calibrate.ts";
+import { quantizedName } from "./compare.ts";
+import type { Parameters } from "./ranges.ts";
 
-/** Corrects the biases of all int8 layers of `graph`, whose float32 form is `float`. Returns how many it changed. */
-export function correctBiases(graph: Graph, float: Graph, calibration: Calibration): number {
-  const originals = new Map(float.nodes.map((node) => [node.outputs[0]?.name, node]));
-  let corrected = 0;
-  for (const node of graph.nodes) {
-    const original = originals.get(node.outputs[0]?.name);
-    if (original && correctBias(graph, node, original, calibration)) corrected++;
-  }
-  return corrected;
+/** Samples beyond what this many bytes of models in memory allow are left out. */
+const MEMORY_BUDGET_BYTES = 512e6;
+
+/** What correction did. */
+export interface BiasCorrection {
+  /** Layers with an int8 result and a bias. */
+  readonly layers: number;
+  /** Layers whose correction lowered their error. */
+  readonly corrected: number;
 }
 
-function correctBias(graph: Graph, node: Node, original: Node, calibration: Calibration): boolean {
-  const weights = node.inputs[1]?.producer;
-  const bias = node.inputs[2]?.producer;
-  if (weights?.op !== "DequantizeLinear" || bias?.op !== "DequantizeLinear") return false;
-  const seen = calibration.statistics.get(requiredInput(original, 0).name);
-  if (!seen || seen.channelCount === 0) return false;
-  const exact = requiredInput(original, 1).constant!;
-  const rounded = requiredInput(weights, 0).constant!.data as Int8Array;
-  const scales = requiredInput(weights, 1).constant!.data as Float32Array;
-  const units = requiredInput(bias, 1).constant!.data as Float32Array;
-  const data = exact.data as Float32Array;
-  const isConv = node.op === "Conv";
-  const transposed = numberAttribute(node, "transB", 0) !== 0;
-  const outputs = isConv || transposed ? exact.shape[0]! : exact.shape[1]!;
-  const depth = data.length / outputs;
-  const taps = isConv ? exact.shape.slice(2).reduce((a, b) => a * b, 1) : 1;
-  const inputsOfGroup = depth / taps;
-  const outputsOfGroup = outputs / (isConv ? numberAttribute(node, "group", 1) : 1);
-  const shift = new Float64Array(outputs);
-  for (let o = 0; o < outputs; o++) {
-    const firstChannel = isConv ? Math.floor(o / outputsOfGroup) * inputsOfGroup : 0;
-    for (let k = 0; k < depth; k++) {
-      const at = isConv || transposed ? o * depth + k : k * outputs + o;
-      const mean = seen.channelSums[firstChannel + Math.floor(k / taps)]! / seen.channelCount;
-      shift[o] = shift[o]! + (rounded[at]! * scales[o]! - data[at]!) * mean;
-    }
+interface Layer {
+  readonly node: Node;
+  /** Index of the layer's step in the plan. */
+  readonly step: number;
+  /** Address of the int32 biases, zero point folded in. */
+  readonly biasAddress: number;
+  /** Real value of one unit of each channel's bias. */
+  readonly units: Float32Array;
+  readonly valueName: string;
+  readonly parameters: Parameters;
+}
+
+/** Corrects the biases of `graph`, which `int8` was compiled from, in place. `float` is the model to agree with. */
+export function correctBiases(
+  graph: Graph,
+  float: Compiled,
+  int8: Compiled,
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  parameters: ReadonlyMap<string, Parameters>,
+  watch: Watch,
+): BiasCorrection {
+  const layers = layersOf(graph, int8, parameters).filter(({ valueName }) => agrees(float, int8, valueName));
+  const first = { reference: new GraphRunner(float, module), measured: new GraphRunner(int8, module) };
+  const each = first.reference.memoryBytes + first.measured.memoryBytes;
+  const count = Math.max(1, Math.min(samples.length, Math.floor(MEMORY_BUDGET_BYTES / each)));
+  const pairs = samples.slice(0, count).map((sample, i) => {
+    const pair = i === 0 ? first : { reference: new GraphRunner(float, module), measured: new GraphRunner(int8, module) };
+    pair.reference.begin(sample);
+    pair.measured.begin(sample);
+    return pair;
+  });
+  let corrected = 0;
+  layers.forEach((layer, i) => {
+    watch.signal?.throwIfAborted();
+    if (correctLayer(graph, layer, pairs)) corrected++;
+    watch.step(i + 1, layers.length);
+  });
+  for (const { reference, measured } of pairs) {
+    reference.dispose();
+    measured.dispose();
   }
-  const old = original.inputs[2]?.constant?.data as Float32Array | undefined;
-  const inputScale = units[0]! / scales[0]!;
-  const fresh = Float32Array.from(shift, (s, o) => (old ? old[o]! : 0) - s);
-  graph.setInput(bias, 0, graph.addConstant(requiredInput(bias, 0).name, quantizeBias(fresh, inputScale, scales)));
+  return { layers: layers.length, corrected };
+}
+
+interface Pair {
+  readonly reference: GraphRunner;
+  readonly measured: GraphRunner;
+}
+
+function correctLayer(graph: Graph, layer: Layer, pairs: readonly Pair[]): boolean {
+  const channels = layer.units.length;
+  for (const { reference, measured } of pairs) {
+    reference.advanceTo(layer.valueName);
+    measured.advanceTo(quantizedName(layer.valueName));
+  }
+  const before = errorOf(layer, pairs, channels);
+  const change = Int32Array.from(before.mean, (error, c) => Math.round(-error / layer.units[c]!));
+  if (change.every((d) => d === 0)) return false;
+  const apply = (sign: 1 | -1): void => {
+    for (const { measured } of pairs) {
+      const biases = measured.words(layer.biasAddress, channels);
+      for (let c = 0; c < channels; c++) biases[c] = biases[c]! + sign * change[c]!;
+      measured.runStep(layer.step);
+    }
+  };
+  apply(1);
+  if (!(errorOf(layer, pairs, channels).squared < before.squared)) {
+    apply(-1);
+    return false;
+  }
+  const bias = requiredInput(requiredInput(layer.node, 2).producer!, 0);
+  const data = Int32Array.from(bias.constant!.data as Int32Array, (b, c) => b + change[c]!);
+  graph.setInput(requiredInput(layer.node, 2).producer!, 0, graph.addConstant(bias.name, { dtype: "int32", shape: bias.constant!.shape, data }));
   return true;
+}
+
+/** Mean of y_q − y for each channel, and the sum of its squares over everything. */
+function errorOf(layer: Layer, pairs: readonly Pair[], channels: number): { readonly mean: Float64Array; readonly squared: number } {
+  const { scale, zeroPoint } = layer.parameters;
+  const mean = new Float64Array(channels);
+  let squared = 0;
+  let rows = 0;
+  for (const { reference, measured } of pairs) {
+    const x = reference.value(layer.valueName) as Float32Array;
+    const q = measured.value(quantizedName(layer.valueName)) as Int8Array;
+    for (let i = 0; i < x.length; i += channels) {
+      for (let c = 0; c < channels; c++) {
+        const d = (q[i + c]! - zeroPoint) * scale - x[i + c]!;
+        mean[c] = mean[c]! + d;
+        squared += d * d;
+      }
+    }
+    rows += x.length / channels;
+  }
+  for (let c = 0; c < channels; c++) mean[c] = mean[c]! / rows;
+  return { mean, squared };
+}
+
+/** Both models hold the value, in the same shape, with its channels last. */
+function agrees(float: Compiled, int8: Compiled, name: string): boolean {
+  const a = float.observables.get(name);
+  const b = int8.observables.get(quantizedName(name));
+  return a !== undefined && b !== undefined && `${a.shape}` === `${b.shape}`;
+}
+
+/** Int8 layers with a bias of their own, in the order of their steps. Channels are the last axis of their results in memory. */
+function layersOf(graph: Graph, { program, stepNodes }: Compiled, parameters: ReadonlyMap<string, Parameters>): readonly Layer[] {
+  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
+  const uses = new Map<number, number>();
+  const found: Layer[] = [];
+  program.plan.steps.forEach((words, step) => {
+    const layout = words[0] === Opcode.CONV_I8 ? ConvI8 : words[0] === Opcode.DEPTHWISE_I8 ? DepthwiseI8 : null;
+    if (!layout) return;
+    const biasAddress = words[layout.BIAS]!;
+    uses.set(biasAddress, (uses.get(biasAddress) ?? 0) + 1);
+    const node = nodes.get(stepNodes[step] ?? "");
+    const bias = node?.inputs[2]?.producer;
+    const output = node?.outputs[0];
+    const chosen = output && parameters.get(output.name);
+    if (!node || !output || !chosen || bias?.op !== "DequantizeLinear") return;
+    const units = requiredInput(bias, 1).constant!.data as Float32Array;
+    found.push({ node, step, biasAddress, units, valueName: output.name, parameters: chosen });
+  });
+  return found.filter(({ biasAddress }) => uses.get(biasAddress) === 1);
 }

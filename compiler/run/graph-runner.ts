@@ -5,7 +5,7 @@
 import { createHasher } from "../../host/hash.ts";
 import { runtimeModule } from "../../host/builds.ts";
 import { type Inspectable, openProgram } from "../../host/inspection.ts";
-import { type DType, elementCount, type Tensor, type TypedArray, viewArray } from "../../host/tensor.ts";
+import { type DType, dtypeBytes, elementCount, type Tensor, type TypedArray, viewArray } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
 import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -49,37 +49,76 @@ export class GraphRunner {
   private readonly model: Inspectable;
   private readonly order: readonly (readonly [string, Observable])[];
   private readonly channelsLast: ReadonlySet<string>;
+  private readonly observables: ReadonlyMap<string, Observable>;
+  /** Steps that have run since `begin`. */
+  private done = 0;
 
   constructor(compiled: Compiled, module: WebAssembly.Module) {
     this.model = openProgram(compiled.program, module);
+    this.observables = compiled.observables;
     this.order = [...compiled.observables].sort(([, a], [, b]) => a.readyAfter - b.readyAfter);
     this.channelsLast = compiled.channelsLast;
   }
 
   /** Runs one sample. `observe` is called for every value that `wanted` holds (all by default), in the order of computation. */
   run(inputs: Readonly<Record<string, Tensor>>, observe?: (observation: Observation) => void, wanted?: ReadonlySet<string>): void {
+    this.begin(inputs);
+    if (observe) {
+      for (const [name, { dtype, shape }] of this.order) {
+        if (wanted && !wanted.has(name)) continue;
+        this.advanceTo(name);
+        observe({ name, dtype, shape, isChannelsLast: this.channelsLast.has(name), data: this.value(name) });
+      }
+    }
+    this.model.runSteps(this.done);
+  }
+
+  /** Writes the inputs; nothing has run yet. Throws `missing-input` and `wrong-sample`. */
+  begin(inputs: Readonly<Record<string, Tensor>>): void {
     for (const { name, dtype, shape } of this.model.metadata.inputs) {
       const given = inputs[name];
       if (!given) throw missingInput(name, Object.keys(inputs));
       if (given.dtype !== dtype || given.data.length !== elementCount(shape)) throw wrongSample(name, dtype, shape, given);
       (this.model.inputs.get(name)! as Uint8Array).set(given.data as Uint8Array);
     }
-    if (!observe) {
-      this.model.runSteps();
-      return;
-    }
-    let done = 0;
-    for (const [name, { address, dtype, shape, readyAfter }] of this.order) {
-      if (wanted && !wanted.has(name)) continue;
-      if (readyAfter > done) {
-        this.model.runSteps(done, readyAfter);
-        done = readyAfter;
-      }
-      const count = elementCount(shape);
-      const bytes = this.model.view(address, count * (dtype === "int64" ? 8 : dtype === "float32" || dtype === "int32" ? 4 : 1));
-      observe({ name, dtype, shape, isChannelsLast: this.channelsLast.has(name), data: viewArray(dtype, bytes.buffer, bytes.byteOffset, count) });
-    }
-    this.model.runSteps(done);
+    this.done = 0;
+  }
+
+  /** Runs what is missing until the value is computed. */
+  advanceTo(name: string): void {
+    const { readyAfter } = this.observable(name);
+    if (readyAfter <= this.done) return;
+    this.model.runSteps(this.done, readyAfter);
+    this.done = readyAfter;
+  }
+
+  /** Runs one step again. Its operands are in place as long as no later step has run. */
+  runStep(step: number): void {
+    this.model.runSteps(step, step + 1);
+  }
+
+  /** A view of a value; later steps may overwrite it. */
+  value(name: string): TypedArray {
+    const { address, dtype, shape } = this.observable(name);
+    const count = elementCount(shape);
+    const bytes = this.model.view(address, count * dtypeBytes(dtype));
+    return viewArray(dtype, bytes.buffer, bytes.byteOffset, count);
+  }
+
+  /** A view of `count` int32 at an address of the data region, constants included. */
+  words(address: number, count: number): Int32Array {
+    const bytes = this.model.view(address, count * 4);
+    return viewArray("int32", bytes.buffer, bytes.byteOffset, count);
+  }
+
+  get memoryBytes(): number {
+    return this.model.memoryBytes;
+  }
+
+  private observable(name: string): Observable {
+    const found = this.observables.get(name);
+    if (!found) throw new Error(`unreachable: ${name} cannot be observed`);
+    return found;
   }
 
   /** A copy of an output after a run. */
