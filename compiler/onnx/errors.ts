@@ -69,3 +69,8 @@ export function unboundDimensions(dimensions: readonly UnboundDimension[], flags
 export function badShapeOption(key: string, problem: string): CompileError {
   return new CompileError("bad-shape-option", `--shape ${key}: ${problem}`, { key }, "usage");
 }
+
+/** A `constants` option that cannot be applied. */
+export function badConstantOption(name: string, problem: string): CompileError {
+  return new CompileError("bad-constant-option", `The constant for the input "${name}": ${problem}`, { name }, "usage");
+}

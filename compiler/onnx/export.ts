@@ -184,17 +184,16 @@ function attributeProto(node: Node, name: string, value: Attribute): Draft<"Attr
   const form = signature(node.op);
   const kind = form?.attributes.get(name)?.kind;
   if (form && !kind) throw new Error(`unreachable: ${node.op} ${node.name} is exported with the attribute ${name}`);
-  const type = kind ? TYPE_OF_KIND[kind] : guessedType(value);
+  const type = kind ? TYPE_OF_KIND[kind] : unambiguousType(node, name, value);
   return { name, ...attributeValue(type, value), type: ATTRIBUTE_TYPES.indexOf(type) };
 }
 
-/** Other domains' attributes: numbers that are whole count as INT. */
-function guessedType(value: Attribute): AttributeType {
-  if (typeof value === "number") return Number.isInteger(value) ? "INT" : "FLOAT";
-  if (typeof value === "string") return "STRING";
-  if (!Array.isArray(value)) return "TENSOR";
-  if (typeof value[0] === "string") return "STRINGS";
-  return value.every((v) => Number.isInteger(v)) ? "INTS" : "FLOATS";
+/** The graph does not know whether another domain's number is an INT or a FLOAT. */
+function unambiguousType(node: Node, name: string, value: Attribute): AttributeType {
+  const first: unknown = Array.isArray(value) ? value[0] : value;
+  if (typeof first === "string") return Array.isArray(value) ? "STRINGS" : "STRING";
+  if (typeof first === "object" && !Array.isArray(value)) return "TENSOR";
+  throw new Error(`unreachable: ${node.op} ${node.name} is exported with the number ${name}`);
 }
 
 function attributeValue(type: AttributeType, value: Attribute): Draft<"AttributeProto"> {

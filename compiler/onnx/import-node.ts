@@ -10,7 +10,7 @@ import { type Draft, Refusal, type Rewriting } from "./normalise/draft.ts";
 import { normalise } from "./normalise/normalise.ts";
 import { checkForm, requiredOutputs, signature } from "./operators.ts";
 import type { PlacedNode } from "./order.ts";
-import type { ValueTable } from "./value-table.ts";
+import { CONVERTED_TYPES, type ValueTable } from "./value-table.ts";
 
 /** What importing a node needs to know and may add to. */
 export interface NodeContext {
@@ -45,7 +45,7 @@ export function importNode({ proto, index }: PlacedNode, context: NodeContext): 
     }
     refuseUnknown(op, proto.domain, context);
     const { attributes, refused } = readAttributes(proto.attribute, `${op} "${name}"`, context.externalData);
-    if (refused.length > 0) throw new Refusal(refused.join("; "));
+    if (refused.length > 0) throw new Refusal([...new Set(refused)].join("; "));
     const inputs = proto.input.slice(0, lastGiven(proto.input) + 1).map((input) => operand(input, context));
     addNode({ op, name, inputs, attributes, outputs }, context);
   } catch (error) {
@@ -95,7 +95,7 @@ function operand(name: string, { values }: NodeContext): Value | null {
 
 function addNode(read: Draft, context: NodeContext): void {
   const { graph, values } = context;
-  refuseNarrowZeroPoint(read, context);
+  refuseWidened(read, context);
   const rewriting = rewritingOf(read, context);
   const normal = normalise(read, rewriting);
   const draft = replaceTypes(normal, (type) => context.notes.add(`${type} is computed as float32.`));
@@ -139,15 +139,24 @@ function rewritingOf(read: Draft, context: NodeContext): Rewriting {
   };
 }
 
-/** A zero point of 16 bits would be widened to int32 and quantize to another range. */
-function refuseNarrowZeroPoint({ op, inputs }: Draft, { values }: NodeContext): void {
-  const index = op === "QuantizeLinear" ? 2 : op === "QLinearConv" || op === "QLinearMatMul" ? 7 : -1;
-  const zeroPoint = inputs[index];
-  if (!zeroPoint) return;
-  const type = values.typeNameOf(zeroPoint);
-  if (type !== null && type !== "INT8" && type !== "UINT8") throw new Refusal(`it quantizes to ${type}; eqm quantizes to INT8 and UINT8`);
-}
+/** Inputs whose exact element type decides the result: where it is represented by a wider one, the node is refused. */
+const EXACT_INPUTS: Readonly<Record<string, readonly number[]>> = {
+  QuantizeLinear: [2],
+  QLinearConv: [7],
+  QLinearMatMul: [7],
+  BitCast: [0],
+  BitShift: [0, 1],
+  BitwiseNot: [0],
+};
 
+function refuseWidened({ op, inputs }: Draft, { values }: NodeContext): void {
+  if (!Object.hasOwn(EXACT_INPUTS, op)) return;
+  for (const index of EXACT_INPUTS[op]!) {
+    const input = inputs[index];
+    const type = input ? values.typeNameOf(input) : null;
+    if (type !== null && CONVERTED_TYPES.has(type)) throw new Refusal(`its input "${input!.name}" is ${type}, whose range eqm does not keep to`);
+  }
+}
 
 /** Opset from which on no rule asks for a type. */
 const NO_TYPES_NEEDED = 21;

@@ -3,16 +3,17 @@
  *
  * Nodes that no output depends on are left out. All that is not supported is collected into one error.
  */
-import { type Unsupported, unsupported } from "../errors.ts";
-import { Graph, type Value } from "../ir/graph.ts";
+import { type DType, elementCount, type Tensor } from "../../host/tensor.ts";
+import { CompileError, type Unsupported, unsupported } from "../errors.ts";
+import { Graph, type Node, type Value, type ValueType } from "../ir/graph.ts";
+import { findOp, inferNode } from "../ops/index.ts";
 import { dataType, dataTypeCode, dataTypeName } from "./data-types.ts";
-import { bindDimensions, type BoundShapes, declaredDimensions } from "./dimensions.ts";
-import { invalidModel, unboundDimensions } from "./errors.ts";
+import { bindDimensions, type BoundShapes, type DeclaredInput, declaredDimensions } from "./dimensions.ts";
+import { badConstantOption, invalidModel, unboundDimensions } from "./errors.ts";
 import type { ExternalData } from "./external-location.ts";
 import type { Message } from "./fields.ts";
 import { importNode, type NodeContext } from "./import-node.ts";
 import { type Model, type ModelMetadata, readModel } from "./model.ts";
-import { signature } from "./operators.ts";
 import { orderNodes } from "./order.ts";
 import { refusedType } from "./tensor.ts";
 import { type KnownValue, ValueTable } from "./value-table.ts";
@@ -22,6 +23,8 @@ export interface ImportOptions {
   /** Sizes of dynamic dimensions, by their name or as `input:axis`. */
   readonly shapes?: Readonly<Record<string, number>>;
   readonly externalData?: ExternalData;
+  /** Inputs that are given their value here and are no inputs any more, in the element type that eqm has for theirs. */
+  readonly constants?: Readonly<Record<string, Tensor>>;
   /** Whether an operator is supported (`Op` or `domain:Op`); those of compiler/ops unless given. */
   readonly supports?: (op: string) => boolean;
 }
@@ -36,7 +39,7 @@ export interface ImportedModel {
  * Reads a model.
  *
  * Errors: `not-onnx`, `malformed-onnx`, `too-large`, `invalid-model`, `unsupported-opset`, `unsupported-ir-version`, `bad-tensor`, `external-data`,
- * `bad-attribute`, `bad-shape-option`, `unbound-dimensions`, and `unsupported` with everything that eqm does not have.
+ * `bad-attribute`, `bad-shape-option`, `bad-constant-option`, `unbound-dimensions`, and `unsupported` with everything that eqm does not have.
  */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
   const model = readModel(bytes);
@@ -45,15 +48,15 @@ export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imp
   const notes = new Set<string>();
   const graph = new Graph(model.graph.name ?? "");
   const values = new ValueTable(model.graph, graph, options.externalData);
-  const bound = addInputs(model, graph, values, options.shapes ?? {}, problems, notes);
+  const bound = addInputs(model, graph, values, options, problems, notes);
   const context: NodeContext = {
     graph,
     values,
     used,
     opset: model.opset,
     functions: new Set(model.proto.functions.map(({ domain, name }) => `${domain ?? ""}:${name ?? ""}`)),
-    supports: options.supports ?? ((op) => signature(op) !== null),
-    infer: () => null,
+    supports: options.supports ?? ((op) => findOp(op) !== undefined),
+    infer: inferredTypes,
     problems,
     notes,
     nodeNames: new Set(nodes.flatMap(({ proto }) => (proto.name ? [proto.name] : []))),
@@ -77,16 +80,29 @@ function valueOf(known: KnownValue): Value {
   return known.value;
 }
 
+/** Faults are left to inference proper, which comes later and reports them. */
+function inferredTypes(node: Node): readonly ValueType[] | null {
+  try {
+    return inferNode(node);
+  } catch (error) {
+    if (error instanceof CompileError) return null;
+    throw error;
+  }
+}
+
 function addInputs(
   model: Model,
   graph: Graph,
   values: ValueTable,
-  shapes: Readonly<Record<string, number>>,
+  { shapes = {}, constants = {} }: ImportOptions,
   problems: Unsupported[],
   notes: Set<string>,
 ): BoundShapes {
   const inputs = model.graph.input.filter(({ name }) => !values.isInitializer(name!));
-  const tensors = inputs.filter((input) => inputProblem(input) === null);
+  for (const name of Object.keys(constants)) {
+    if (!inputs.some((input) => input.name === name)) throw badConstantOption(name, `the model has no such input. It has ${inputs.map((input) => input.name).join(", ")}.`);
+  }
+  const tensors = inputs.filter((input) => inputProblem(input) === null && !Object.hasOwn(constants, input.name!));
   const bound = bindDimensions(
     tensors.map(({ name, type }) => ({ name: name!, dimensions: declaredDimensions(type!.tensorType!.shape) })),
     shapes,
@@ -102,9 +118,22 @@ function addInputs(
     }
     const code = input.type!.tensorType!.elemType ?? 0;
     const { dtype, name: typeName } = dataType(code)!;
+    if (Object.hasOwn(constants, name)) {
+      const tensor = constants[name]!;
+      checkConstant(name, tensor, dtype!, declaredDimensions(input.type!.tensorType!.shape));
+      values.setConstant(name, { tensor, type: typeName });
+      continue;
+    }
     values.set(name, { value: graph.addInput(name, { dtype: dtype!, shape: bound.shapes.get(name)! }), type: typeName });
   }
   return bound;
+}
+
+function checkConstant(name: string, { dtype, shape, data }: Tensor, expected: DType, dimensions: DeclaredInput["dimensions"]): void {
+  if (dtype !== expected) throw badConstantOption(name, `it is ${dtype}, the input takes ${expected}`);
+  if (data.length !== elementCount(shape)) throw badConstantOption(name, `it has ${data.length} elements, its shape takes ${elementCount(shape)}`);
+  const fits = !dimensions || (dimensions.length === shape.length && dimensions.every((size, axis) => typeof size === "string" || size === shape[axis]));
+  if (!fits) throw badConstantOption(name, `it has the shape [${shape.join(", ")}], the input takes [${dimensions!.map((d) => d || "?").join(", ")}]`);
 }
 
 /** Why an input cannot be one of eqm's, or null. */

@@ -1,9 +1,11 @@
 /** The values of a model by their names: inputs, constants and outputs of nodes, each with the element type that the model gave it. */
 import type { Graph, Value } from "../ir/graph.ts";
 import { readInitializer, type ReadConstant } from "./constants.ts";
-import { dataType, dataTypeCode } from "./data-types.ts";
 import type { ExternalData } from "./external-location.ts";
 import type { Message } from "./fields.ts";
+
+/** ONNX's element types that the graph represents by another. */
+export const CONVERTED_TYPES: ReadonlySet<string> = new Set(["FLOAT16", "BFLOAT16", "DOUBLE", "INT16", "UINT16", "UINT32", "UINT64"]);
 
 /** A value of the graph, or why there is none; `reported` says that the reason is in the list of problems already. */
 export type KnownValue = { readonly value: Value; readonly type: string | null } | { readonly refused: string; readonly reported: boolean };
@@ -76,12 +78,8 @@ export class ValueTable {
     const converted = Object.create(null) as Record<string, string>;
     for (const [name, known] of this.known) {
       if ("refused" in known || known.type === null) continue;
-      if (CONVERTED.has(known.type)) converted[name] = known.type;
+      if (CONVERTED_TYPES.has(known.type)) converted[name] = known.type;
     }
     return converted;
   }
 }
-
-const CONVERTED: ReadonlySet<string> = new Set(
-  ["FLOAT16", "BFLOAT16", "DOUBLE", "INT16", "UINT16", "UINT32", "UINT64"].filter((name) => dataType(dataTypeCode(name))?.dtype),
-);

@@ -50,16 +50,19 @@ function resize(draft: Draft, scales: Value, nearestMode: string): Draft {
 }
 
 /** An empty `roi`, `scales` or `sizes` is one left out. */
-export const dropEmptyOperands: Rewrite = (draft) => {
-  const inputs = draft.inputs.map((value) => (value?.constant && value.constant.data.length === 0 ? null : value));
+export const dropEmptyOperands: Rewrite = (draft, rewriting) => {
+  const inputs = draft.inputs.map((value, i) => (i > 0 && value && rewriting.typeOf(value)?.shape.includes(0) ? null : value));
   while (inputs.length > 1 && inputs[inputs.length - 1] === null) inputs.pop();
   return { ...draft, inputs };
 };
 
-/** `tf_half_pixel_for_nn` was withdrawn with opset 13. */
-export const refuseWithdrawnCoordinates: Rewrite = (draft) => {
-  if (draft.attributes["coordinate_transformation_mode"] === "tf_half_pixel_for_nn") {
-    throw new Refusal("ONNX withdrew its mode tf_half_pixel_for_nn; export it with opset 13 or later");
-  }
-  return draft;
+/** Rounding of a half_pixel coordinate x that gives what another rounding gives of x + ½. */
+const ROUNDED_HALF_LOWER: Readonly<Record<string, string>> = { round_prefer_floor: "ceil", floor: "round_prefer_ceil" };
+
+/** `tf_half_pixel_for_nn`, withdrawn with opset 13, is half_pixel without its −½. */
+export const withdrawnCoordinates: Rewrite = (draft) => {
+  if (draft.attributes["coordinate_transformation_mode"] !== "tf_half_pixel_for_nn") return draft;
+  const nearestMode = ROUNDED_HALF_LOWER[stringAttribute(asNode(draft), "nearest_mode", "round_prefer_floor")];
+  if (!isNearest(draft) || nearestMode === undefined) throw new Refusal("ONNX withdrew its mode tf_half_pixel_for_nn; export it with opset 13 or later");
+  return { ...draft, attributes: { ...draft.attributes, coordinate_transformation_mode: "half_pixel", nearest_mode: nearestMode } };
 };

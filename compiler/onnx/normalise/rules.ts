@@ -6,7 +6,7 @@
 import { alignSecondOperand, alignSlope } from "./broadcast.ts";
 import { attributesToInputs, padAmounts, reduceAxes, splitCount, topKCount, transformAxis } from "./attributes-to-inputs.ts";
 import { castByName } from "./casts.ts";
-import { dropEmptyOperands, refuseWithdrawnCoordinates, resizeByScales, upsampleScales, upsampleToResize } from "./resize.ts";
+import { dropEmptyOperands, resizeByScales, upsampleScales, upsampleToResize, withdrawnCoordinates } from "./resize.ts";
 import { renamedModes, scatterToElements, withAttributes, withoutAttributes, groupScales, renamedAttribute } from "./renames.ts";
 import { softmaxOfMatrix } from "./softmax.ts";
 import { dropoutRatio, inferenceOnly, oneOutput, spatialOnly } from "./training.ts";
@@ -85,7 +85,7 @@ export const RULES: Readonly<Record<string, readonly Rule[]>> = {
   Reshape: [{ below: 5, rewrite: attributesToInputs({ attribute: "shape", input: 1, kind: "int64s" }) }],
   Resize: [
     { below: 11, rewrite: resizeByScales },
-    { below: 13, rewrite: refuseWithdrawnCoordinates },
+    { below: 13, rewrite: withdrawnCoordinates },
     { below: ALWAYS, rewrite: dropEmptyOperands },
   ],
   RoiAlign: [{ below: 16, rewrite: withAttributes({ coordinate_transformation_mode: "output_half_pixel" }) }],
