@@ -1,5 +1,6 @@
 /** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
 import { emitFile } from "./emit/emit.ts";
+import { addGolden } from "./emit/golden.ts";
 import { importGraph, describe, quantizeGraph, type Quantized } from "./pipeline.ts";
 import { checkOptions, type CompileOptions } from "./options.ts";
 import { exportModel } from "./onnx/export.ts";
@@ -30,9 +31,14 @@ export async function compile(onnx: Uint8Array, options: CompileOptions = {}): P
     compiled = quantized.compiled;
   }
   clock.lap("quantize");
-  const bytes = emitFile(compiled.program, hasher);
+  const histograms = quantized?.calibration.histograms;
+  const { program, warnings } = addGolden(compiled.program, module, hasher, (name) => {
+    const histogram = histograms?.get(name);
+    return histogram ? { low: histogram.min, high: histogram.max } : null;
+  });
+  const bytes = emitFile(program, hasher);
   clock.lap("emit");
-  return { bytes, report: reportOf(onnx, bytes, graph, compiled, quantized, options, clock.laps) };
+  return { bytes, report: reportOf(onnx, bytes, graph, compiled, quantized, options, warnings, clock.laps) };
 }
 
 /** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
@@ -46,7 +52,7 @@ export async function quantizeToOnnx(onnx: Uint8Array, options: CompileOptions =
   clock.lap("quantize");
   const bytes = exportModel(quantized.graph, metadata);
   clock.lap("export");
-  return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled, quantized, options, clock.laps) };
+  return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled, quantized, options, [], clock.laps) };
 }
 
 function stopwatch(): { lap(name: string): void; readonly laps: Readonly<Record<string, number>> } {
@@ -69,9 +75,10 @@ function reportOf(
   { program }: Compiled,
   quantized: Quantized | null,
   options: CompileOptions,
+  notes: readonly string[],
   timings: Readonly<Record<string, number>>,
 ): Report {
-  const warnings: string[] = [];
+  const warnings: string[] = [...notes];
   if (quantized?.synthetic) {
     warnings.push("Calibrated on synthesised inputs: the SQNR below is on those, not an accuracy. Give real samples with --calibrate.");
   }

@@ -1,0 +1,34 @@
+/** Adds a golden vector to a program: pseudo-random inputs in the calibrated ranges, run on the shipped runtime. */
+import { type GoldenRange, rangeHolds, runGolden } from "../../host/golden.ts";
+import type { Hasher } from "../../host/hash.ts";
+import { openProgram } from "../../host/inspection.ts";
+import type { Program } from "../../host/program.ts";
+import type { TensorRegion } from "../../host/metadata.ts";
+
+/** What `addGolden` gives: the program, with a golden vector where one could be had. */
+export interface WithGolden {
+  readonly program: Program;
+  readonly warnings: readonly string[];
+}
+
+/** Runs a program on golden inputs. `rangeOf` gives the calibrated range of a float32 input, or null. */
+export function addGolden(program: Program, module: WebAssembly.Module, hasher: Hasher, rangeOf: (name: string) => GoldenRange | null): WithGolden {
+  const model = openProgram(program, module);
+  try {
+    const ranges = program.metadata.inputs.map((input) => goldenRange(input, rangeOf(input.name)));
+    const { golden, constantOutputs, nanOutputs } = runGolden(model, ranges, hasher);
+    if (nanOutputs.length > 0) {
+      return { program, warnings: [`The outputs ${nanOutputs.join(", ")} are NaN on pseudo-random inputs: the file carries no golden vector for eqm verify.`] };
+    }
+    const warnings = constantOutputs.map((name) => `The output ${name} is constant on pseudo-random inputs: eqm verify says little about it.`);
+    return { program: { ...program, golden }, warnings };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Integers may be indices: 0 is the one that is always allowed. */
+function goldenRange({ dtype }: TensorRegion, calibrated: GoldenRange | null): GoldenRange {
+  if (dtype !== "float32") return { low: 0, high: 0 };
+  return calibrated && rangeHolds(calibrated, dtype) ? calibrated : { low: -1, high: 1 };
+}
