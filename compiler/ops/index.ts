@@ -12,14 +12,20 @@ import { type Node, requiredInput, typeOf, type Value, type ValueType } from "..
 import { ARITHMETIC } from "./arithmetic.ts";
 import { ARRANGEMENT } from "./arrangement.ts";
 import { rowMajorStrides, stridedIndices } from "./axes.ts";
+import { CASTS } from "./cast.ts";
 import { conv } from "./convolution.ts";
 import type { OpDefinition } from "./definition.ts";
 import { FUNCTIONS } from "./functions.ts";
+import { gather } from "./gather.ts";
 import { gemm, matMul } from "./matrix.ts";
 import { batchNormalization, instanceNormalization, layerNormalization } from "./normalization.ts";
 import { pick } from "./operands.ts";
+import { pad } from "./pad.ts";
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "./pooling.ts";
 import { dequantizeLinear, quantizeLinear } from "./quantization.ts";
+import { REDUCTIONS } from "./reduction.ts";
+import { resize } from "./resize.ts";
+import { SHAPES } from "./shape.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 import { VIEWS } from "./views.ts";
 
@@ -33,7 +39,11 @@ const DEFINITIONS: ReadonlyMap<string, OpDefinition> = new Map(
     ...[batchNormalization, instanceNormalization, layerNormalization],
     ...VIEWS,
     ...ARRANGEMENT,
+    ...[pad, gather, resize],
+    ...REDUCTIONS,
+    ...SHAPES,
     ...[quantizeLinear, dequantizeLinear],
+    ...CASTS,
   ].map((definition) => [definition.name, definition]),
 );
 
