@@ -3,10 +3,11 @@
  */
 import type { Tensor } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
-import { type Graph, typeOf, type Value } from "../ir/graph.ts";
+import { type Graph, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
 import { Histogram } from "./histogram.ts";
 import { chooseRange, type Observer, type Range } from "./ranges.ts";
+import { keepsParameters } from "./scope.ts";
 
 /** One sample: a tensor for each input, batch axis included. */
 export type Sample = Readonly<Record<string, Tensor>>;
@@ -57,23 +58,28 @@ export async function calibrate(
   return { samples: count, histograms };
 }
 
-/** The range of a value: of its distribution where it was observed, of its elements where it is constant. */
+/**
+ * The range of a value: of its distribution where it was observed, of its elements where it is constant. A value that layout made
+ * disappear (a transpose that cancelled) has the range of what it moves.
+ */
 export function rangesOf(calibration: Calibration, observer: Observer): (value: Value) => Range {
   const known = new Map<string, Range>();
-  return (value) => {
-    let range = known.get(value.name);
-    if (range) return range;
+  const find = (value: Value): Range => {
     if (value.constant) {
       const data = value.constant.data as Float32Array;
-      range = { low: data.reduce((a, b) => Math.min(a, b), 0), high: data.reduce((a, b) => Math.max(a, b), 0) };
-    } else {
-      const seen = calibration.histograms.get(value.name);
-      if (!seen) throw new Error(`unreachable: ${value.name} was not observed`);
-      range = chooseRange(seen, observer);
+      return { low: data.reduce((a, b) => Math.min(a, b), 0), high: data.reduce((a, b) => Math.max(a, b), 0) };
     }
+    const seen = calibration.histograms.get(value.name);
+    if (seen) return chooseRange(seen, observer);
+    if (!value.producer || !keepsParameters(value.producer)) throw new Error(`unreachable: ${value.name} was not observed`);
+    return rangeOf(requiredInput(value.producer, 0));
+  };
+  const rangeOf = (value: Value): Range => {
+    const range = known.get(value.name) ?? find(value);
     known.set(value.name, range);
     return range;
   };
+  return rangeOf;
 }
 
 /** Names of all computed float32 values and float32 inputs of a graph. */
