@@ -71,8 +71,7 @@ function typeProblems(value: Value, typed: boolean): readonly string[] {
 }
 
 function isArrayOf({ dtype, data }: Tensor): boolean {
-  const found = dtypeOfArray(data);
-  return found ? found === dtype : data instanceof Uint8Array && (dtype === "uint8" || dtype === "bool");
+  return dtype === "bool" || dtype === "uint8" ? data instanceof Uint8Array : dtypeOfArray(data) === dtype;
 }
 
 function namesOf(nodes: ReadonlySet<Node>): string {

@@ -160,12 +160,17 @@ export function biasOf(node: Node, outputs: number): Float64Array | null {
   return factor && (alongAxis(factor, [1, outputs], 1)?.map((b) => b * beta) ?? null);
 }
 
-/** Gives a Conv or Gemm new weights (null: as they are) and a bias with beta 1; false, and nothing done, where they are not finite. */
+/**
+ * Gives a Conv or Gemm new weights (null: as they are) and a bias with beta 1, which is left out where it is 0 and there was none.
+ * Returns false, and does nothing, where they are not finite.
+ */
 export function setWeights(graph: Graph, node: Node, weights: Tensor | null, bias: Float64Array): boolean {
   const data = Float32Array.from(bias);
   if (!data.every(Number.isFinite) || (weights && !(weights.data as Float32Array).every(Number.isFinite))) return false;
   if (weights) graph.setInput(node, 1, graph.addConstant(requiredInput(node, 1).name, weights));
-  graph.setInput(node, 2, graph.addConstant(node.inputs[2]?.name ?? `${node.name}.bias`, { dtype: "float32", shape: [data.length], data }));
+  if (node.inputs[2] || data.some((b) => b !== 0)) {
+    graph.setInput(node, 2, graph.addConstant(node.inputs[2]?.name ?? `${node.name}.bias`, { dtype: "float32", shape: [data.length], data }));
+  }
   graph.setAttributes(node, { beta: undefined });
   return true;
 }

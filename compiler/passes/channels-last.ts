@@ -11,6 +11,7 @@
 import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { evaluateNode } from "../ops/index.ts";
+import { permutationOf } from "./permutation.ts";
 import { permuteNode } from "./permute-node.ts";
 
 const IMAGE_OPS = new Set([
@@ -85,9 +86,9 @@ function moveToLast(graph: Graph, node: Node, value: Value): void {
 /** `value` transposed; a constant at once, and a transpose of the inverse is undone. */
 function transposed(graph: Graph, value: Value, perm: readonly number[], before: Node): Value {
   const producer = value.producer;
-  if (producer?.op === "Transpose" && isInverse(producer.attributes.perm as readonly number[], perm)) return requiredInput(producer, 0);
+  if (producer?.op === "Transpose" && isInverse(permutationOf(producer), perm)) return requiredInput(producer, 0);
   for (const reader of value.readers) {
-    if (reader.op === "Transpose" && `${reader.attributes.perm}` === `${perm}` && graph.nodes.indexOf(reader) < graph.nodes.indexOf(before)) return onlyOutput(reader);
+    if (reader.op === "Transpose" && `${permutationOf(reader)}` === `${perm}` && graph.nodes.indexOf(reader) < graph.nodes.indexOf(before)) return onlyOutput(reader);
   }
   const { dtype, shape } = typeOf(value);
   if (producer?.op === "DequantizeLinear" && typeOf(requiredInput(producer, 1)).shape.length === 0) {
@@ -106,6 +107,7 @@ function transposed(graph: Graph, value: Value, perm: readonly number[], before:
     name: `${value.name}.toLast`,
     inputs: [value],
     attributes: { perm },
+    sources: before.sources,
     outputs: [{ name: `${value.name}.last`, type: { dtype, shape: perm.map((axis) => shape[axis]!) } }],
   };
   const node = graph.add(spec, before);
@@ -121,7 +123,7 @@ function isInverse(a: readonly number[], b: readonly number[]): boolean {
 
 function isToFirst(node: Node | null): node is Node {
   if (node?.op !== "Transpose") return false;
-  const perm = node.attributes.perm as readonly number[];
+  const perm = permutationOf(node);
   return perm.length >= 3 && isInverse(perm, toLastPermutation(perm.length));
 }
 
@@ -150,8 +152,8 @@ function sinkTransposes(graph: Graph): void {
 function cancel(graph: Graph, node: Node): void {
   const x = requiredInput(node, 0);
   if (x.producer?.op !== "Transpose") return;
-  const inner = x.producer.attributes.perm as readonly number[];
-  const outer = node.attributes.perm as readonly number[];
+  const inner = permutationOf(x.producer);
+  const outer = permutationOf(node);
   if (isInverse(inner, outer)) {
     graph.replaceUses(onlyOutput(node), requiredInput(x.producer, 0));
     return;
@@ -170,7 +172,7 @@ function simplifyTransposes(graph: Graph): void {
       continue;
     }
     const { shape } = typeOf(requiredInput(node, 0));
-    const moving = (node.attributes.perm as readonly number[]).filter((axis) => shape[axis] !== 1);
+    const moving = permutationOf(node).filter((axis) => shape[axis] !== 1);
     if (!moving.every((axis, i) => i === 0 || axis > moving[i - 1]!)) continue;
     const target: Tensor = { dtype: "int64", shape: [shape.length], data: BigInt64Array.from(typeOf(value).shape, BigInt) };
     graph.replace(node, { op: "Reshape", inputs: [requiredInput(node, 0), graph.addConstant(`${node.name}.shape`, target)] });

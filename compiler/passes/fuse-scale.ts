@@ -30,10 +30,6 @@ function foldFactors(graph: Graph, node: Node): boolean {
   const bias = biasOf(node, typeOf(node.outputs[0]!).shape[1]!);
   if (!bias) return false;
   const scaled = alpha === 1 ? null : { ...weights, data: Float32Array.from(weights.data as Float32Array, (w) => w * alpha) };
-  if (!node.inputs[2] && !scaled) {
-    graph.setAttributes(node, { beta: undefined });
-    return true;
-  }
   if (!setWeights(graph, node, scaled, bias)) return false;
   graph.setAttributes(node, { alpha: undefined });
   return true;

@@ -10,7 +10,7 @@
  *   │ fuse-scale
  *   │ fuse-batch-norm     last of the foldings: what it cannot fold becomes a Conv of its own
  *   └ eliminate-dead-code    … again while something changed
- *   fuse-activations      at the end: a clamp between stops the foldings
+ *   fuse-activations      once nothing else changes, for a clamp between stops the foldings; then again from remove-no-ops
  *
  * Not here: channels-last and flatten-weights, which need the final graph and run before lowering.
  */
@@ -37,9 +37,10 @@ const MAXIMUM_ROUNDS = 50;
 export function optimize(graph: Graph): void {
   inferShapes(graph);
   eliminateDeadCode(graph);
-  for (let round = 0; PASSES.map((pass) => pass(graph)).some((rewrites) => rewrites > 0); round++) {
-    if (round === MAXIMUM_ROUNDS) throw new Error("unreachable: the passes undo each other");
-  }
-  fuseActivations(graph);
-  eliminateDeadCode(graph);
+  for (let round = 0; sweep(graph); round++) if (round === MAXIMUM_ROUNDS) throw new Error("unreachable: the passes undo each other");
+}
+
+function sweep(graph: Graph): boolean {
+  const rewrites = PASSES.map((pass) => pass(graph));
+  return rewrites.some((count) => count > 0) || fuseActivations(graph) > 0;
 }

@@ -69,10 +69,11 @@ export function permuteNode(graph: Graph, node: Node, rank: number, moveInput: (
     case "ReduceMax":
     case "ReduceMin": {
       const axes = node.inputs[1]?.constant;
-      if (numberAttribute(node, "keepdims", 1) === 0 || (node.inputs[1] && !axes)) return false;
+      const keepsRank = numberAttribute(node, "keepdims", 1) !== 0;
+      if ((node.inputs[1] && !axes) || (!keepsRank && !keepsOrder(axes, rank))) return false;
       setInput(0);
       if (axes) graph.setInput(node, 1, graph.addConstant(`${node.name}.axes`, renamed(axes, rank)));
-      moveOutput(onlyOutput(node));
+      if (keepsRank) moveOutput(onlyOutput(node));
       return true;
     }
     case "Slice": {
@@ -102,6 +103,15 @@ export function permuteNode(graph: Graph, node: Node, rank: number, moveInput: (
     default:
       return false;
   }
+}
+
+/** Whether the axes that a reduction leaves stand in the same order in N, spatial…, C. */
+function keepsOrder(axes: Tensor | null | undefined, rank: number): boolean {
+  const reduced = new Set(Array.from((axes?.data ?? []) as ArrayLike<bigint>, (axis) => (Number(axis) + rank) % rank));
+  // No axes are all of them, or none: neither is worth a rule.
+  if (reduced.size === 0) return false;
+  const left = Array.from({ length: rank }, (_, i) => i).filter((axis) => !reduced.has(axis));
+  return left.every((axis, i) => i === 0 || newAxis(axis, rank) > newAxis(left[i - 1]!, rank));
 }
 
 /** Clip's bounds and the like are scalars beside the operand; they are not permuted. */

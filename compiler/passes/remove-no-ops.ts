@@ -9,10 +9,11 @@
  * Declines for a Dropout that trains or whose mask is read.
  */
 import { elementCount } from "../../host/tensor.ts";
-import { numberAttribute, numbersAttribute, stringAttribute } from "../ir/attributes.ts";
+import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { affineOf, VIEWS } from "./affine.ts";
 import { constantNumbers, constantScalar, type Factor, isClamped, reshapeAttributes, shapeTensor } from "./constant-operand.ts";
+import { permutationOf } from "./permutation.ts";
 import { bypass } from "./sole-reader.ts";
 
 /** Removes and merges. Returns how many nodes it rewrote. */
@@ -24,12 +25,6 @@ export function removeNoOps(graph: Graph): number {
     if (same || mergeViews(graph, node) || mergeTransposes(graph, node) || dropEmptyParts(graph, node)) removed++;
   }
   return removed;
-}
-
-/** Axis i of the result of a Transpose is axis perm[i] of the operand. */
-export function permutationOf(node: Node): readonly number[] {
-  const rank = typeOf(requiredInput(node, 0)).shape.length;
-  return numbersAttribute(node, "perm", Array.from({ length: rank }, (_, i) => rank - 1 - i));
 }
 
 /** The operand that the node's first result equals, element by element; its other results must be unread. */
@@ -86,13 +81,14 @@ function isNeutral(node: Node): boolean {
   return is(affine.scale, 1) && is(affine.shift, 0);
 }
 
-/** A view of a view is a view of what is behind it. */
-function mergeViews(graph: Graph, node: Node): boolean {
+/** Lets a view of a view show what is behind both. Returns false, and does nothing, for other nodes. */
+export function mergeViews(graph: Graph, node: Node): boolean {
   const inner = node.inputs[0]?.producer;
   if (!VIEWS.has(node.op) || !inner || !VIEWS.has(inner.op)) return false;
   const operand = requiredInput(inner, 0);
   const { shape } = typeOf(onlyOutput(node));
   if (`${typeOf(operand).shape}` === `${shape}`) {
+    graph.addSources(node, inner.sources);
     bypass(graph, node, operand);
     return true;
   }
@@ -107,8 +103,10 @@ function mergeTransposes(graph: Graph, node: Node): boolean {
   const first = permutationOf(inner);
   const perm = permutationOf(node).map((axis) => first[axis]!);
   const operand = requiredInput(inner, 0);
-  if (perm.every((axis, i) => axis === i)) bypass(graph, node, operand);
-  else graph.replace(node, { op: "Transpose", inputs: [operand], attributes: { perm }, sources: [...new Set([...inner.sources, ...node.sources])] });
+  if (perm.every((axis, i) => axis === i)) {
+    graph.addSources(node, inner.sources);
+    bypass(graph, node, operand);
+  } else graph.replace(node, { op: "Transpose", inputs: [operand], attributes: { perm }, sources: [...new Set([...inner.sources, ...node.sources])] });
   return true;
 }
 

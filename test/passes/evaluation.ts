@@ -26,10 +26,10 @@ export function randomTensor(name: string, { dtype, shape }: ValueType, seed = 1
   return { dtype, shape, data };
 }
 
-/** A graph of the text form, its constants random, with the types that the text leaves out. Nothing is folded. */
-export function graphOf(text: string): Graph {
-  const graph = parseGraph(text, randomTensor);
-  inferTypes(graph);
+/** A graph of the text form, its constants random, with the types that the text leaves out unless `typed` is false. Nothing is folded. */
+export function graphOf(text: string, typed = true): Graph {
+  const graph = parseGraph(text, (name, type) => randomTensor(name, type));
+  if (typed) inferTypes(graph);
   return graph;
 }
 
