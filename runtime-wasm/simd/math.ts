@@ -157,8 +157,8 @@ export function tanh(x: v128): v128 {
   const near = f32x4.add(f32x4.mul(f32x4.mul(p, s), x), x);
   const one = constant(ONE);
   const e = f32x4.add(exp(f32x4.add(t, t)), one);
-  const far = v128.or(f32x4.sub(one, f32x4.div(f32x4.add(one, one), e)), v128.and(x, sign));
-  return v128.bitselect(near, far, f32x4.lt(t, constant(TANH_SPLIT)));
+  const far = f32x4.sub(one, f32x4.div(f32x4.add(one, one), e));
+  return v128.or(v128.bitselect(near, far, f32x4.lt(t, constant(TANH_SPLIT))), v128.and(x, sign));
 }
 
 /** Error function: x + x·P(x²) for |x| < 0.925, else 1 − e^(−t·Q(t)) with t = |x| and the sign of x; 1 from t = 4. */
@@ -179,6 +179,6 @@ export function erf(x: v128): v128 {
   q = horner(q, t, ERFC + 8);
   q = horner(q, t, ERFC + 4);
   q = horner(q, t, ERFC);
-  const far = v128.or(f32x4.sub(constant(ONE), exp(f32x4.neg(f32x4.mul(q, t)))), v128.and(x, sign));
-  return v128.bitselect(near, far, f32x4.lt(t, constant(ERF_SPLIT)));
+  const far = f32x4.sub(constant(ONE), exp(f32x4.neg(f32x4.mul(q, t))));
+  return v128.or(v128.bitselect(near, far, f32x4.lt(t, constant(ERF_SPLIT))), v128.and(x, sign));
 }
