@@ -32,7 +32,7 @@ export function readTensor(proto: TensorProto, externalData?: ExternalData): Ten
   const name = proto.name ?? "";
   const code = proto.dataType ?? 0;
   const type = dataType(code);
-  if (!type?.dtype) throw badTensor(name, `has the element type ${dataTypeName(code)}`);
+  if (!type?.dtype) throw badTensor(name, `has the unknown element type ${code}`);
   if (proto.segment) throw badTensor(name, "is stored in segments, which ONNX has dropped");
   const shape = proto.dims.map((dim) => checkedDimension(name, dim));
   const count = shape.reduce((product, dim) => product * dim, 1);
