@@ -40,8 +40,8 @@ export function importGraph(bytes: Uint8Array, options: CompileOptions): { reado
   const { graph, metadata } = importModel(bytes, {
     ...(options.shapes && { shapes: options.shapes }),
     ...(options.externalData && { externalData: options.externalData }),
+    ...(options.constants && { constants: options.constants }),
   });
-  for (const [name, tensor] of Object.entries(options.constants ?? {})) graph.bindInput(name, tensor);
   optimize(graph);
   return { graph, metadata };
 }

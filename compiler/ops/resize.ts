@@ -123,6 +123,8 @@ function coordinate(node: Node, { inLength, outLength, scale, width, roi }: Leng
       return width === 1 ? () => -0.5 : (x) => (x + 0.5) / scale - 0.5;
     case "align_corners":
       return width === 1 ? () => 0 : (x) => (x * (inLength - 1)) / (width - 1);
+    case "tf_half_pixel_for_nn":
+      return (x) => (x + 0.5) / scale;
     case "asymmetric":
       return (x) => x / scale;
     case "tf_crop_and_resize": {

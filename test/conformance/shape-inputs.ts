@@ -1,0 +1,38 @@
+/** Which of a model's inputs decide shapes: a compiler has to know their values. */
+import { operatorName, readModel } from "../../compiler/onnx/model.ts";
+
+/** Operands whose values decide the shapes of results, by operator, in every opset. */
+const DECIDING: Readonly<Record<string, readonly number[]>> = {
+  ConstantOfShape: [0],
+  Dropout: [1, 2],
+  Expand: [1],
+  Pad: [1, 3],
+  Range: [0, 1, 2],
+  Reshape: [1],
+  Resize: [1, 2, 3],
+  Slice: [1, 2, 3, 4],
+  Split: [1],
+  Squeeze: [1],
+  Tile: [1],
+  Unsqueeze: [1],
+  Upsample: [1],
+};
+
+/** Names of the model's values on whose contents a shape depends, inputs among them. */
+export function shapeInputs(model: Uint8Array): ReadonlySet<string> {
+  const { node: nodes } = readModel(model).graph;
+  const producers = new Map(nodes.flatMap((node) => node.output.map((output) => [output, node] as const)));
+  const names = new Set<string>();
+  const visit = (name: string | undefined): void => {
+    if (!name || names.has(name)) return;
+    names.add(name);
+    const producer = producers.get(name);
+    // What a Shape is taken of decides by its type only.
+    if (producer && operatorName(producer) !== "Shape" && operatorName(producer) !== "Size") producer.input.forEach(visit);
+  };
+  for (const node of nodes) {
+    const op = operatorName(node);
+    for (const index of DECIDING[op] ?? (op.startsWith("Reduce") ? [1] : [])) visit(node.input[index]);
+  }
+  return names;
+}
