@@ -4,7 +4,7 @@
  * `node build.mjs` makes everything: both, and the types.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,8 +21,12 @@ function writeIfChanged(path, text) {
 
 /** FNV-1a over every integer constant that both sides compile. */
 function layoutChecksum() {
-  const steps = readdirSync(file("format/steps")).filter((name) => name.endsWith(".ts")).sort();
-  const sources = ["opcodes", "plan", "memory", "packings", "dtypes"].map((name) => `format/${name}.ts`).concat(steps.map((name) => `format/steps/${name}`));
+  const steps = readdirSync(file("format/steps"))
+    .filter((name) => name.endsWith(".ts"))
+    .sort();
+  const sources = ["opcodes", "plan", "memory", "packings", "dtypes"]
+    .map((name) => `format/${name}.ts`)
+    .concat(steps.map((name) => `format/steps/${name}`));
   let hash = 0x811c9dc5;
   for (const source of sources) {
     for (const match of readFileSync(file(source), "utf8").matchAll(/^export const (\w+) = (.+);$/gm)) {
@@ -41,13 +45,13 @@ function buildWasm() {
     const { status } = spawnSync(process.execPath, [asc, "--config", "asconfig.json", "--target", target], { cwd: root, stdio: "inherit" });
     if (status !== 0) process.exit(1);
     const base64 = readFileSync(file(outFile)).toString("base64");
-    writeIfChanged(outFile.replace(/\.wasm$/, ".ts"), `/** ${outFile} in base64. */\nexport const base64 =\n  "${base64}";\n`);
+    writeIfChanged(outFile.replace(/\.wasm$/, ".ts"), `/** ${outFile} in base64. */\nexport const base64: string =\n  "${base64}";\n`);
   }
 }
 
 /** What each entry is built from; `node` entries may use Node's modules. */
 const BUNDLES = [
-  { outfile: "dist/index.js", entry: "host/index.ts", platform: "neutral" },
+  { outfile: "dist/index.js", entry: "host/index.ts", platform: "neutral", minify: true },
   { outfile: "dist/compiler.js", entry: "compiler/index.ts", platform: "neutral" },
   { outfile: "dist/cli.js", entry: "compiler/cli/main.ts", platform: "node", executable: true },
 ];
@@ -65,7 +69,7 @@ await import("./cli.js");
 async function buildBundles() {
   mkdirSync(file("dist"), { recursive: true });
   const packages = new Set();
-  for (const { outfile, entry, platform, executable } of BUNDLES) {
+  for (const { outfile, entry, platform, minify, executable } of BUNDLES) {
     const { metafile } = await build({
       absWorkingDir: fileURLToPath(root),
       entryPoints: [entry],
@@ -76,11 +80,13 @@ async function buildBundles() {
       format: "esm",
       target: platform === "node" ? "node20.19" : "es2022",
       charset: "utf8",
+      minify: minify === true,
       legalComments: "none",
       metafile: true,
       logLevel: "warning",
       ...(executable && { banner: { js: NODE_BANNER } }),
     });
+    if (executable) chmodSync(file(outfile), 0o755);
     for (const input of Object.keys(metafile.inputs)) {
       const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
       if (found !== null) packages.add(found[1]);
@@ -103,7 +109,11 @@ function licences(folders) {
 
 /** Copies the declarations that the entries reach, with specifiers that resolve in a package. */
 function buildTypes() {
-  const { status } = spawnSync(process.execPath, [require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "--build", "host", "compiler"], { cwd: root, stdio: "inherit" });
+  const { status } = spawnSync(
+    process.execPath,
+    [require.resolve("typescript/package.json").replace("package.json", "bin/tsc"), "--build", "host", "compiler"],
+    { cwd: root, stdio: "inherit" },
+  );
   if (status !== 0) process.exit(1);
   rmSync(file("dist/types"), { recursive: true, force: true });
   const pending = ["host/index.d.ts", "compiler/index.d.ts"];

@@ -1,14 +1,22 @@
 /** Every fault that the command line itself finds, one function each; faults of the model are in ../errors.ts. */
 import { CompileError } from "../errors.ts";
 
+/** A fault that names its own file or option; a CompileError without this name is about the model's contents. */
+export class CommandError extends CompileError {}
+
 /** A wrong option, argument or combination of them (exit code 2). */
-export function wrongUsage(message: string): CompileError {
-  return new CompileError("wrong-usage", message, {}, "usage");
+export function wrongUsage(message: string): CommandError {
+  return new CommandError("wrong-usage", message, {}, "usage");
 }
 
 /** An option of the interface that this version does not carry out (exit code 2). */
-export function notInThisVersion(option: string, instead?: string): CompileError {
-  return new CompileError("not-in-this-version", `${option} is not in this version of eqm.${instead === undefined ? "" : ` ${instead}`}`, { option }, "usage");
+export function notInThisVersion(option: string, instead?: string): CommandError {
+  return new CommandError(
+    "not-in-this-version",
+    `${option} is not in this version of eqm.${instead === undefined ? "" : ` ${instead}`}`,
+    { option },
+    "usage",
+  );
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -35,35 +43,35 @@ export function systemReason(error: unknown): string | undefined {
 }
 
 /** A file that the user named can't be read. Rethrows what is no error of the system. */
-export function unreadable(path: string, error: unknown): CompileError {
+export function unreadable(path: string, error: unknown): CommandError {
   const reason = systemReason(error);
   if (reason === undefined) throw error;
-  return new CompileError("unreadable", `${path}: cannot be read: ${reason}.`, { path });
+  return new CommandError("unreadable", `${path}: cannot be read: ${reason}.`, { path });
 }
 
 /** A file can't be written. Rethrows what is no error of the system. */
-export function unwritable(path: string, error: unknown): CompileError {
+export function unwritable(path: string, error: unknown): CommandError {
   const reason = systemReason(error);
   if (reason === undefined) throw error;
-  return new CompileError("unwritable", `${path}: cannot be written: ${reason}. Nothing was changed.`, { path });
+  return new CommandError("unwritable", `${path}: cannot be written: ${reason}. Nothing was changed.`, { path });
 }
 
 /** The contents of a file are not what its place asks for. */
-export function badFile(path: string, problem: string): CompileError {
-  return new CompileError("bad-file", `${path}: ${problem}`, { path });
+export function badFile(path: string, problem: string): CommandError {
+  return new CommandError("bad-file", `${path}: ${problem}`, { path });
 }
 
 /** Data and model do not go together. */
-export function badData(problem: string): CompileError {
-  return new CompileError("bad-data", problem);
+export function badData(problem: string): CommandError {
+  return new CommandError("bad-data", problem);
 }
 
 /** A check of the finished model failed (exit code 3). */
-export function failedVerification(message: string, details: Readonly<Record<string, unknown>> = {}): CompileError {
-  return new CompileError("verification-failed", message, details, "quality");
+export function failedVerification(message: string, details: Readonly<Record<string, unknown>> = {}): CommandError {
+  return new CommandError("verification-failed", message, details, "quality");
 }
 
 /** The user stopped the command (exit code 130). */
-export function interrupted(): CompileError {
-  return new CompileError("interrupted", "interrupted; nothing was written.", {}, "interrupted");
+export function interrupted(): CommandError {
+  return new CommandError("interrupted", "interrupted; nothing was written.", {}, "interrupted");
 }

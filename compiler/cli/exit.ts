@@ -23,15 +23,35 @@ export interface Verdict {
 /** Judges whatever a command threw. */
 export function judge(error: unknown): Verdict {
   if (error instanceof CommanderError) {
-    return { exitCode: error.exitCode === 0 ? 0 : EXIT_CODES.usage, code: error.code.replace(/^commander\./, ""), message: error.message, details: {}, printed: true };
+    return {
+      exitCode: error.exitCode === 0 ? 0 : EXIT_CODES.usage,
+      code: error.code.replace(/^commander\./, ""),
+      message: error.message,
+      details: {},
+      printed: true,
+    };
   }
-  if (error instanceof CompileError) return { exitCode: EXIT_CODES[error.fault], code: error.code, message: error.message, details: error.details, printed: false };
+  if (error instanceof CompileError)
+    return { exitCode: EXIT_CODES[error.fault], code: error.code, message: error.message, details: error.details, printed: false };
   if (error instanceof EqmError) {
     const isOwn = (error instanceof LoadError || error instanceof RunError) && OWN_CODES.includes(error.code);
-    return { exitCode: isOwn ? OWN_FAULT : EXIT_CODES.input, code: error.code, message: error.message, details: error.details, printed: false };
+    return {
+      exitCode: isOwn ? OWN_FAULT : EXIT_CODES.input,
+      code: error.code,
+      message: error.message,
+      details: error.details,
+      printed: false,
+    };
   }
   const reason = systemReason(error);
   const message = error instanceof Error ? error.message : String(error);
-  if (reason !== undefined) return { exitCode: EXIT_CODES.input, code: "system", message: `${reason}: ${message}`, details: {}, printed: false };
-  return { exitCode: OWN_FAULT, code: "own-fault", message: `a fault of eqm itself, please report it: ${message}\nEQM_DEBUG=1 prints where it happened.`, details: {}, printed: false };
+  if (reason !== undefined)
+    return { exitCode: EXIT_CODES.input, code: "system", message: `${reason}: ${message}`, details: {}, printed: false };
+  return {
+    exitCode: OWN_FAULT,
+    code: "own-fault",
+    message: `a fault of eqm itself, please report it: ${message}\nEQM_DEBUG=1 prints where it happened.`,
+    details: {},
+    printed: false,
+  };
 }

@@ -15,7 +15,8 @@ export function externalDataBeside(modelPath: string): ExternalData {
     try {
       const folder = realpathSync(dirname(modelPath));
       const path = join(folder, ...segments);
-      if (realpathSync(path) !== path) throw badExternalData(location, "which is reached through a symbolic link. Put the file itself beside the model.");
+      if (realpathSync(path) !== path)
+        throw badExternalData(location, "which is reached through a symbolic link. Put the file itself beside the model.");
       return readPiece(path, location, offset, length);
     } catch (error) {
       const reason = systemReason(error);
@@ -33,7 +34,10 @@ function readPiece(path: string, location: string, offset: number, length: numbe
     if (info.nlink > 1) throw badExternalData(location, "which has several names (hard links). Copy it, so that it has one.");
     const wanted = length ?? info.size - offset;
     if (offset < 0 || wanted < 0 || offset + wanted > info.size) {
-      throw badExternalData(location, `which has ${info.size} bytes; the model asks for ${length ?? "those"} from ${offset} on. The files do not belong together, or one is cut off.`);
+      throw badExternalData(
+        location,
+        `which has ${info.size} bytes; the model asks for ${length ?? "those"} from ${offset} on. The files do not belong together, or one is cut off.`,
+      );
     }
     const out = new Uint8Array(wanted);
     for (let got = 0; got < wanted; ) {

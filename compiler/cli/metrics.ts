@@ -57,7 +57,9 @@ export function classOf(label: number, offset: number, classes: number, sample: 
   const index = label + offset;
   if (index >= 0 && index < classes) return index;
   const shifted = offset === 0 ? "" : ` (with --label-offset ${offset}: ${index})`;
-  throw badData(`sample ${sample} has the label ${label}${shifted}, but the model has ${classes} classes, 0 to ${classes - 1}. --label-offset N adds N to every label.`);
+  throw badData(
+    `sample ${sample} has the label ${label}${shifted}, but the model has ${classes} classes, 0 to ${classes - 1}. --label-offset N adds N to every label.`,
+  );
 }
 
 /** Whether an output's shape is one score for each class: at most one dimension behind the batch is not 1. */

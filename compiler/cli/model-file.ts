@@ -9,7 +9,7 @@ import { compile } from "../index.ts";
 import { refuseStrangers } from "../onnx/recognise.ts";
 import { readBytes } from "./data/file.ts";
 import { preprocessFileBeside, readPreprocessSpec } from "./data/preprocess-file.ts";
-import { badFile } from "./errors.ts";
+import { badFile, CommandError } from "./errors.ts";
 import { externalDataBeside } from "./external-data.ts";
 import { stopSignal } from "./interruption.ts";
 import { note } from "./output/note.ts";
@@ -30,7 +30,8 @@ export function modelKind(bytes: Uint8Array, path: string): "eqm" | "onnx" {
   try {
     refuseStrangers(bytes);
   } catch (error) {
-    if (error instanceof CompileError && typeof error.details["kind"] === "string") throw badFile(path, `it is not a .eqm but ${error.details["kind"]}.`);
+    if (error instanceof CompileError && typeof error.details["kind"] === "string")
+      throw badFile(path, `it is not a .eqm but ${error.details["kind"]}.`);
     throw error;
   }
   return "eqm";
@@ -63,19 +64,24 @@ export async function openModel(path: string, shapes: Readonly<Record<string, nu
   }
 }
 
-/** Runs `work`; a fault of the input that it throws gets the file's name in front. */
+/** Runs `work`; a fault of the model that it throws gets the file's name in front. */
 export async function withPath<T>(path: string, work: () => T | Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof CompileError && error.fault !== "interrupted") throw new CompileError(error.code, `${path}: ${error.message}`, error.details, error.fault);
+    if (error instanceof CommandError) throw error;
+    if (error instanceof CompileError) throw new CompileError(error.code, `${path}: ${error.message}`, error.details, error.fault);
     if (error instanceof EqmError) throw new EqmError(error.code, `${path}: ${error.message}`, error.details, error);
     throw error;
   }
 }
 
 /** The specification that applies: `option` if given, else the model's own, else the file beside it, which is said on stderr. */
-export function preprocessFor(option: string | undefined, modelPath: string, stored: PreprocessSpec | undefined): PreprocessSpec | undefined {
+export function preprocessFor(
+  option: string | undefined,
+  modelPath: string,
+  stored: PreprocessSpec | undefined,
+): PreprocessSpec | undefined {
   if (option !== undefined) return readPreprocessSpec(option);
   if (stored !== undefined) return stored;
   const beside = preprocessFileBeside(modelPath);

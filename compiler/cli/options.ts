@@ -17,7 +17,8 @@ export function parseChoice<T extends string>(option: string, value: string, all
 export function parseWhole(option: string, value: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const number = /^[+-]?\d+$/.test(value) ? Number(value) : Number.NaN;
   if (!Number.isSafeInteger(number) || number < least || number > most) {
-    const range = most === Number.MAX_SAFE_INTEGER ? (least === Number.MIN_SAFE_INTEGER ? "" : ` of at least ${least}`) : ` in ${least} to ${most}`;
+    const range =
+      most === Number.MAX_SAFE_INTEGER ? (least === Number.MIN_SAFE_INTEGER ? "" : ` of at least ${least}`) : ` in ${least} to ${most}`;
     throw wrongUsage(`${option} ${value}: it must be a whole number${range}.`);
   }
   return number;
@@ -47,7 +48,8 @@ export function parseShapes(values: readonly string[]): Readonly<Record<string, 
   for (const value of values) {
     const at = value.lastIndexOf("=");
     const name = value.slice(0, at);
-    if (at <= 0 || at === value.length - 1) throw wrongUsage(`--shape ${value}: write NAME=DIM, as in --shape batch=1 or --shape input:2=224.`);
+    if (at <= 0 || at === value.length - 1)
+      throw wrongUsage(`--shape ${value}: write NAME=DIM, as in --shape batch=1 or --shape input:2=224.`);
     const sizes = value.slice(at + 1).split(",");
     for (const size of sizes) checkSize(value, size);
     if (sizes.length > 1) throw notInThisVersion(`--shape ${value}`, "Several plans come later; give one size for each name.");
@@ -58,14 +60,16 @@ export function parseShapes(values: readonly string[]): Readonly<Record<string, 
 }
 
 function checkSize(value: string, size: string): void {
-  if (!/^\d{1,10}$/.test(size) || Number(size) < 1 || Number(size) > 2 ** 31 - 1) throw wrongUsage(`--shape ${value}: a size is a whole number from 1 to ${2 ** 31 - 1}.`);
+  if (!/^\d{1,10}$/.test(size) || Number(size) < 1 || Number(size) > 2 ** 31 - 1)
+    throw wrongUsage(`--shape ${value}: a size is a whole number from 1 to ${2 ** 31 - 1}.`);
 }
 
 /** `NAME=FILE` or `FILE` of `--input`; a file whose own name holds "=" is written with its input's name. */
 export function parseInputs(values: readonly string[]): readonly { readonly name: string | undefined; readonly path: string }[] {
   return values.map((value) => {
     const at = value.indexOf("=");
-    if (at === 0 || at === value.length - 1 || value === "") throw wrongUsage(`--input ${value}: write NAME=FILE, or a FILE alone for a model with one input.`);
+    if (at === 0 || at === value.length - 1 || value === "")
+      throw wrongUsage(`--input ${value}: write NAME=FILE, or a FILE alone for a model with one input.`);
     return at < 0 ? { name: undefined, path: value } : { name: value.slice(0, at), path: value.slice(at + 1) };
   });
 }

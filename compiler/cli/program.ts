@@ -27,8 +27,15 @@ export function createProgram(): Command {
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print the help of a command")
     .exitOverride()
-    .configureOutput({ getOutHelpWidth: helpWidth, getErrHelpWidth: helpWidth })
-    .addHelpText("after", "\nExit codes: 0 done, 1 the input is at fault, 2 wrong usage, 3 a quality floor or a verification failed,\n4 a fault of eqm itself, 130 interrupted. EQM_DEBUG=1 prints stack traces. KB is 1000 bytes.");
+    .configureOutput({
+      getOutHelpWidth: helpWidth,
+      getErrHelpWidth: helpWidth,
+      outputError: (message, write) => write(message.replace(/^error: /, "eqm: ")),
+    })
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done, 1 the input is at fault, 2 wrong usage, 3 a quality floor or a verification failed,\n4 a fault of eqm itself, 130 interrupted. EQM_DEBUG=1 prints stack traces. KB is 1000 bytes.",
+    );
   addCompile(program);
   addRun(program);
   addEval(program);
@@ -81,7 +88,10 @@ function later(flags: string, instead?: string): Option {
 function addCompile(program: Command): void {
   const target = command(program, "compile", "compile an .onnx to a .eqm, or to a quantized .onnx")
     .argument("<model.onnx>", "the model")
-    .requiredOption("-o, --output <FILE>", "where the result goes: a .eqm, or an .onnx for the int8 model with QuantizeLinear and DequantizeLinear")
+    .requiredOption(
+      "-o, --output <FILE>",
+      "where the result goes: a .eqm, or an .onnx for the int8 model with QuantizeLinear and DequantizeLinear",
+    )
     .option("--calibrate <DATA>", `samples to choose the int8 ranges with: ${DATA}; without it, inputs are synthesised`)
     .option("--preprocess <spec.json>", `${SPEC}; stored in the .eqm`)
     .option("--labels <labels.txt>", "names of the classes, one a line; stored in the .eqm")
@@ -92,7 +102,15 @@ function addCompile(program: Command): void {
     .option("--min-sqnr <DB>", "fail (exit code 3) where an output's SQNR is lower", "10")
     .option("--report <report.json>", "write the report to a file as well")
     .option("--force", "replace existing files, and write the model although it is below the floor");
-  const laterOptions = ["--prune <FRACTION>", "--pattern <NAME>", "--exclude <NODE...>", "--target-size <N>", "--target-macs <N>", "--target-latency <N>", "--max-drop <POINTS>"];
+  const laterOptions = [
+    "--prune <FRACTION>",
+    "--pattern <NAME>",
+    "--exclude <NODE...>",
+    "--target-size <N>",
+    "--target-macs <N>",
+    "--target-latency <N>",
+    "--max-drop <POINTS>",
+  ];
   for (const flags of laterOptions) target.addOption(later(flags));
   target.addOption(
     new Option("--weights <BITS>").hideHelp().argParser((value: string) => parseChoice("--weights", value, ["8"], ["4", "3", "2", "auto"])),
@@ -119,7 +137,10 @@ function addCompile(program: Command): void {
 function addRun(program: Command): void {
   const target = command(program, "run", "run a model once")
     .argument("<model>", "a .eqm, or an .onnx (in float32)")
-    .option("-i, --input <NAME=FILE...>", "a .npy, .jpg or .png for each input; FILE alone where the model has one input, or a .npz by input name")
+    .option(
+      "-i, --input <NAME=FILE...>",
+      "a .npy, .jpg or .png for each input; FILE alone where the model has one input, or a .npz by input name",
+    )
     .option("--output <FILE>", "write the outputs to a .npz, or the only output to a .npy")
     .option("--top <N>", "how many of the best classes to print", "5")
     .option("--labels <labels.txt>", "names of the classes, one a line; unless given, those stored in the .eqm")
@@ -170,13 +191,25 @@ function addCompare(program: Command): void {
     .requiredOption("--data <DATA>", DATA)
     .option("--preprocess <spec.json>", SPEC);
   withJson(withShape(target)).action((reference: string, model: string, values: Values) =>
-    finish(values, compare(reference, model, { data: text(values, "data") as string, preprocess: text(values, "preprocess"), shapes: parseShapes(list(values, "shape")) })),
+    finish(
+      values,
+      compare(reference, model, {
+        data: text(values, "data") as string,
+        preprocess: text(values, "preprocess"),
+        shapes: parseShapes(list(values, "shape")),
+      }),
+    ),
   );
 }
 
 function addInspect(program: Command): void {
-  const target = command(program, "inspect", "show a model's ops, steps, shapes, sizes, memory, and all that is not supported").argument("<model>", "an .onnx or a .eqm");
-  withJson(withShape(target)).action((model: string, values: Values) => finish(values, inspect(model, { shapes: parseShapes(list(values, "shape")) })));
+  const target = command(program, "inspect", "show a model's ops, steps, shapes, sizes, memory, and all that is not supported").argument(
+    "<model>",
+    "an .onnx or a .eqm",
+  );
+  withJson(withShape(target)).action((model: string, values: Values) =>
+    finish(values, inspect(model, { shapes: parseShapes(list(values, "shape")) })),
+  );
 }
 
 function addBench(program: Command): void {
@@ -191,6 +224,9 @@ function addBench(program: Command): void {
 }
 
 function addVerify(program: Command): void {
-  const target = command(program, "verify", "check a .eqm's hashes, and its golden vector on this machine").argument("<model.eqm>", "the model");
+  const target = command(program, "verify", "check a .eqm's hashes, and its golden vector on this machine").argument(
+    "<model.eqm>",
+    "the model",
+  );
   withJson(target).action((model: string, values: Values) => finish(values, verify(model)));
 }

@@ -7,7 +7,12 @@ import { startProgress } from "./output/progress.ts";
 
 /** Buffers for a model's outputs that hold real numbers where its integers stand for them. */
 export function outputBuffers(model: Model): Record<string, TypedArray> {
-  return Object.fromEntries(model.outputs.map(({ name, dtype, shape, scale }) => [name, newArray<DType>(scale === undefined ? dtype : "float32", elementCount(shape))]));
+  return Object.fromEntries(
+    model.outputs.map(({ name, dtype, shape, scale }) => [
+      name,
+      newArray<DType>(scale === undefined ? dtype : "float32", elementCount(shape)),
+    ]),
+  );
 }
 
 /** Sample `index` of a feed's output: its row where the output's first axis is the batch, else all of it. */
@@ -24,7 +29,12 @@ export function rowOf(values: TypedArray, shape: readonly number[], index: numbe
  * @param visit gets the index of the feed's first sample and how many real samples it holds
  * @throws CompileError, EqmError; `interrupted` on Ctrl-C
  */
-export async function forEachFeed(feeder: Feeder, length: number, phase: string, visit: (feeds: Feeds, first: number, used: number) => void): Promise<void> {
+export async function forEachFeed(
+  feeder: Feeder,
+  length: number,
+  phase: string,
+  visit: (feeds: Feeds, first: number, used: number) => void,
+): Promise<void> {
   const progress = startProgress();
   try {
     for (let first = 0; first < length; ) {

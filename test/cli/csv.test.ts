@@ -42,7 +42,11 @@ describe("file tables", () => {
 
   it.each([
     ["a missing label", "file,label\na.jpg\n", "t: line 2: the label is missing."],
-    ["a label that is a name", "file,label\na.jpg,cat\n", 't: line 2: the label "cat" is no whole number; labels are class indices from 0.'],
+    [
+      "a label that is a name",
+      "file,label\na.jpg,cat\n",
+      't: line 2: the label "cat" is no whole number; labels are class indices from 0.',
+    ],
     ["no rows", "file,label\n", "t: it has no rows."],
     ["nothing", "", "t: it has no rows."],
   ])("refuses %s", (_, text, message) => {

@@ -23,7 +23,8 @@ beforeAll(() => {
 
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const read = (location: string, offset = 0, length?: number): string => new TextDecoder().decode(externalDataBeside(at("model/m.onnx"))(location, offset, length));
+const read = (location: string, offset = 0, length?: number): string =>
+  new TextDecoder().decode(externalDataBeside(at("model/m.onnx"))(location, offset, length));
 
 describe("external data", () => {
   it("reads pieces of files beside the model and below", () => {

@@ -6,7 +6,9 @@ import { describe, expect, it } from "vitest";
 import { decodeImage, isImageFile } from "../../compiler/cli/image/image.ts";
 
 const folder = new URL("./fixtures/jpeg/", import.meta.url);
-const expected = JSON.parse(readFileSync(new URL("expected.json", folder), "utf8")) as Readonly<Record<string, { readonly width: number; readonly height: number; readonly sha256: string }>>;
+const expected = JSON.parse(readFileSync(new URL("expected.json", folder), "utf8")) as Readonly<
+  Record<string, { readonly width: number; readonly height: number; readonly sha256: string }>
+>;
 const fixture = (name: string): Uint8Array => new Uint8Array(readFileSync(new URL(`${name}.jpg`, folder)));
 
 describe("JPEG", () => {
@@ -47,7 +49,14 @@ describe("JPEG", () => {
   });
 });
 
-function png(width: number, height: number, bitDepth: number, colourType: number, rows: readonly number[], { palette, interlace = 0 }: { readonly palette?: readonly number[]; readonly interlace?: number } = {}): Uint8Array {
+function png(
+  width: number,
+  height: number,
+  bitDepth: number,
+  colourType: number,
+  rows: readonly number[],
+  { palette, interlace = 0 }: { readonly palette?: readonly number[]; readonly interlace?: number } = {},
+): Uint8Array {
   const chunk = (type: string, data: Uint8Array): number[] => {
     const body = [...new TextEncoder().encode(type), ...data];
     const length = Buffer.alloc(4);
@@ -65,7 +74,20 @@ function png(width: number, height: number, bitDepth: number, colourType: number
   const colours = palette === undefined ? [] : chunk("PLTE", Uint8Array.from(palette));
   const pixels = deflateSync(Uint8Array.from(rows));
   const halves = [...chunk("IDAT", pixels.subarray(0, 3)), ...chunk("IDAT", pixels.subarray(3))];
-  return Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10, ...chunk("IHDR", header), ...colours, ...halves, ...chunk("IEND", new Uint8Array())]);
+  return Uint8Array.from([
+    0x89,
+    0x50,
+    0x4e,
+    0x47,
+    13,
+    10,
+    26,
+    10,
+    ...chunk("IHDR", header),
+    ...colours,
+    ...halves,
+    ...chunk("IEND", new Uint8Array()),
+  ]);
 }
 
 function crc(bytes: readonly number[]): number {
@@ -98,8 +120,15 @@ describe("PNG", () => {
   });
 
   it("refuses every truncation and every damaged byte", () => {
-    const good = png(3, 3, 8, 2, Array.from({ length: 30 }, (_, i) => (i % 10 === 0 ? 1 : i)));
-    for (let end = 8; end < good.length; end++) expect(() => pixels(good.subarray(0, end)), `cut at ${end}`).toThrow(/^x\.png: the PNG is cut off\.$/);
+    const good = png(
+      3,
+      3,
+      8,
+      2,
+      Array.from({ length: 30 }, (_, i) => (i % 10 === 0 ? 1 : i)),
+    );
+    for (let end = 8; end < good.length; end++)
+      expect(() => pixels(good.subarray(0, end)), `cut at ${end}`).toThrow(/^x\.png: the PNG is cut off\.$/);
     for (let at = 8; at < good.length; at++) {
       const damaged = good.slice();
       damaged[at] = (damaged[at] as number) ^ 0x20;
@@ -109,10 +138,18 @@ describe("PNG", () => {
 
   it.each([
     ["too few pixels", png(2, 2, 8, 0, [0, 10, 20]), "x.png: the PNG is damaged: it has too few pixels."],
-    ["too many pixels", png(1, 1, 8, 0, new Array<number>(5000).fill(0)), "x.png: the PNG is damaged: its pixels cannot be unpacked, or are too many."],
+    [
+      "too many pixels",
+      png(1, 1, 8, 0, new Array<number>(5000).fill(0)),
+      "x.png: the PNG is damaged: its pixels cannot be unpacked, or are too many.",
+    ],
     ["more pixels than are read", png(65535, 65535, 8, 0, [0]), "x.png: the PNG has more than 100000000 pixels."],
     ["an unknown filter", png(1, 1, 8, 0, [5, 0]), "x.png: the PNG is damaged: it has an unknown filter."],
-    ["a colour beyond the palette", png(1, 1, 8, 3, [0, 2], { palette: [1, 2, 3] }), "x.png: the PNG is damaged: it uses a colour that its palette lacks."],
+    [
+      "a colour beyond the palette",
+      png(1, 1, 8, 3, [0, 2], { palette: [1, 2, 3] }),
+      "x.png: the PNG is damaged: it uses a colour that its palette lacks.",
+    ],
     ["a colour type that is none", png(1, 1, 8, 5, [0, 2]), "x.png: the PNG has a broken header."],
   ])("refuses %s", (_, bytes, message) => {
     expect(() => decodeImage(bytes, "x.png")).toThrow(expect.objectContaining({ message, fault: "input" }));

@@ -14,7 +14,8 @@ describe("the best classes", () => {
     const scores = [0.5, 2, 2, -1, 7, 2, 0];
     for (let k = 1; k <= scores.length; k++) {
       const best = bestClasses(scores, k);
-      for (let label = 0; label < scores.length; label++) expect(isAmongBest(scores, label, k), `label ${label}, k ${k}`).toBe(best.includes(label));
+      for (let label = 0; label < scores.length; label++)
+        expect(isAmongBest(scores, label, k), `label ${label}, k ${k}`).toBe(best.includes(label));
     }
   });
 
@@ -24,7 +25,9 @@ describe("the best classes", () => {
 
   it("adds the offset to a label, and refuses one that the model has not", () => {
     expect(classOf(3, 1, 1001, 0)).toBe(4);
-    expect(() => classOf(1000, 0, 1000, 7)).toThrow("sample 7 has the label 1000, but the model has 1000 classes, 0 to 999. --label-offset N adds N to every label.");
+    expect(() => classOf(1000, 0, 1000, 7)).toThrow(
+      "sample 7 has the label 1000, but the model has 1000 classes, 0 to 999. --label-offset N adds N to every label.",
+    );
     expect(() => classOf(0, -1, 10, 0)).toThrow("sample 0 has the label 0 (with --label-offset -1: -1), but the model has 10 classes");
   });
 

@@ -27,7 +27,14 @@ describe("reading a .npy", () => {
     ["<u8", bytesOf(BigUint64Array.of(5n, 6n)), BigUint64Array.of(5n, 6n)],
     ["<f4", bytesOf(Float32Array.of(1.5, -2)), Float32Array.of(1.5, -2)],
     ["<f8", bytesOf(Float64Array.of(0.1, -2)), Float64Array.of(0.1, -2)],
-    [">f8", bytesOf(Float64Array.of(0.1, -2)).slice(0, 8).reverse().concat(bytesOf(Float64Array.of(-2)).reverse()), Float64Array.of(0.1, -2)],
+    [
+      ">f8",
+      bytesOf(Float64Array.of(0.1, -2))
+        .slice(0, 8)
+        .reverse()
+        .concat(bytesOf(Float64Array.of(-2)).reverse()),
+      Float64Array.of(0.1, -2),
+    ],
     ["<f2", [0x00, 0x3c, 0x01, 0x80], Float32Array.of(1, -(2 ** -24))],
     [">f2", [0x7b, 0xff, 0xfc, 0x00], Float32Array.of(65504, Number.NEGATIVE_INFINITY)],
   ])("reads elements of type %s", (descr, elements, expected) => {
@@ -47,9 +54,21 @@ describe("reading a .npy", () => {
   });
 
   it.each([
-    ["objects", npy("|O", false, "(1,)", [0]), "x: its elements are '|O'; eqm reads b1, i1, u1, i2, u2, i4, u4, i8, u8, f2, f4, f8 (no objects, strings or records)."],
-    ["a file that is cut off", npy("<f4", false, "(2,)", [0, 0, 0, 0]), "x: its shape asks for 8 bytes of elements, but 4 follow the header; the file is cut off."],
-    ["bytes behind the end", npy("|u1", false, "(1,)", [0, 0]), "x: its shape asks for 1 bytes of elements, but 2 follow the header; the file is too long."],
+    [
+      "objects",
+      npy("|O", false, "(1,)", [0]),
+      "x: its elements are '|O'; eqm reads b1, i1, u1, i2, u2, i4, u4, i8, u8, f2, f4, f8 (no objects, strings or records).",
+    ],
+    [
+      "a file that is cut off",
+      npy("<f4", false, "(2,)", [0, 0, 0, 0]),
+      "x: its shape asks for 8 bytes of elements, but 4 follow the header; the file is cut off.",
+    ],
+    [
+      "bytes behind the end",
+      npy("|u1", false, "(1,)", [0, 0]),
+      "x: its shape asks for 1 bytes of elements, but 2 follow the header; the file is too long.",
+    ],
     ["another file", new TextEncoder().encode("<!doctype html>"), "x: it is no .npy file."],
     ["a shape beyond counting", npy("|u1", false, "(9999999999, 9999999999)", []), "x: its shape 9999999999×9999999999 is too large."],
     ["a header that is cut off", npy("|u1", false, "(1,)", [0]).subarray(0, 40), "x: the .npy header is cut off."],
@@ -80,6 +99,7 @@ describe("writing", () => {
 
   it("refuses a .npz that is cut off or is none", () => {
     const bytes = encodeNpz([{ name: "a", type: "u1", shape: [100], data: new Uint8Array(100) }]);
-    for (const end of [0, 3, 50, bytes.length - 30]) expect(() => decodeNpz(bytes.subarray(0, end), "x")).toThrow(/^x: it (is no sound|holds no)/);
+    for (const end of [0, 3, 50, bytes.length - 30])
+      expect(() => decodeNpz(bytes.subarray(0, end), "x")).toThrow(/^x: it (is no sound|holds no)/);
   });
 });

@@ -6,25 +6,33 @@ const usage = (message: string): unknown => expect.objectContaining({ message, f
 describe("option values", () => {
   it("takes one of a choice, and tells what comes later from what is wrong", () => {
     expect(parseChoice("--precision", "int8", ["int8", "float32"], ["mixed"])).toBe("int8");
-    expect(() => parseChoice("--precision", "int9", ["int8", "float32"], ["mixed"])).toThrow(usage("--precision int9: it must be int8 or float32."));
-    expect(() => parseChoice("--precision", "mixed", ["int8", "float32"], ["mixed"])).toThrow(usage("--precision mixed is not in this version of eqm. Choose int8 or float32."));
+    expect(() => parseChoice("--precision", "int9", ["int8", "float32"], ["mixed"])).toThrow(
+      usage("--precision int9: it must be int8 or float32."),
+    );
+    expect(() => parseChoice("--precision", "mixed", ["int8", "float32"], ["mixed"])).toThrow(
+      usage("--precision mixed is not in this version of eqm. Choose int8 or float32."),
+    );
   });
 
   it("takes whole numbers in their range only", () => {
     expect(parseWhole("--top", "5", 0)).toBe(5);
     expect(parseWhole("--label-offset", "-1", Number.MIN_SAFE_INTEGER)).toBe(-1);
-    for (const value of ["", "1.5", "x", "1e3", "0x10", "99999999999999999999"]) expect(() => parseWhole("--top", value, 0)).toThrow(usage(`--top ${value}: it must be a whole number of at least 0.`));
+    for (const value of ["", "1.5", "x", "1e3", "0x10", "99999999999999999999"])
+      expect(() => parseWhole("--top", value, 0)).toThrow(usage(`--top ${value}: it must be a whole number of at least 0.`));
     expect(() => parseWhole("--n", "9", 1, 8)).toThrow(usage("--n 9: it must be a whole number in 1 to 8."));
   });
 
   it("takes finite numbers only", () => {
     expect(parseReal("--min-sqnr", "-12.5")).toBe(-12.5);
-    for (const value of ["", "ten", "NaN", "Infinity"]) expect(() => parseReal("--min-sqnr", value)).toThrow(usage(`--min-sqnr ${value}: it must be a number.`));
+    for (const value of ["", "ten", "NaN", "Infinity"])
+      expect(() => parseReal("--min-sqnr", value)).toThrow(usage(`--min-sqnr ${value}: it must be a number.`));
   });
 
   it("takes one thread", () => {
     expect(parseThreads("1")).toBe(1);
-    expect(() => parseThreads("2")).toThrow(usage("--threads 2 is not in this version of eqm. This version runs on one thread: --threads 1."));
+    expect(() => parseThreads("2")).toThrow(
+      usage("--threads 2 is not in this version of eqm. This version runs on one thread: --threads 1."),
+    );
     expect(() => parseThreads("0")).toThrow(usage("--threads 0: it must be a whole number of at least 1."));
   });
 });
@@ -61,6 +69,7 @@ describe("--input", () => {
   });
 
   it("refuses what lacks a side", () => {
-    for (const value of ["=a", "a=", ""]) expect(() => parseInputs([value])).toThrow(usage(`--input ${value}: write NAME=FILE, or a FILE alone for a model with one input.`));
+    for (const value of ["=a", "a=", ""])
+      expect(() => parseInputs([value])).toThrow(usage(`--input ${value}: write NAME=FILE, or a FILE alone for a model with one input.`));
   });
 });

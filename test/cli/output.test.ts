@@ -4,7 +4,18 @@ import { formatBytes, formatCount, formatMs, formatPercent, formatReal, formatSh
 
 describe("numbers for people", () => {
   it("counts 1000 bytes to the KB, with three digits", () => {
-    expect([0, 999, 1000, 12_345, 99_949, 99_950, 999_499, 999_500, 1_234_567, 2 ** 31].map(formatBytes)).toEqual(["0 B", "999 B", "1.00 KB", "12.3 KB", "99.9 KB", "100 KB", "999 KB", "1.00 MB", "1.23 MB", "2.15 GB"]);
+    expect([0, 999, 1000, 12_345, 99_949, 99_950, 999_499, 999_500, 1_234_567, 2 ** 31].map(formatBytes)).toEqual([
+      "0 B",
+      "999 B",
+      "1.00 KB",
+      "12.3 KB",
+      "99.9 KB",
+      "100 KB",
+      "999 KB",
+      "1.00 MB",
+      "1.23 MB",
+      "2.15 GB",
+    ]);
     expect([7, 12_500, 300_800_000, 2_984_900_000].map(formatCount)).toEqual(["7", "12.5 k", "301 M", "2.98 G"]);
   });
 
@@ -18,14 +29,22 @@ describe("numbers for people", () => {
 
 describe("tables", () => {
   it("lines columns up and leaves no space at the end of a line", () => {
-    const text = formatTable([{ title: "name" }, { title: "ms", align: "right" }, { title: "note" }], [
-      ["a×b", "1.5", ""],
-      ["longer name", "10.25", "slow"],
-    ]);
+    const text = formatTable(
+      [{ title: "name" }, { title: "ms", align: "right" }, { title: "note" }],
+      [
+        ["a×b", "1.5", ""],
+        ["longer name", "10.25", "slow"],
+      ],
+    );
     expect(text).toBe("name            ms  note\n-----------  -----  ----\na×b            1.5\nlonger name  10.25  slow\n");
   });
 
   it("lines facts up", () => {
-    expect(formatFacts([["a", "1"], ["long", "2"]])).toBe("a     1\nlong  2\n");
+    expect(
+      formatFacts([
+        ["a", "1"],
+        ["long", "2"],
+      ]),
+    ).toBe("a     1\nlong  2\n");
   });
 });

@@ -1,4 +1,16 @@
-import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -47,7 +59,9 @@ describe("writing a file whole", () => {
   it("leaves nothing behind where the disk is full", (context) => {
     if (!existsSync("/dev/full")) context.skip("no /dev/full here");
     mkdirSync(path("d"));
-    expect(() => writeFileWhole(path("missing/a"), "new", false)).toThrow(/missing\/a: cannot be written: no such file\. Nothing was changed\.$/);
+    expect(() => writeFileWhole(path("missing/a"), "new", false)).toThrow(
+      /missing\/a: cannot be written: no such file\. Nothing was changed\.$/,
+    );
     expect(readdirSync(folder)).toEqual(["d"]);
   });
 });
@@ -61,7 +75,9 @@ describe("checking an output before any work", () => {
     ["a file as folder", () => writeFileSync(path("x"), ""), "x/a", ""],
   ])("refuses %s", (_, prepare, name, message) => {
     prepare();
-    expect(() => checkOutput(path(name), false)).toThrow(expect.objectContaining({ fault: "usage", message: expect.stringContaining(`${path(name)}: ${message}`) }));
+    expect(() => checkOutput(path(name), false)).toThrow(
+      expect.objectContaining({ fault: "usage", message: expect.stringContaining(`${path(name)}: ${message}`) }),
+    );
   });
 
   it("refuses devices even when forced", () => {
@@ -73,13 +89,17 @@ describe("checking an output before any work", () => {
     linkSync(path("model.onnx"), path("hard"));
     symlinkSync("model.onnx", path("soft"));
     for (const name of ["model.onnx", "hard", "soft"]) {
-      expect(() => checkOutput(path(name), true, [path("model.onnx")])).toThrow(`${path(name)}: the output would replace an input; give it another name.`);
+      expect(() => checkOutput(path(name), true, [path("model.onnx")])).toThrow(
+        `${path(name)}: the output would replace an input; give it another name.`,
+      );
     }
   });
 
   it("refuses a folder without permission to write", (context) => {
     if (process.getuid?.() === 0) context.skip("root may write anywhere");
     chmodSync(folder, 0o500);
-    expect(() => checkOutput(path("a"), false)).toThrow(expect.objectContaining({ fault: "input", message: `${path("a")}: cannot be written: permission denied. Nothing was changed.` }));
+    expect(() => checkOutput(path("a"), false)).toThrow(
+      expect.objectContaining({ fault: "input", message: `${path("a")}: cannot be written: permission denied. Nothing was changed.` }),
+    );
   });
 });

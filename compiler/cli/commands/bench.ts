@@ -1,4 +1,6 @@
 /** `eqm bench`: how fast a .eqm loads and runs here. */
+
+import { OPCODE } from "../../../format/plan.ts";
 import { runtimeModule } from "../../../host/builds.ts";
 import { fillGolden, type GoldenRange } from "../../../host/golden.ts";
 import { createHasher } from "../../../host/hash.ts";
@@ -9,7 +11,6 @@ import type { TensorDescription } from "../../../host/model.ts";
 import type { Program } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
 import { elementCount, newArray, type TypedArray } from "../../../host/tensor.ts";
-import { OPCODE } from "../../../format/plan.ts";
 import { readBytes } from "../data/file.ts";
 import { badFile } from "../errors.ts";
 import { pause } from "../interruption.ts";
@@ -66,7 +67,12 @@ export async function bench(path: string, { profile }: BenchOptions): Promise<Re
     ["warm", `${formatMs(warmMs.median)} median, ${formatMs(warmMs.min)} least, of ${times.length} runs`],
     ["cold", `${formatMs(coldMs)} to load and run once (load ${formatMs(loadMs)})`],
     ["memory", formatBytes(memoryBytes)],
-    ["features", Object.entries(features).map(([name, value]) => `${name} ${value}`).join(", ")],
+    [
+      "features",
+      Object.entries(features)
+        .map(([name, value]) => `${name} ${value}`)
+        .join(", "),
+    ],
   ]);
   return {
     json: { warmMs, coldMs, loadMs, features, runs: times.length, memoryBytes, bytes: bytes.length, ...(steps !== undefined && { steps }) },
@@ -109,7 +115,8 @@ async function warmTimes(run: () => void): Promise<readonly number[]> {
 
 async function profileSteps(program: Program, module: Awaited<ReturnType<typeof runtimeModule>>): Promise<readonly StepTime[]> {
   const model = openProgram(program, module);
-  for (const [at, array] of [...model.inputs.values()].entries()) fillGolden(array, at, program.golden?.ranges[at] ?? { low: 0, high: array instanceof Float32Array ? 1 : 0 });
+  for (const [at, array] of [...model.inputs.values()].entries())
+    fillGolden(array, at, program.golden?.ranges[at] ?? { low: 0, high: array instanceof Float32Array ? 1 : 0 });
   const times: number[][] = program.plan.steps.map(() => []);
   for (let round = 0; round < PROFILE_ROUNDS; round++) {
     for (let step = 0; step < times.length; step++) {
@@ -131,8 +138,17 @@ async function profileSteps(program: Program, module: Awaited<ReturnType<typeof 
 
 function profileTable(steps: readonly StepTime[]): string {
   const total = steps.reduce((sum, { ms }) => sum + ms, 0);
-  const columns = [{ title: "step", align: "right" as const }, { title: "kernel" }, { title: "op" }, { title: "time", align: "right" as const }, { title: "share", align: "right" as const }, { title: "nodes" }];
-  const rows = [...steps].sort((a, b) => b.ms - a.ms || a.step - b.step).map(({ step, kernel, op, nodes, ms }) => [String(step), kernel, op, formatMs(ms), formatPercent(ms / total), nodes.join(", ")]);
+  const columns = [
+    { title: "step", align: "right" as const },
+    { title: "kernel" },
+    { title: "op" },
+    { title: "time", align: "right" as const },
+    { title: "share", align: "right" as const },
+    { title: "nodes" },
+  ];
+  const rows = [...steps]
+    .sort((a, b) => b.ms - a.ms || a.step - b.step)
+    .map(({ step, kernel, op, nodes, ms }) => [String(step), kernel, op, formatMs(ms), formatPercent(ms / total), nodes.join(", ")]);
   return formatTable(columns, rows);
 }
 

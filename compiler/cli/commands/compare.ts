@@ -47,7 +47,8 @@ export async function compare(referencePath: string, otherPath: string, options:
     await forEachFeed(feeder, data.length, "comparing", (feeds, first, used) => {
       reference.model.run(feeds, { outputs: expected });
       other.model.run(otherFeeder?.feed(first).feeds ?? feeds, { outputs: got });
-      for (const pair of pairs) compareRows(pair, expected[pair.name] as Float32Array, got[pair.otherName] as Float32Array, used, feeder.batch);
+      for (const pair of pairs)
+        compareRows(pair, expected[pair.name] as Float32Array, got[pair.otherName] as Float32Array, used, feeder.batch);
     });
     reference.model.dispose();
     other.model.dispose();
@@ -76,7 +77,9 @@ function pairOutputs(reference: OpenModel, other: OpenModel, batch: number): rea
   return reference.model.outputs.map(({ name, shape }, at) => {
     const match = (byName ? outputs.find((output) => output.name === name) : outputs[at]) as (typeof outputs)[number];
     if (match.shape.join() !== shape.join()) {
-      throw badData(`the output ${name} is ${shape.join("×")} in ${reference.path}, ${match.shape.join("×")} in ${other.path}. Bind the sizes with --shape.`);
+      throw badData(
+        `the output ${name} is ${shape.join("×")} in ${reference.path}, ${match.shape.join("×")} in ${other.path}. Bind the sizes with --shape.`,
+      );
     }
     return { name, otherName: match.name, shape, classes: isClassScores(shape, batch), difference: new Difference(), agreed: 0 };
   });
@@ -109,6 +112,14 @@ function report(pairs: readonly Pair[], samples: number): Result {
     maxAbs === null ? "not finite" : formatReal(maxAbs),
     top1Agreement === null ? "-" : formatPercent(top1Agreement),
   ]);
-  const table = formatTable([{ title: "output" }, { title: "SQNR dB", align: "right" }, { title: "max error", align: "right" }, { title: "same top class", align: "right" }], rows);
+  const table = formatTable(
+    [
+      { title: "output" },
+      { title: "SQNR dB", align: "right" },
+      { title: "max error", align: "right" },
+      { title: "same top class", align: "right" },
+    ],
+    rows,
+  );
   return { json: { outputs, samples }, text: `${table}${samples} samples\n` };
 }

@@ -1,6 +1,6 @@
 /** `eqm compile`: an .onnx becomes a .eqm, or a quantized .onnx. */
 import { extname } from "node:path";
-import { compile, type CompileOptions, quantizeToOnnx, type Report } from "../../index.ts";
+import { type CompileOptions, compile, quantizeToOnnx, type Report } from "../../index.ts";
 import { importModel } from "../../onnx/import.ts";
 import type { Sample } from "../../quantize/calibrate.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
@@ -19,7 +19,8 @@ import { formatBytes, formatCount, formatMs, formatReal } from "../output/units.
 import { checkOutput, writeFileWhole } from "../output/write-file.ts";
 
 /** Checked options of the command. */
-export interface CompileCommandOptions extends Pick<CompileOptions, "precision" | "observer" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb"> {
+export interface CompileCommandOptions
+  extends Pick<CompileOptions, "precision" | "observer" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb"> {
   readonly output: string;
   readonly calibrate?: string;
   readonly preprocess?: string;
@@ -45,7 +46,10 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   try {
     const externalData = externalDataBeside(path);
     const { precision, observer, biasCorrection, keepFloat, shapes, minSqnrDb } = options;
-    const calibration = data && precision !== "float32" ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec) : undefined;
+    const calibration =
+      data && precision !== "float32"
+        ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec)
+        : undefined;
     const { bytes, report } = await withPath(path, () =>
       (toOnnx ? quantizeToOnnx : compile)(onnx, {
         precision,
@@ -79,12 +83,14 @@ export async function compileFile(path: string, options: CompileCommandOptions):
 function checkTargets(path: string, { output, report, precision, force, calibrate, preprocess, labels }: CompileCommandOptions): boolean {
   const kind = extname(output).toLowerCase();
   if (kind !== ".eqm" && kind !== ".onnx") throw wrongUsage(`-o ${output}: it must end in .eqm, or in .onnx for a quantized ONNX model.`);
-  if (kind === ".onnx" && precision === "float32") throw wrongUsage(`-o ${output} with --precision float32: there is nothing to quantize; the .onnx is in float32 already.`);
+  if (kind === ".onnx" && precision === "float32")
+    throw wrongUsage(`-o ${output} with --precision float32: there is nothing to quantize; the .onnx is in float32 already.`);
   const sources = [path, calibrate, preprocess, labels].filter((source) => source !== undefined);
   checkOutput(output, force, sources);
   if (report !== undefined) {
     const reportKind = extname(report).toLowerCase();
-    if (reportKind === ".html") throw notInThisVersion(`--report ${report}`, "This version writes the report as JSON: --report report.json.");
+    if (reportKind === ".html")
+      throw notInThisVersion(`--report ${report}`, "This version writes the report as JSON: --report report.json.");
     if (reportKind !== ".json") throw wrongUsage(`--report ${report}: it must end in .json.`);
     checkOutput(report, force, [...sources, output]);
   }
@@ -119,10 +125,20 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
     ["written", output],
     ["size", `${formatBytes(sourceBytes)} -> ${formatBytes(bytes)} (${((bytes / sourceBytes) * 100).toFixed(1)} %)`],
     ["weights", formatBytes(weightBytes)],
-    ["precision", report.precision === "float32" ? "float32" : `int8${float > 0 ? `, ${float} of ${report.layers.length} layers in float32` : ""}`],
+    [
+      "precision",
+      report.precision === "float32" ? "float32" : `int8${float > 0 ? `, ${float} of ${report.layers.length} layers in float32` : ""}`,
+    ],
     ["memory", formatBytes(memoryBytes)],
     ["MACs", formatCount(macs)],
-    ...(calibration === null ? [] : [["calibrated", `${calibration.samples} ${calibration.synthetic ? "synthesised samples" : "samples"}, ${calibration.observer}`] as const]),
+    ...(calibration === null
+      ? []
+      : [
+          [
+            "calibrated",
+            `${calibration.samples} ${calibration.synthetic ? "synthesised samples" : "samples"}, ${calibration.observer}`,
+          ] as const,
+        ]),
     ...outputs.map(({ name, sqnrDb, maxAbs }) => [`SQNR ${name}`, `${sqnrDb.toFixed(2)} dB, max error ${formatReal(maxAbs)}`] as const),
     ["time", formatMs(totalMs)],
   ]);

@@ -65,5 +65,7 @@ function scoresOf(outputs: readonly TensorDescription[], batch: number): TensorD
   const found = outputs.find(({ shape }) => isClassScores(shape, batch));
   if (found !== undefined) return found;
   const shapes = outputs.map(({ name, shape }) => `${name} ${shape.join("×")}`).join(", ");
-  throw badData(`none of the model's outputs is one score for each class: ${shapes}. The metrics of this version are for classifiers; eqm compare works for any model.`);
+  throw badData(
+    `none of the model's outputs is one score for each class: ${shapes}. The metrics of this version are for classifiers; eqm compare works for any model.`,
+  );
 }

@@ -52,7 +52,19 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
   const facts = programFacts(program, headerMemoryBytes(bytes));
   const { producer, name, preprocess, labels, provenance } = program.metadata;
   return {
-    json: { kind: "eqm", supported: true, unsupported: [], bytes: bytes.length, producer, name, ...facts, golden: program.golden !== undefined, preprocess, labels, provenance },
+    json: {
+      kind: "eqm",
+      supported: true,
+      unsupported: [],
+      bytes: bytes.length,
+      producer,
+      name,
+      ...facts,
+      golden: program.golden !== undefined,
+      preprocess,
+      labels,
+      provenance,
+    },
     text:
       formatFacts([
         ["file", `${path}, ${formatBytes(bytes.length)}`],
@@ -69,11 +81,24 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
 async function inspectOnnx(path: string, bytes: Uint8Array, { shapes }: InspectOptions): Promise<Result> {
   const model = await withPath(path, () => readModel(bytes));
   const ops = countOps(model.graph.node.map(({ opType, domain }) => (domain ? `${domain}:${opType}` : (opType ?? "?"))));
-  const general = { kind: "onnx", bytes: bytes.length, opset: model.opset, producer: model.proto.producerName ?? "", name: model.graph.name ?? "", nodes: model.graph.node.length, ops };
+  const general = {
+    kind: "onnx",
+    bytes: bytes.length,
+    opset: model.opset,
+    producer: model.proto.producerName ?? "",
+    name: model.graph.name ?? "",
+    nodes: model.graph.node.length,
+    ops,
+  };
   const generalFacts: readonly (readonly [string, string])[] = [
     ["file", `${path}, ${formatBytes(bytes.length)}`],
     ["model", `${general.name || "(no name)"}, opset ${general.opset}, ${general.nodes} nodes`],
-    ["ops", Object.entries(ops).map(([op, count]) => `${op} ${count}`).join(", ")],
+    [
+      "ops",
+      Object.entries(ops)
+        .map(([op, count]) => `${op} ${count}`)
+        .join(", "),
+    ],
   ];
   const found = await withPath(path, () => compileOrUnsupported(path, bytes, shapes));
   if ("unsupported" in found) {
@@ -87,21 +112,48 @@ async function inspectOnnx(path: string, bytes: Uint8Array, { shapes }: InspectO
   const facts = programFacts(program, report.memoryBytes);
   return {
     json: { ...general, supported: true, unsupported: [], ...facts, macs: report.macs, layers: report.layers },
-    text: formatFacts([...generalFacts, ["supported", "yes"], ["weights", `${formatBytes(facts.weightBytes)} in float32`], ["memory", `${formatBytes(facts.memoryBytes)} in float32`], ["MACs", formatCount(report.macs)]]) + portsAndSteps(facts),
+    text:
+      formatFacts([
+        ...generalFacts,
+        ["supported", "yes"],
+        ["weights", `${formatBytes(facts.weightBytes)} in float32`],
+        ["memory", `${formatBytes(facts.memoryBytes)} in float32`],
+        ["MACs", formatCount(report.macs)],
+      ]) + portsAndSteps(facts),
   };
 }
 
-async function compileOrUnsupported(path: string, bytes: Uint8Array, shapes: Readonly<Record<string, number>>): Promise<{ readonly program: Program; readonly report: Report } | { readonly unsupported: readonly Unsupported[] }> {
+async function compileOrUnsupported(
+  path: string,
+  bytes: Uint8Array,
+  shapes: Readonly<Record<string, number>>,
+): Promise<{ readonly program: Program; readonly report: Report } | { readonly unsupported: readonly Unsupported[] }> {
   try {
-    const { bytes: eqm, report } = await compile(bytes, { precision: "float32", shapes, externalData: externalDataBeside(path), signal: stopSignal });
+    const { bytes: eqm, report } = await compile(bytes, {
+      precision: "float32",
+      shapes,
+      externalData: externalDataBeside(path),
+      signal: stopSignal,
+    });
     return { program: readEqm(eqm, createHasher(await runtimeModule("plain"))), report };
   } catch (error) {
-    if (error instanceof CompileError && error.code === "unsupported") return { unsupported: error.details["unsupported"] as readonly Unsupported[] };
+    if (error instanceof CompileError && error.code === "unsupported")
+      return { unsupported: error.details["unsupported"] as readonly Unsupported[] };
     throw error;
   }
 }
 
-function programFacts({ metadata, constants, plan }: Program, memoryBytes: number): { readonly inputs: readonly Port[]; readonly outputs: readonly Port[]; readonly weightBytes: number; readonly memoryBytes: number; readonly arenaBytes: number; readonly steps: readonly StepRow[] } {
+function programFacts(
+  { metadata, constants, plan }: Program,
+  memoryBytes: number,
+): {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly weightBytes: number;
+  readonly memoryBytes: number;
+  readonly arenaBytes: number;
+  readonly steps: readonly StepRow[];
+} {
   const port = ({ name, dtype, shape }: Port): Port => ({ name, dtype, shape });
   return {
     inputs: metadata.inputs.map(port),
@@ -119,7 +171,9 @@ function programFacts({ metadata, constants, plan }: Program, memoryBytes: numbe
 }
 
 function portsAndSteps({ inputs, outputs, steps }: ReturnType<typeof programFacts>): string {
-  const rows = [...inputs.map((port) => ["input", port] as const), ...outputs.map((port) => ["output", port] as const)].map(([side, { name, dtype, shape }]) => [side, name, dtype, formatShape(shape)]);
+  const rows = [...inputs.map((port) => ["input", port] as const), ...outputs.map((port) => ["output", port] as const)].map(
+    ([side, { name, dtype, shape }]) => [side, name, dtype, formatShape(shape)],
+  );
   const ports = formatTable([{ title: "side" }, { title: "name" }, { title: "type" }, { title: "shape" }], rows);
   const table = formatTable(
     [{ title: "step", align: "right" }, { title: "kernel" }, { title: "op" }, { title: "nodes" }],

@@ -41,7 +41,8 @@ const NPY_TYPES: Readonly<Record<DType, NpyType>> = { float32: "f4", int8: "i1",
  */
 export async function runOnce(path: string, options: RunOptions): Promise<Result> {
   if (options.output !== undefined) {
-    if (![".npz", ".npy"].includes(extname(options.output).toLowerCase())) throw wrongUsage(`--output ${options.output}: it must end in .npz or .npy.`);
+    if (![".npz", ".npy"].includes(extname(options.output).toLowerCase()))
+      throw wrongUsage(`--output ${options.output}: it must end in .npz or .npy.`);
     checkOutput(options.output, options.force, [path, ...options.inputs.map((input) => input.path)]);
   }
   const classNames = options.labels === undefined ? undefined : readClassNames(options.labels);
@@ -49,7 +50,11 @@ export async function runOnce(path: string, options: RunOptions): Promise<Result
   const { model } = opened;
   const spec = preprocessFor(options.preprocess, path, model.metadata.preprocess);
   const sample = readSample(options.inputs, opened, spec);
-  const feeder = createFeeder(model.inputs, spec, { path: options.inputs.map((input) => input.path).join(", "), length: 1, sample: () => sample });
+  const feeder = createFeeder(model.inputs, spec, {
+    path: options.inputs.map((input) => input.path).join(", "),
+    length: 1,
+    sample: () => sample,
+  });
   const values = outputBuffers(model);
   model.run(feeder.feed(0).feeds, { outputs: values });
   model.dispose();
@@ -59,23 +64,29 @@ export async function runOnce(path: string, options: RunOptions): Promise<Result
 
 function readSample(inputs: RunOptions["inputs"], { model, path }: OpenModel, spec: PreprocessSpec | undefined): Sample {
   const sample = new Map<string, Image | NpyArray>();
+  const names = model.inputs.map((input) => JSON.stringify(input.name)).join(", ");
   for (const { name, path: file } of inputs) {
     const first = model.inputs[0]?.name;
     const put = (key: string, value: Image | NpyArray): void => {
-      if (sample.has(key)) throw wrongUsage(`--input: ${key} is given twice.`);
-      if (!model.inputs.some((input) => input.name === key)) throw wrongUsage(`--input ${key}: ${path} has no such input; it has ${model.inputs.map((input) => input.name).join(", ")}.`);
+      if (sample.has(key)) throw wrongUsage(`--input: ${JSON.stringify(key)} is given twice.`);
+      if (!model.inputs.some((input) => input.name === key))
+        throw wrongUsage(`--input ${key}: ${path} has no such input; it has ${names}.`);
       sample.set(key, value);
     };
     if (name === undefined && extname(file).toLowerCase() === ".npz") {
       for (const [key, array] of decodeNpz(readBytes(file), file)) put(key, array);
       continue;
     }
-    if (name === undefined && model.inputs.length !== 1) throw wrongUsage(`--input ${file}: the model has ${model.inputs.length} inputs; write NAME=FILE with one of ${model.inputs.map((input) => input.name).join(", ")}.`);
+    if (name === undefined && model.inputs.length !== 1)
+      throw wrongUsage(`--input ${file}: the model has ${model.inputs.length} inputs; write NAME=FILE with one of ${names}.`);
     const key = name ?? (first as string);
     put(key, readInput(file, key === first ? spec : undefined));
   }
   const missing = model.inputs.find((input) => !sample.has(input.name));
-  if (missing !== undefined) throw wrongUsage(`the model's input ${missing.name} (${missing.dtype} ${formatShape(missing.shape)}) is missing: pass --input ${missing.name}=FILE.`);
+  if (missing !== undefined)
+    throw wrongUsage(
+      `the model's input ${JSON.stringify(missing.name)} (${missing.dtype} ${formatShape(missing.shape)}) is missing: pass --input ${missing.name}=FILE.`,
+    );
   return sample;
 }
 
@@ -84,20 +95,32 @@ function readInput(path: string, spec: PreprocessSpec | undefined): Image | NpyA
   if (isImageFile(path)) return decodeImage(readBytes(path), path);
   if (extname(path).toLowerCase() !== ".npy") throw badFile(path, "an input is a .npy, a .npz, a .jpg or a .png.");
   const array = decodeNpy(readBytes(path), path);
-  if (spec === undefined || array.type !== "u1" || array.shape[0] !== 1) return array;
+  if (spec === undefined || array.type !== "u1") return array;
   const isList = array.shape.length === 4 || (array.shape.length === 3 && ![1, 3, 4].includes(array.shape[2] as number));
+  if (isList && array.shape[0] !== 1)
+    throw badFile(path, `it holds ${array.shape[0]} pictures; run takes one, eqm eval and eqm compare take all.`);
   return isList ? { ...array, shape: array.shape.slice(1) } : array;
 }
 
 function writeOutputs(path: string, { model }: OpenModel, values: Readonly<Record<string, TypedArray>>, force: boolean): void {
-  const arrays = model.outputs.map(({ name, dtype, shape, scale }) => ({ name, type: NPY_TYPES[scale === undefined ? dtype : "float32"], shape, data: values[name] as TypedArray }));
+  const arrays = model.outputs.map(({ name, dtype, shape, scale }) => ({
+    name,
+    type: NPY_TYPES[scale === undefined ? dtype : "float32"],
+    shape,
+    data: values[name] as TypedArray,
+  }));
   const [only] = arrays;
   if (path.toLowerCase().endsWith(".npz")) writeFileWhole(path, encodeNpz(arrays), force);
   else if (only !== undefined && arrays.length === 1) writeFileWhole(path, encodeNpy(only.type, only.shape, only.data), force);
   else throw wrongUsage(`--output ${path}: the model has ${arrays.length} outputs; a .npy holds one, write a .npz.`);
 }
 
-function describeOutputs({ model }: OpenModel, values: Readonly<Record<string, TypedArray>>, names: readonly string[] | undefined, { top, output }: RunOptions): Result {
+function describeOutputs(
+  { model }: OpenModel,
+  values: Readonly<Record<string, TypedArray>>,
+  names: readonly string[] | undefined,
+  { top, output }: RunOptions,
+): Result {
   const outputs = model.outputs.map(({ name, dtype, shape, scale }) => {
     const data = values[name] as TypedArray;
     const classes = isClassScores(shape, 1) ? bestClasses(data, top) : [];
@@ -107,19 +130,34 @@ function describeOutputs({ model }: OpenModel, values: Readonly<Record<string, T
       shape,
       ...extremes(data),
       ...(elementCount(shape) <= MAX_JSON_ELEMENTS && { values: Array.from(data, finiteOrNull) }),
-      ...(classes.length > 0 && { top: classes.map((index) => ({ class: index, ...(names?.[index] !== undefined && { label: names[index] }), score: finiteOrNull(data[index] as number) })) }),
+      ...(classes.length > 0 && {
+        top: classes.map((index) => ({
+          class: index,
+          ...(names?.[index] !== undefined && { label: names[index] }),
+          score: finiteOrNull(data[index] as number),
+        })),
+      }),
     };
   });
   const table = formatTable(
     [{ title: "output" }, { title: "type" }, { title: "shape" }, { title: "min", align: "right" }, { title: "max", align: "right" }],
-    outputs.map(({ name, dtype, shape, min, max }) => [name, dtype, formatShape(shape), formatReal(min ?? Number.NaN), formatReal(max ?? Number.NaN)]),
+    outputs.map(({ name, dtype, shape, min, max }) => [
+      name,
+      dtype,
+      formatShape(shape),
+      formatReal(min ?? Number.NaN),
+      formatReal(max ?? Number.NaN),
+    ]),
   );
   const tops = outputs.flatMap(({ name, top: best }) => (best === undefined ? [] : [`\n${topTable(name, best)}`]));
   const written = output === undefined ? "" : `\nwritten to ${output}\n`;
   return { json: { outputs, ...(output !== undefined && { output }) }, text: table + tops.join("") + written };
 }
 
-function topTable(name: string, best: readonly { readonly class: number; readonly label?: string | undefined; readonly score: number | null }[]): string {
+function topTable(
+  name: string,
+  best: readonly { readonly class: number; readonly label?: string | undefined; readonly score: number | null }[],
+): string {
   const labelled = best.some(({ label }) => label !== undefined);
   return formatTable(
     [{ title: `class of ${name}`, align: "right" }, ...(labelled ? [{ title: "label" }] : []), { title: "score", align: "right" as const }],

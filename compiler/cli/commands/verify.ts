@@ -28,7 +28,12 @@ export async function verify(path: string): Promise<Result> {
   const module = await runtimeModule("plain");
   const hasher = createHasher(module);
   const read = await withPath(path, () => readOrProblem(bytes, hasher));
-  if (!("program" in read)) return { json: { ok: false, hashes: false, golden: null, problem: read.problem.message, code: read.problem.code }, text: `${path} is damaged: ${read.problem.message}\n`, exitCode: 3 };
+  if (!("program" in read))
+    return {
+      json: { ok: false, hashes: false, golden: null, problem: read.problem.message, code: read.problem.code },
+      text: `${path} is damaged: ${read.problem.message}\n`,
+      exitCode: 3,
+    };
   const { program } = read;
   const model = openProgram(program, module);
   const verdict = program.golden === undefined ? undefined : verifyGolden(model, program.golden, hasher);
@@ -40,7 +45,12 @@ export async function verify(path: string): Promise<Result> {
     text: formatFacts([
       ["file", `${formatBytes(bytes.length)}, every hash holds`],
       ["memory", formatBytes(model.memoryBytes)],
-      ["golden vector", verdict === undefined ? "none in this file" : (problem ?? `all ${program.plan.steps.length} steps and ${program.metadata.outputs.length} outputs hold`)],
+      [
+        "golden vector",
+        verdict === undefined
+          ? "none in this file"
+          : (problem ?? `all ${program.plan.steps.length} steps and ${program.metadata.outputs.length} outputs hold`),
+      ],
     ]),
     exitCode: ok ? 0 : 3,
   };

@@ -18,13 +18,15 @@ const LIMITS: Readonly<Record<Exclude<DType, "float32">, readonly [low: number, 
  * @throws CompileError `bad-data` where a number is no whole number or out of range of an integer type
  */
 export function convertNumbers(numbers: Numbers, dtype: DType, what: string): TypedArray {
-  if (dtype === "float32") return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers as ArrayLike<number | bigint>, Number);
+  if (dtype === "float32")
+    return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers as ArrayLike<number | bigint>, Number);
   if (dtype === "int64" && numbers instanceof BigInt64Array) return numbers;
   const out = newArray(dtype, numbers.length);
   const [low, high] = LIMITS[dtype];
   for (let i = 0; i < numbers.length; i++) {
     const value = Number(numbers[i]);
-    if (!Number.isInteger(value) || value < low || value > high) throw badData(`${what}: ${value} at position ${i} does not fit the model's ${dtype} input.`);
+    if (!Number.isInteger(value) || value < low || value > high)
+      throw badData(`${what}: ${value} at position ${i} does not fit the model's ${dtype} input.`);
     out[i] = out instanceof BigInt64Array ? BigInt(value) : value;
   }
   return out;

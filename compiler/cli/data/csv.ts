@@ -84,6 +84,7 @@ export function parseFileTable(text: string, path: string): FileTable {
 }
 
 function wholeLabel(value: string, path: string, line: number): number {
-  if (!/^[+-]?\d{1,15}$/.test(value)) throw badFile(path, `line ${line}: the label ${JSON.stringify(value)} is no whole number; labels are class indices from 0.`);
+  if (!/^[+-]?\d{1,15}$/.test(value))
+    throw badFile(path, `line ${line}: the label ${JSON.stringify(value)} is no whole number; labels are class indices from 0.`);
   return Number(value);
 }

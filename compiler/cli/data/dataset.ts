@@ -113,7 +113,10 @@ function openNpz(path: string): Dataset {
   const entries = [...whole].map(([name, array]) => ({ name, array, split: splitSamples(array.shape, `${path}: ${name}`) }));
   const length = entries[0]?.split[0] ?? 0;
   const other = entries.find(({ split }) => split[0] !== length);
-  if (other !== undefined) throw badData(`${path}: its arrays differ in their number of samples: ${entries[0]?.name} has ${length}, ${other.name} has ${other.split[0]}.`);
+  if (other !== undefined)
+    throw badData(
+      `${path}: its arrays differ in their number of samples: ${entries[0]?.name} has ${length}, ${other.name} has ${other.split[0]}.`,
+    );
   const sample = (index: number): Sample => new Map(entries.map(({ name, array, split }) => [name, sliceSample(array, split[1], index)]));
   return { path, length, sample, close: () => {} };
 }

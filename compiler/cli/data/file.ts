@@ -9,7 +9,8 @@ export const MAX_FILE_BYTES = 2 ** 31 - 1;
 export function readBytes(path: string): Uint8Array {
   try {
     const info = statSync(path);
-    if (info.isFile() && info.size > MAX_FILE_BYTES) throw badFile(path, `it has ${info.size} bytes; more than ${MAX_FILE_BYTES} are not read at once.`);
+    if (info.isFile() && info.size > MAX_FILE_BYTES)
+      throw badFile(path, `it has ${info.size} bytes; more than ${MAX_FILE_BYTES} are not read at once.`);
     return readFileSync(path);
   } catch (error) {
     throw unreadable(path, error);

@@ -1,6 +1,6 @@
 /** LABELS of the command line: the right class of each sample, and files of class names. */
 import { extname } from "node:path";
-import { badData, badFile } from "../errors.ts";
+import { badData, badFile, wrongUsage } from "../errors.ts";
 import { parseFileTable } from "./csv.ts";
 import type { Dataset } from "./dataset.ts";
 import { readBytes, readText } from "./file.ts";
@@ -10,11 +10,11 @@ import { decodeNpy } from "./npy.ts";
  * One label for each sample of `data`: from `path` (.npy of whole numbers, or .csv; one with a `file` column is matched by file
  * where the data has files), else those of the data itself.
  *
- * @throws CompileError `bad-data` where there are none, or not as many as samples
+ * @throws CompileError `wrong-usage` where there are none, `bad-data` where they are not as many as samples
  */
 export function readLabels(path: string | undefined, data: Dataset): readonly number[] {
   if (path === undefined) {
-    if (data.labels === undefined) throw badData(`${data.path} carries no labels: pass --labels with a .npy or a .csv.`);
+    if (data.labels === undefined) throw wrongUsage(`${data.path} carries no labels: pass --labels with a .npy or a .csv.`);
     return data.labels;
   }
   const labels = extname(path).toLowerCase() === ".npy" ? npyLabels(path) : csvLabels(path, data);
@@ -24,7 +24,8 @@ export function readLabels(path: string | undefined, data: Dataset): readonly nu
 
 function npyLabels(path: string): readonly number[] {
   const { shape, data } = decodeNpy(readBytes(path), path);
-  if (shape.filter((size) => size !== 1).length > 1) throw badFile(path, `labels are one number a sample; its shape is ${shape.join("×")}.`);
+  if (shape.filter((size) => size !== 1).length > 1)
+    throw badFile(path, `labels are one number a sample; its shape is ${shape.join("×")}.`);
   return Array.from(data as ArrayLike<number | bigint>, (value, at) => {
     const label = Number(value);
     if (!Number.isSafeInteger(label)) throw badFile(path, `label ${at} is ${label}, no whole number; labels are class indices from 0.`);
@@ -47,7 +48,9 @@ function csvLabels(path: string, data: Dataset): readonly number[] {
 
 /** The names of the classes, one a line; blank lines at the end are dropped. @throws CompileError */
 export function readClassNames(path: string): readonly string[] {
-  const lines = readText(path).split(/\r?\n/).map((line) => line.trim());
+  const lines = readText(path)
+    .split(/\r?\n/)
+    .map((line) => line.trim());
   while (lines.at(-1) === "") lines.pop();
   if (lines.length === 0) throw badFile(path, "it names no classes.");
   return lines;

@@ -7,7 +7,17 @@ import { float16 } from "../../onnx/small-floats.ts";
 import { badFile } from "../errors.ts";
 
 /** Elements as read: float16 as float32, bool as bytes, all else as stored. */
-export type Numbers = Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array | Float32Array | Float64Array;
+export type Numbers =
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array;
 
 /** NumPy's type, without byte order: u1, f2 and so on. */
 export type NpyType = keyof typeof READERS;
@@ -88,9 +98,19 @@ export function parseNpyHeader(start: Uint8Array, path: string): NpyHeader {
     const shown = /'descr'\s*:\s*([^\n]{1,60}?),\s*'fortran/.exec(text)?.[1] ?? "of an unknown kind";
     throw badFile(path, `its elements are ${shown}; eqm reads ${Object.keys(READERS).join(", ")} (no objects, strings or records).`);
   }
-  const dims = shape.split(",").map((d) => d.replace("L", "").trim()).filter((d) => d !== "").map(Number);
+  const dims = shape
+    .split(",")
+    .map((d) => d.replace("L", "").trim())
+    .filter((d) => d !== "")
+    .map(Number);
   if (!Number.isSafeInteger(dims.reduce((n, d) => n * d, 8))) throw badFile(path, `its shape ${dims.join("×")} is too large.`);
-  return { type: type as NpyType, littleEndian: descr?.[1] !== ">", fortranOrder: order === "True", shape: dims, offset: textStart + length };
+  return {
+    type: type as NpyType,
+    littleEndian: descr?.[1] !== ">",
+    fortranOrder: order === "True",
+    shape: dims,
+    offset: textStart + length,
+  };
 }
 
 /**
@@ -126,7 +146,11 @@ export function decodeNpy(bytes: Uint8Array, path: string): NpyArray {
 
 /** @throws CompileError `bad-file` unless as many bytes follow the header as the shape asks for */
 export function checkLength(path: string, found: number, wanted: number): void {
-  if (found !== wanted) throw badFile(path, `its shape asks for ${wanted} bytes of elements, but ${found} follow the header; the file is ${found < wanted ? "cut off" : "too long"}.`);
+  if (found !== wanted)
+    throw badFile(
+      path,
+      `its shape asks for ${wanted} bytes of elements, but ${found} follow the header; the file is ${found < wanted ? "cut off" : "too long"}.`,
+    );
 }
 
 function toCOrder(data: Numbers, shape: readonly number[], out: Numbers): Numbers {

@@ -1,12 +1,17 @@
 /** NumPy's archives: a ZIP of .npy files, stored or deflated. */
-import { type UnzipFileInfo, type Zippable, unzipSync, zipSync } from "fflate";
-import { badFile } from "../errors.ts";
+import { type UnzipFileInfo, unzipSync, type Zippable, zipSync } from "fflate";
+import { badFile, CommandError } from "../errors.ts";
 import { MAX_FILE_BYTES } from "./file.ts";
 import { decodeNpy, encodeNpy, type NpyArray, type NpyType } from "./npy.ts";
 
 /** Whether `bytes` begin like a ZIP. */
 export function isZip(bytes: Uint8Array): boolean {
-  return bytes.length >= 4 && bytes[0] === 0x50 && bytes[1] === 0x4b && ((bytes[2] === 3 && bytes[3] === 4) || (bytes[2] === 5 && bytes[3] === 6));
+  return (
+    bytes.length >= 4 &&
+    bytes[0] === 0x50 &&
+    bytes[1] === 0x4b &&
+    ((bytes[2] === 3 && bytes[3] === 4) || (bytes[2] === 5 && bytes[3] === 6))
+  );
 }
 
 /**
@@ -38,7 +43,7 @@ function unzip(bytes: Uint8Array, path: string): Readonly<Record<string, Uint8Ar
   try {
     return unzipSync(bytes, { filter });
   } catch (error) {
-    if (error instanceof Error && error.name === "CompileError") throw error;
+    if (error instanceof CommandError) throw error;
     throw badFile(path, `it is no sound .npz: ${error instanceof Error ? error.message : String(error)}.`);
   }
 }
@@ -54,6 +59,7 @@ export interface NamedArray {
 /** An archive as `numpy.savez` makes it: stored, and with a fixed date, so that the same arrays give the same bytes. */
 export function encodeNpz(arrays: readonly NamedArray[]): Uint8Array {
   const files: Zippable = {};
-  for (const { name, type, shape, data } of arrays) files[`${name}.npy`] = [encodeNpy(type, shape, data), { level: 0, mtime: "1980-01-01T00:00:00" }];
+  for (const { name, type, shape, data } of arrays)
+    files[`${name}.npy`] = [encodeNpy(type, shape, data), { level: 0, mtime: "1980-01-01T00:00:00" }];
   return zipSync(files);
 }

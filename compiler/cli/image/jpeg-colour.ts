@@ -1,7 +1,8 @@
 /** From a JPEG's components to RGB: chroma brought to full resolution as libjpeg does ("fancy"), then its colour conversion. */
+
+import type { Fail } from "./jpeg.ts";
 import { inverseTransform } from "./jpeg-idct.ts";
 import type { Component } from "./jpeg-scan.ts";
-import type { Fail } from "./jpeg.ts";
 
 /** What the application markers say about colour. */
 export interface ColourMarkers {
@@ -95,7 +96,8 @@ function upsample(component: Component, width: number, height: number): Plane {
   const samples = new Uint8Array(stride * lines * expandDown);
   const smoothAcross = expandAcross === 2 && columns > 2;
   if (smoothAcross && expandDown === 1) {
-    for (let row = 0; row < lines; row++) doubleAcross(source.samples.subarray(row * source.stride, row * source.stride + columns), samples.subarray(row * stride));
+    for (let row = 0; row < lines; row++)
+      doubleAcross(source.samples.subarray(row * source.stride, row * source.stride + columns), samples.subarray(row * stride));
   } else if ((smoothAcross || expandAcross === 1) && expandDown === 2) doubleDown(source, columns, lines, expandAcross, samples, stride);
   else {
     for (let row = 0; row < height; row++) {
@@ -117,7 +119,14 @@ function doubleAcross(line: Uint8Array | Uint8ClampedArray, out: Uint8Array): vo
 }
 
 /** The same downwards, and in both directions at once where the columns double as well. */
-function doubleDown({ samples, stride }: Plane, columns: number, lines: number, expandAcross: number, out: Uint8Array, outStride: number): void {
+function doubleDown(
+  { samples, stride }: Plane,
+  columns: number,
+  lines: number,
+  expandAcross: number,
+  out: Uint8Array,
+  outStride: number,
+): void {
   const sums = new Int32Array(columns);
   const last = columns - 1;
   for (let row = 0; row < lines * 2; row++) {

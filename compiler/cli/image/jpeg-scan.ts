@@ -1,6 +1,7 @@
 /** One scan of a JPEG: Huffman symbols to coefficients (T.81 sections F.2 and G.2). */
-import type { BitReader } from "./jpeg-bits.ts";
+
 import { type Fail, NATURAL_ORDER } from "./jpeg.ts";
+import type { BitReader } from "./jpeg-bits.ts";
 
 /** A colour component. Lines and columns are those of the picture at its own resolution, blocks fill whole MCUs. */
 export interface Component {
@@ -126,7 +127,15 @@ function blockDecoder({ progressive, first, last, high, low }: Scan, reader: Bit
 }
 
 /** Refines the coefficients that are already there by one bit and places new ones of ±1 (T.81 figure G.7). */
-function refiner(first: number, last: number, low: number, reader: BitReader, run: { left: number }, symbol: (table: Uint16Array | undefined) => number, fail: Fail): DecodeBlock {
+function refiner(
+  first: number,
+  last: number,
+  low: number,
+  reader: BitReader,
+  run: { left: number },
+  symbol: (table: Uint16Array | undefined) => number,
+  fail: Fail,
+): DecodeBlock {
   const plus = 1 << low;
   return (part, offset) => {
     const { coefficients } = part.component;

@@ -2,10 +2,11 @@
  * JPEG (ITU-T T.81): baseline, extended and progressive Huffman, 8 bits a sample, with the arithmetic of libjpeg's defaults, so that
  * a model sees the pixels that it was trained and measured with: "slow" integer IDCT, triangular upsampling of chroma, JFIF colour.
  */
+
+import type { Image } from "./image.ts";
 import { BitReader, huffmanTable } from "./jpeg-bits.ts";
 import { outputRgb } from "./jpeg-colour.ts";
 import { type Component, decodeScan, type Scan } from "./jpeg-scan.ts";
-import type { Image } from "./image.ts";
 
 /** Called with what is wrong ("is cut off"); must throw. */
 export type Fail = (problem: string) => never;
@@ -21,8 +22,9 @@ interface Frame {
 
 /** Natural position of each coefficient in zigzag order; a run beyond the block ends on its last coefficient. */
 export const NATURAL_ORDER = Uint8Array.from([
-  0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37,
-  44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63, 63,
+  0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28, 35, 42, 49, 56, 57,
+  50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63, 63, 63, 63, 63, 63, 63, 63,
+  63, 63, 63, 63, 63, 63, 63, 63, 63,
 ]);
 
 /** Decodes to RGB. `fail` is called for anything damaged, cut off, unsupported, or of more than `maxPixels`. */
@@ -49,7 +51,8 @@ export function decodeJpeg(bytes: Uint8Array, maxPixels: number, fail: Fail): Im
     else if (marker === 0xc0 || marker === 0xc1 || marker === 0xc2) {
       if (frame !== undefined) fail("holds two images");
       frame = readFrame(segment, marker === 0xc2, maxPixels, fail);
-    } else if (marker > 0xc2 && marker < 0xd0 && marker !== 0xc8 && marker !== 0xcc) fail("is lossless, hierarchical or arithmetically coded, which is not read");
+    } else if (marker > 0xc2 && marker < 0xd0 && marker !== 0xc8 && marker !== 0xcc)
+      fail("is lossless, hierarchical or arithmetically coded, which is not read");
     else if (marker === 0xda) {
       if (frame === undefined) return fail("has image data before its frame");
       const scan = readScan(segment, frame, huffman, quantization, restartInterval, fail);
@@ -91,7 +94,8 @@ function readQuantization(segment: Uint8Array, tables: Map<number, Int32Array>, 
     const wide = head >> 4;
     if (wide > 1 || at + 64 * (wide + 1) > segment.length) fail("has a broken quantization table");
     const table = new Int32Array(64);
-    for (let k = 0; k < 64; k++, at += wide + 1) table[NATURAL_ORDER[k] as number] = wide ? word(segment, at, fail) : (segment[at] as number);
+    for (let k = 0; k < 64; k++, at += wide + 1)
+      table[NATURAL_ORDER[k] as number] = wide ? word(segment, at, fail) : (segment[at] as number);
     tables.set(head & 15, table);
   }
 }
@@ -132,17 +136,37 @@ function readFrame(segment: Uint8Array, progressive: boolean, maxPixels: number,
     const lines = Math.ceil((height * down) / maxDown);
     const blocksAcross = mcusAcross * across;
     const coefficients = new Int16Array(blocksAcross * mcusDown * down * 64);
-    return { id, across, down, expandAcross: maxAcross / across, expandDown: maxDown / down, columns, lines, blocksAcross, table, quantization: undefined, coefficients };
+    return {
+      id,
+      across,
+      down,
+      expandAcross: maxAcross / across,
+      expandDown: maxDown / down,
+      columns,
+      lines,
+      blocksAcross,
+      table,
+      quantization: undefined,
+      coefficients,
+    };
   });
   return { progressive, width, height, mcusAcross, mcusDown, components };
 }
 
-function readScan(segment: Uint8Array, frame: Frame, huffman: ReadonlyMap<number, Uint16Array>, quantization: ReadonlyMap<number, Int32Array>, restartInterval: number, fail: Fail): Scan {
+function readScan(
+  segment: Uint8Array,
+  frame: Frame,
+  huffman: ReadonlyMap<number, Uint16Array>,
+  quantization: ReadonlyMap<number, Int32Array>,
+  restartInterval: number,
+  fail: Fail,
+): Scan {
   const count = segment[0] ?? 0;
   if (count < 1 || count > 4 || segment.length < 4 + 2 * count) fail("has a broken scan header");
   const [first, last, approximation] = segment.subarray(1 + 2 * count) as unknown as readonly [number, number, number];
   const { progressive } = frame;
-  const broken = progressive && (first > last || last > 63 || (first === 0 && last !== 0) || (first > 0 && count > 1) || (approximation & 15) > 13);
+  const broken =
+    progressive && (first > last || last > 63 || (first === 0 && last !== 0) || (first > 0 && count > 1) || (approximation & 15) > 13);
   if (broken) fail("has a broken scan header");
   const parts = Array.from({ length: count }, (_, i) => {
     const id = segment[1 + 2 * i];

@@ -69,7 +69,11 @@ export function decodePng(bytes: Uint8Array, maxPixels: number, fail: Fail): Ima
   return { width, height, channels, data: out };
 }
 
-function readChunks(bytes: Uint8Array, maxPixels: number, fail: Fail): { readonly header: Header; readonly palette: Uint8Array; readonly data: Uint8Array } {
+function readChunks(
+  bytes: Uint8Array,
+  maxPixels: number,
+  fail: Fail,
+): { readonly header: Header; readonly palette: Uint8Array; readonly data: Uint8Array } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const pieces: Uint8Array[] = [];
   let header: Header | undefined;
@@ -80,7 +84,8 @@ function readChunks(bytes: Uint8Array, maxPixels: number, fail: Fail): { readonl
     if (length > bytes.length - at - 12) return fail("is cut off");
     const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
     const chunk = bytes.subarray(at + 8, at + 8 + length);
-    if (crc32(bytes.subarray(at + 4, at + 8 + length)) !== view.getUint32(at + 8 + length)) return fail(`is damaged: the checksum of ${JSON.stringify(type)} does not hold`);
+    if (crc32(bytes.subarray(at + 4, at + 8 + length)) !== view.getUint32(at + 8 + length))
+      return fail(`is damaged: the checksum of ${JSON.stringify(type)} does not hold`);
     at += 12 + length;
     if ((header === undefined) !== (type === "IHDR")) return fail("has no header, or two");
     if (type === "IHDR") header = readHeader(chunk, maxPixels, fail);
@@ -96,10 +101,17 @@ function readHeader(chunk: Uint8Array, maxPixels: number, fail: Fail): Header {
   if (chunk.length !== 13) return fail("has a broken header");
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   const [width, height] = [view.getUint32(0), view.getUint32(4)];
-  const [bitDepth, colourType, compression, filter, interlace] = chunk.subarray(8) as unknown as readonly [number, number, number, number, number];
+  const [bitDepth, colourType, compression, filter, interlace] = chunk.subarray(8) as unknown as readonly [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   if (width === 0 || height === 0) fail("has no size");
   if (width * height > maxPixels) fail(`has more than ${maxPixels} pixels`);
-  if (COLOUR_TYPES.get(colourType)?.depths.includes(bitDepth) !== true || compression !== 0 || filter !== 0 || interlace > 1) fail("has a broken header");
+  if (COLOUR_TYPES.get(colourType)?.depths.includes(bitDepth) !== true || compression !== 0 || filter !== 0 || interlace > 1)
+    fail("has a broken header");
   return { width, height, bitDepth, colourType, interlaced: interlace === 1 };
 }
 

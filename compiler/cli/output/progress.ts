@@ -38,7 +38,16 @@ function terminalProgress(): Progress {
     update(phase, done, total) {
       if (phase !== shown) {
         stop();
-        bar = new SingleBar({ format: FORMAT, stream: process.stderr, clearOnComplete: true, hideCursor: false, gracefulExit: false, barCompleteChar: "#", barIncompleteChar: "-", barsize: 30 });
+        bar = new SingleBar({
+          format: FORMAT,
+          stream: process.stderr,
+          clearOnComplete: true,
+          hideCursor: false,
+          gracefulExit: false,
+          barCompleteChar: "#",
+          barIncompleteChar: "-",
+          barsize: 30,
+        });
         bar.start(total, done, { phase });
         shown = phase;
         return;

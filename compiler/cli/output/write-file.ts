@@ -3,7 +3,22 @@
  * Ctrl-C leave the old file as it was. The writing itself is synchronous, so a handled signal never falls into its middle.
  */
 import { randomBytes } from "node:crypto";
-import { accessSync, closeSync, constants, existsSync, fsyncSync, linkSync, lstatSync, openSync, realpathSync, renameSync, type Stats, statSync, unlinkSync, writeSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { unreadable, unwritable, wrongUsage } from "../errors.ts";
 
@@ -23,7 +38,8 @@ export function checkOutput(path: string, force: boolean, sources: readonly stri
     const target = old.isSymbolicLink() ? statOrUndefined(path) : old;
     if (target?.isDirectory()) throw wrongUsage(`${path}: it is a folder; name a file.`);
     if (target !== undefined && !target.isFile()) throw wrongUsage(`${path}: it is not a regular file and is not replaced.`);
-    if (sources.some((source) => isSameFile(source, path))) throw wrongUsage(`${path}: the output would replace an input; give it another name.`);
+    if (sources.some((source) => isSameFile(source, path)))
+      throw wrongUsage(`${path}: the output would replace an input; give it another name.`);
     if (!force) throw wrongUsage(`${path}: it exists already. Pass --force to replace it.`);
   }
   try {
