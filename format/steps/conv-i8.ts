@@ -61,10 +61,16 @@ export function segmentLength(kernelW: i32, inC: i32, groups: i32, dilationW: i3
   return groups == 1 && dilationW == 1 && srcPitch == inC ? kernelW * inC : inC / groups;
 }
 
-/** The ROW_BLOCK to use: as many pixels as keep the widened panel within 24 KiB, a multiple of 4, at least 4. */
+/**
+ * The ROW_BLOCK to use: as many pixels as keep the widened panel within 24 KiB, but 48 where that takes no more than 96 KiB, so that widening
+ * the weights pays. A multiple of 4, at least 4, at most all pixels.
+ */
 export function rowBlock(depth: i32, pixels: i32): i32 {
-  const fitting = (12288 / depth) & ~3;
   const all = (pixels + 3) & ~3;
+  const small = (12288 / depth) & ~3;
+  const large = (49152 / depth) & ~3;
+  const some = large < 48 ? large : 48;
+  const fitting = small > some ? small : some;
   const rows = fitting < all ? fitting : all;
   return rows < 4 ? 4 : rows;
 }

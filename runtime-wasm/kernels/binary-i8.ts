@@ -12,6 +12,7 @@ import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC, SCRATCH } from "../constants.ts"
 import { addZero, clampFloat, clampInt8, roundBounded, zeroNaN } from "../simd/requantize.ts";
 import { storeUpTo8 } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
+import { RUN } from "./run-length.ts";
 
 const RANK: i32 = 6;
 const DIMS: usize = SCRATCH;
@@ -92,7 +93,7 @@ function binaryRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32, 
       v128.store(B_RUN, i8x16.splat(load<i8>(b)));
       b = B_RUN;
     }
-    combine(step, a, aStride << 3, b, bStride << 3, dst, count);
+    for (let i = 0; i < count; i += RUN) combine(step, a + <usize>(i * aStride), aStride << 3, b + <usize>(i * bStride), bStride << 3, dst + <usize>i, min(RUN, count - i));
     return;
   }
   while (count > 0) {

@@ -10,7 +10,7 @@
 import { INT8 } from "../../format/dtypes.ts";
 import * as Depthwise from "../../format/steps/depthwise-i8.ts";
 import { address, word } from "../words.ts";
-import { rowStride1, rowStride2 } from "./depthwise-rows-i8.ts";
+import { clampRow, rowStride1, rowStride2 } from "./depthwise-rows-i8.ts";
 import { depthwiseTaps } from "./depthwise-taps-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
 
@@ -48,6 +48,7 @@ function rollImage(step: usize, data: usize, src: usize, dst: usize, block: usiz
   const slotBytes = width * channels;
   const inside = left * channels;
   const rowBytes = max(0, min(inW, width - left)) * channels;
+  const narrower = word(step, Depthwise.MIN) > -128 || word(step, Depthwise.MAX) < 127;
   memory.fill(ring, zero, 3 * slotBytes);
   let next = 0;
   for (let y = 0; y < outH; y++) {
@@ -64,6 +65,7 @@ function rollImage(step: usize, data: usize, src: usize, dst: usize, block: usiz
     const row2 = ring + <usize>(((first + 2) % 3) * slotBytes);
     if (stride == 1) rowStride1(row0, row1, row2, channels, outW, weights, bias, scale, dst, block);
     else rowStride2(row0, row1, row2, channels, outW, weights, bias, scale, dst, block);
+    if (narrower) clampRow(dst, outW * channels, block);
     dst += outW * channels;
   }
 }

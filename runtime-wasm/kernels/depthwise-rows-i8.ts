@@ -3,11 +3,12 @@
  *
  * Eight channels at a time. Each input column is loaded once: rows 0 and 1 interleave into pairs for one dot, row 2 sign-extended to
  * int32 is a pair (x, sign) against the weight pair (w, 0). A column feeds up to three outputs; the sums of the unfinished ones are
- * carried by the loop. Weights: DEPTHWISE_3X3_I8. Rows are padded; up to 7 bytes behind them are read.
+ * carried by the loop. Weights: DEPTHWISE_3X3_I8. Rows are padded; up to 7 bytes behind them are read. Outputs saturate to int8; clampRow
+ * narrows them further where MIN and MAX ask for it: two more vectors in the loop would cost a tenth of its speed.
  */
 import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC } from "../constants.ts";
 import { dotAdd, interleaveHigh, interleaveLow } from "../simd/dot.ts";
-import { addZero, clampFloat, clampInt8, roundBounded, scaled } from "../simd/requantize.ts";
+import { addZero, clampFloat, roundBounded, scaled } from "../simd/requantize.ts";
 import { storeUpTo8 } from "../simd/tail.ts";
 import { BOUNDED_INT8, FORM, MAX, MIN, ZERO } from "./output-i8.ts";
 
@@ -15,8 +16,6 @@ import { BOUNDED_INT8, FORM, MAX, MIN, ZERO } from "./output-i8.ts";
 export function rowStride1(row0: usize, row1: usize, row2: usize, channels: i32, columns: i32, w: usize, bias: usize, scale: usize, out: usize, block: usize): void {
   const magic = v128.load(ROUNDING_MAGIC);
   const zero = v128.load(block, ZERO);
-  const min = v128.load(block, MIN);
-  const max = v128.load(block, MAX);
   const bounded = load<i32>(block, FORM) == BOUNDED_INT8;
   for (let c = channels; c > 0; c -= 8) {
     const bias0 = v128.load(bias);
@@ -69,7 +68,7 @@ export function rowStride1(row0: usize, row1: usize, row2: usize, channels: i32,
         now1 = clampFloat(now1, v128.load(INT16_LOW), v128.load(INT16_HIGH));
       }
       const y = addZero(roundBounded(now0, magic), roundBounded(now1, magic), zero);
-      storeUpTo8(o, clampInt8(y, y, min, max), c);
+      storeUpTo8(o, i8x16.narrow_i16x8_s(y, y), c);
       o += channels;
       now0 = dotAdd(dotAdd(next0, top0, v128.load(w, 64)), low0, v128.load(w, 96));
       now1 = dotAdd(dotAdd(next1, top1, v128.load(w, 80)), low1, v128.load(w, 112));
@@ -90,8 +89,6 @@ export function rowStride1(row0: usize, row1: usize, row2: usize, channels: i32,
 export function rowStride2(row0: usize, row1: usize, row2: usize, channels: i32, columns: i32, w: usize, bias: usize, scale: usize, out: usize, block: usize): void {
   const magic = v128.load(ROUNDING_MAGIC);
   const zero = v128.load(block, ZERO);
-  const min = v128.load(block, MIN);
-  const max = v128.load(block, MAX);
   const bounded = load<i32>(block, FORM) == BOUNDED_INT8;
   for (let c = channels; c > 0; c -= 8) {
     const bias0 = v128.load(bias);
@@ -134,7 +131,7 @@ export function rowStride2(row0: usize, row1: usize, row2: usize, channels: i32,
         now1 = clampFloat(now1, v128.load(INT16_LOW), v128.load(INT16_HIGH));
       }
       const y = addZero(roundBounded(now0, magic), roundBounded(now1, magic), zero);
-      storeUpTo8(o, clampInt8(y, y, min, max), c);
+      storeUpTo8(o, i8x16.narrow_i16x8_s(y, y), c);
       o += channels;
       now0 = dotAdd(dotAdd(bias0, top0, v128.load(w)), low0, v128.load(w, 32));
       now1 = dotAdd(dotAdd(bias1, top1, v128.load(w, 16)), low1, v128.load(w, 48));
@@ -146,5 +143,21 @@ export function rowStride2(row0: usize, row1: usize, row2: usize, channels: i32,
     w += 192;
     bias += 32;
     scale += 32;
+  }
+}
+
+/** Clamps `count` int8 to the block's MIN and MAX, in place. */
+export function clampRow(p: usize, count: i32, block: usize): void {
+  const min = v128.load(block, MIN);
+  const max = v128.load(block, MAX);
+  while (count >= 16) {
+    v128.store(p, i8x16.min_s(i8x16.max_s(v128.load(p), min), max));
+    p += 16;
+    count -= 16;
+  }
+  while (count > 0) {
+    storeUpTo8(p, i8x16.min_s(i8x16.max_s(v128.load64_zero(p), min), max), count);
+    p += 8;
+    count -= 8;
   }
 }

@@ -3,6 +3,7 @@ import { elementBytes, INT8, UINT8 } from "../../format/dtypes.ts";
 import * as Dequantize from "../../format/steps/dequantize.ts";
 import { storeFloats } from "../simd/tail.ts";
 import { address, word } from "../words.ts";
+import { RUN } from "./run-length.ts";
 
 export function dequantize(step: usize, data: usize): void {
   const dtype = word(step, Dequantize.DTYPE);
@@ -19,7 +20,8 @@ export function dequantize(step: usize, data: usize): void {
   let src = address(step, Dequantize.SRC, data);
   let dst = address(step, Dequantize.DST, data);
   if ((scaleOuter | scaleAxis | scaleInner) == 0) {
-    dequantizeRun(src, dst, outer * axis * inner, scale, zero, dtype);
+    const count = outer * axis * inner;
+    for (let i = 0; i < count; i += RUN) dequantizeRun(src + <usize>(i * bytes), dst + (<usize>i << 2), min(RUN, count - i), scale, zero, dtype);
     return;
   }
   for (let o = 0; o < outer; o++) {
@@ -64,7 +66,7 @@ function loadFour(p: usize, dtype: i32): v128 {
   return v128.load(p);
 }
 
-/** One element of type `dtype` at `p` in four lanes, or zeros where `p` is 0. */
+/** The zero point of type `dtype` at `p`, or 0 where `p` is 0. */
 function loadZero(p: usize, dtype: i32): i32 {
   if (p == 0) return 0;
   if (dtype == INT8) return load<i8>(p);

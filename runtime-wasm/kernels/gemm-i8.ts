@@ -31,9 +31,8 @@ export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize
       let b0: v128;
       let b1: v128;
       if (sizeof<T>() == 1) {
-        const w = v128.load(p);
-        b0 = i16x8.extend_low_i8x16_s(w);
-        b1 = i16x8.extend_high_i8x16_s(w);
+        b0 = v128.load_ext<i8>(p);
+        b1 = v128.load_ext<i8>(p, 8);
         p += 16;
       } else {
         b0 = v128.load(p);

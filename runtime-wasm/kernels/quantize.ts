@@ -9,6 +9,7 @@ import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC } from "../constants.ts";
 import { addZero, clampFloat, roundBounded, zeroNaN } from "../simd/requantize.ts";
 import { storeUpTo8 } from "../simd/tail.ts";
 import { address, word } from "../words.ts";
+import { RUN } from "./run-length.ts";
 
 export function quantize(step: usize, data: usize): void {
   const unsigned = word(step, Quantize.DTYPE) == UINT8;
@@ -24,7 +25,8 @@ export function quantize(step: usize, data: usize): void {
   let src = address(step, Quantize.SRC, data);
   let dst = address(step, Quantize.DST, data);
   if ((scaleOuter | scaleAxis | scaleInner) == 0) {
-    quantizeRun(src, dst, outer * axis * inner, scale, zero, unsigned);
+    const count = outer * axis * inner;
+    for (let i = 0; i < count; i += RUN) quantizeRun(src + (<usize>i << 2), dst + <usize>i, min(RUN, count - i), scale, zero, unsigned);
     return;
   }
   for (let o = 0; o < outer; o++) {

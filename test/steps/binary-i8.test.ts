@@ -96,6 +96,8 @@ const cases: readonly Case[] = [
   { dims: [2, 1, 3, 2, 2, 9], a: [36, 0, 12, 6, 3, 1], b: [0, 0, 1, 0, 7, 2] },
   { dims: [4, 9], a: [1, 4], b: [9, 1] },
   { dims: [1], a: [0], b: [0] },
+  { dims: [20001], a: [1], b: [1] },
+  { dims: [20001], a: [1], b: [0] },
   { dims: [40], a: [1], b: [1], range: [-3, 60] },
   { dims: [40], a: [1], b: [1], inPlace: true },
   { dims: [5, 9], a: [9, 1], b: [0, 1], inPlace: true },

@@ -52,7 +52,7 @@ function check(layout: Layout, dtype: keyof typeof arrays, hasZero: boolean, see
 }
 
 const layouts: readonly Layout[] = [
-  ...[1, 2, 3, 4, 5, 7, 8, 9, 17, 100].map((inner) => ({ outer: 1, axis: 1, inner })),
+  ...[1, 2, 3, 4, 5, 7, 8, 9, 17, 100, 20001].map((inner) => ({ outer: 1, axis: 1, inner })),
   { outer: 3, axis: 5, inner: 7, strides: [0, 1, 0] },
   { outer: 2, axis: 17, inner: 1, strides: [0, 1, 0] },
   { outer: 2, axis: 10, inner: 3, block: 4, strides: [9, 3, 1] },

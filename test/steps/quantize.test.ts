@@ -55,7 +55,7 @@ function check(layout: Layout, dtype: number, x: Float32Array, hasZero: boolean,
 }
 
 const layouts: readonly Layout[] = [
-  ...[1, 7, 8, 9, 15, 16, 17, 100].map((inner) => ({ outer: 1, axis: 1, inner })),
+  ...[1, 7, 8, 9, 15, 16, 17, 100, 20001].map((inner) => ({ outer: 1, axis: 1, inner })),
   { outer: 3, axis: 5, inner: 7 },
   { outer: 3, axis: 5, inner: 7, strides: [0, 1, 0] },
   { outer: 2, axis: 17, inner: 1, strides: [0, 1, 0] },

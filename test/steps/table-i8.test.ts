@@ -16,7 +16,7 @@ it("looks every int8 up", () => {
   expect([...bench.read(Int8Array, dst, 256)]).toEqual([...table]);
 });
 
-it.each([1, 7, 8, 9, 15, 16, 17, 100])("maps %i elements in place", (count) => {
+it.each([1, 7, 8, 9, 15, 16, 17, 100, 20001])("maps %i elements in place", (count) => {
   const next = randomSource(count);
   const bench = stepBench(BUILD);
   const table = randomInt8(next, 256);

@@ -1,0 +1,161 @@
+/**
+ * Speed of the int8 kernels, in GMAC/s on one thread: `node bench/kernels.mjs [build…]` (default: plain) times one-step plans on
+ * build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds. The figure is the third fastest turn: what the
+ * kernel does while nothing else disturbs the machine.
+ */
+import { buildSync } from "esbuild";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = new URL("../", import.meta.url);
+const { CHANNELS_32, CONV_I8, ConvI8, DEPTHWISE_3X3_I8, DEPTHWISE_I8, DepthwiseI8, GEMM_I8, DEPTHWISE_I8_STEP, INT8, memory, gemmDepth, packedBytes } = await layouts();
+
+const TURN_MS = 3;
+const TURNS = 100;
+
+/** [name, layer]; a 1×1 layer over rows is an image of height 1. */
+const SHAPES = [
+  ["1×1 16→96 @112", { h: 112, w: 112, inC: 16, outC: 96 }],
+  ["1×1 96→24 @56", { h: 56, w: 56, inC: 96, outC: 24 }],
+  ["1×1 64→384 @14", { h: 14, w: 14, inC: 64, outC: 384 }],
+  ["1×1 576→96 @14", { h: 14, w: 14, inC: 576, outC: 96 }],
+  ["1×1 960→160 @7", { h: 7, w: 7, inC: 960, outC: 160 }],
+  ["128×1536×384", { h: 1, w: 128, inC: 1536, outC: 384 }],
+  ["fc 1024→1000", { h: 1, w: 1, inC: 1024, outC: 1000 }],
+  ["3×3 64→64 @56", { h: 56, w: 56, inC: 64, outC: 64, kernel: 3 }],
+  ["3×3 16→16 @32", { h: 32, w: 32, inC: 16, outC: 16, kernel: 3 }],
+  ["3×3 3→32 @224 /2", { h: 224, w: 224, inC: 3, outC: 32, kernel: 3, stride: 2 }],
+  ["depthwise 96 @112 /2", { h: 112, w: 112, inC: 96, kernel: 3, stride: 2, depthwise: true }],
+  ["depthwise 144 @56", { h: 56, w: 56, inC: 144, kernel: 3, depthwise: true }],
+  ["depthwise 576 @14", { h: 14, w: 14, inC: 576, kernel: 3, depthwise: true }],
+  ["depthwise 960 @7", { h: 7, w: 7, inC: 960, kernel: 3, depthwise: true }],
+  ["depthwise 5×5 240 @28", { h: 28, w: 28, inC: 240, kernel: 5, depthwise: true }],
+];
+
+const builds = process.argv.length > 2 ? process.argv.slice(2) : ["plain"];
+console.log(["GMAC/s".padEnd(24), ...builds.map((name) => name.padStart(10))].join(""));
+for (const [name, layer] of SHAPES) {
+  const contestants = builds.map((build) => prepare(build, layer));
+  console.log([name.padEnd(24), ...measure(contestants).map((gmacs) => gmacs.toFixed(1).padStart(10))].join(""));
+}
+
+/** The step layouts and packings, compiled from format/. */
+async function layouts() {
+  const contents = `
+    export * as ConvI8 from "./format/steps/conv-i8.ts";
+    export * as DepthwiseI8 from "./format/steps/depthwise-i8.ts";
+    export * as memory from "./format/memory.ts";
+    export { CONV_I8, DEPTHWISE_I8 as DEPTHWISE_I8_STEP } from "./format/opcodes.ts";
+    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_I8, gemmDepth, packedBytes } from "./format/packings.ts";
+    export { INT8 } from "./format/dtypes.ts";`;
+  const { outputFiles } = buildSync({ stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" }, bundle: true, format: "esm", write: false });
+  return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
+}
+
+/** An instance of `build` with one step for `layer` in its memory: { macs, run }. */
+function prepare(build, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwise = false }) {
+  const wasm = new WebAssembly.Memory({ initial: 512 });
+  const module = new WebAssembly.Module(readFileSync(new URL(`build/${build}.wasm`, root)));
+  const runtime = new WebAssembly.Instance(module, { env: { memory: wasm } }).exports;
+  runtime.init();
+  const data = memory.dataAddress(128);
+  let top = 0;
+  const reserve = (bytes) => {
+    const at = top;
+    top = (top + bytes + 191) & -64;
+    return at;
+  };
+  const noise = (array) => {
+    let s = 1;
+    for (let i = 0; i < array.length; i++) array[i] = s = (Math.imul(s, 1664525) + 1013904223) >> 8;
+    return array;
+  };
+  const put = (array) => {
+    const at = reserve(array.byteLength);
+    new Uint8Array(wasm.buffer, data + at, array.byteLength).set(new Uint8Array(array.buffer));
+    return at;
+  };
+  const constant = (packing, array, p0, p1 = 0, p2 = 0) => {
+    const packed = reserve(packedBytes(packing, array.byteLength, p0, p1, p2));
+    runtime.pack(packing, data + put(array), data + packed, array.byteLength, p0, p1, p2);
+    return packed;
+  };
+  const pad = (kernel - 1) >> 1;
+  const outH = Math.ceil(h / stride);
+  const outW = Math.ceil(w / stride);
+  const perOutput = kernel * kernel * (depthwise ? 1 : inC);
+  const layout = depthwise ? DepthwiseI8 : ConvI8;
+  const segments = kernel;
+  const length = kernel * inC;
+  const depth = gemmDepth(segments, length);
+  const rowBlock = ConvI8.rowBlock(depth, outH * outW);
+  const weights = noise(new Int8Array(outC * perOutput));
+  const fields = {
+    SRC: put(noise(new Int8Array(h * w * inC))),
+    DST: reserve(outH * outW * outC),
+    BIAS: constant(CHANNELS_32, new Int32Array(outC), outC),
+    SCALE: constant(CHANNELS_32, new Float32Array(outC).fill(0.01 / Math.sqrt(perOutput)), outC),
+    BATCH: 1,
+    IN_H: h,
+    IN_W: w,
+    OUT_H: outH,
+    OUT_W: outW,
+    KERNEL_H: kernel,
+    KERNEL_W: kernel,
+    STRIDE_H: stride,
+    STRIDE_W: stride,
+    DILATION_H: 1,
+    DILATION_W: 1,
+    PAD_TOP: pad,
+    PAD_LEFT: pad,
+    IN_ZERO: 3,
+    OUT_ZERO: -5,
+    MIN: -128,
+    MAX: 127,
+    BOUNDED: 1,
+    ...(depthwise
+      ? {
+          CHANNELS: inC,
+          ROLLING: kernel === 3 ? 1 : 0,
+          WEIGHTS: kernel === 3 ? constant(DEPTHWISE_3X3_I8, weights, inC) : constant(DEPTHWISE_I8, weights, inC, kernel * kernel),
+          SCRATCH: reserve(DepthwiseI8.scratchBytes(kernel, w, outW, kernel, stride, 1, pad, inC)),
+        }
+      : {
+          IN_C: inC,
+          OUT_C: outC,
+          GROUPS: 1,
+          SRC_PITCH: inC,
+          DST_PITCH: outC,
+          OUT_DTYPE: INT8,
+          ROW_BLOCK: rowBlock,
+          WEIGHTS: constant(GEMM_I8, weights, outC, segments, length),
+          SCRATCH: reserve(ConvI8.scratchBytes(rowBlock, depth)),
+        }),
+  };
+  const words = new Int32Array(wasm.buffer, memory.PLAN_ADDRESS, layout.WORDS);
+  words[0] = depthwise ? DEPTHWISE_I8_STEP : CONV_I8;
+  words[1] = layout.WORDS;
+  for (const [name, value] of Object.entries(fields)) words[layout[name]] = value;
+  const end = memory.PLAN_ADDRESS + layout.WORDS * 4;
+  return { macs: outH * outW * outC * perOutput, run: () => runtime.run(memory.PLAN_ADDRESS, end, data) };
+}
+
+/** GMAC/s of each contestant, taking turns. */
+function measure(contestants) {
+  const turns = contestants.map(() => []);
+  for (const { run } of contestants) {
+    for (const start = performance.now(); performance.now() - start < 100; ) run();
+  }
+  for (let turn = 0; turn < TURNS; turn++) {
+    contestants.forEach(({ macs, run }, i) => {
+      const start = performance.now();
+      let runs = 0;
+      do {
+        run();
+        runs++;
+      } while (performance.now() - start < TURN_MS);
+      turns[i].push((macs * runs) / (performance.now() - start) / 1e6);
+    });
+  }
+  return turns.map((values) => values.sort((a, b) => b - a)[2]);
+}
