@@ -27,6 +27,8 @@ interface Case {
   /** Multiplies the scales: beyond the bounded range with `bounded` 0. */
   readonly gain?: number;
   readonly rowBlock?: number;
+  /** Every input, weight, bias and scale, instead of random ones. */
+  readonly fill?: { readonly x: number; readonly w: number; readonly bias: number; readonly scale: number };
 }
 
 /** Runs one case on the build and compares every byte of the destination, the gaps between pixels included. */
@@ -50,12 +52,17 @@ function check(c: Case, seed: number): void {
   const [min, max] = c.range ?? (dtype === FLOAT32 ? [-1e30, 1e30] : [-128, 127]);
   const src = randomInt8(next, batch * c.inH * c.inW * srcPitch);
   const weights = randomInt8(next, c.outC * kh * kw * inPerGroup);
+  if (c.fill) src.fill(c.fill.x);
+  if (c.fill) weights.fill(c.fill.w);
   const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => (s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup)) * 60);
   const bias = Int32Array.from({ length: c.outC }, (_, o) => {
     let sum = 0;
     for (let i = 0; i < kh * kw * inPerGroup; i++) sum += weights[o * kh * kw * inPerGroup + i]!;
     return between(next, -5000, 5000) - inZero * sum;
   });
+
+  if (c.fill) scales.fill(c.fill.scale);
+  if (c.fill) bias.fill(c.fill.bias);
 
   const segments = ConvI8.segments(kh, kw, c.inC, groups, dw, srcPitch);
   const length = ConvI8.segmentLength(kw, c.inC, groups, dw, srcPitch);
@@ -184,6 +191,18 @@ describe("CONV_I8", () => {
 
   it("saturates products far beyond the bound", () => {
     for (const gain of [1e3, 1e6, 1e12, 1e30]) for (const inW of [1, 6, 30]) check({ inH: 1, inW, inC: 9, outC: 17, bounded: 0, gain }, inW);
+  });
+
+  it("rounds halves to even", () => {
+    for (const scale of [0.5, 0.25, -0.5]) for (let bias = -9; bias < 9; bias++) for (const inW of [1, 4, 24]) check({ inH: 1, inW, inC: 2, outC: 9, fill: { x: 1, w: 1, bias, scale } }, bias + 10);
+  });
+
+  it("holds to the edge of the bound", () => {
+    for (const bias of [4194302, -4194302, 4194303, -4194303, 32767, 32768, -32769]) for (const bounded of [0, 1]) check({ inH: 1, inW: 5, inC: 1, outC: 8, bounded, fill: { x: 0, w: 0, bias, scale: 1 } }, 1);
+  });
+
+  it("sums extremes exactly", () => {
+    for (const x of [-128, 127]) for (const w of [-128, -127, 127]) for (const inW of [1, 5, 30]) check({ inH: 1, inW, inC: 1200, outC: 8, fill: { x, w, bias: 77, scale: 5e-6 } }, 1);
   });
 
   it("agrees on random shapes", () => {

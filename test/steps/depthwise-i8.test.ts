@@ -20,6 +20,8 @@ interface Case {
   readonly bounded?: number;
   readonly range?: readonly [number, number];
   readonly gain?: number;
+  /** Every input and weight, instead of random ones. */
+  readonly fill?: readonly [number, number];
 }
 
 function check(c: Case, seed: number): void {
@@ -38,6 +40,8 @@ function check(c: Case, seed: number): void {
   const rolling = c.rolling ?? 0;
   const src = randomInt8(next, batch * c.inH * c.inW * c.channels);
   const weights = randomInt8(next, c.channels * taps);
+  if (c.fill) src.fill(c.fill[0]);
+  if (c.fill) weights.fill(c.fill[1]);
   const scales = randomFloats(next, c.channels, 0.2, 1).map((s) => (s * (c.gain ?? 1) * 60) / (70 * 70 * Math.sqrt(taps)));
   const bias = Int32Array.from({ length: c.channels }, (_, o) => between(next, -5000, 5000) - inZero * weights.subarray(o * taps, (o + 1) * taps).reduce((a, b) => a + b, 0));
 
@@ -125,6 +129,10 @@ describe("DEPTHWISE_I8", () => {
         for (const gain of [1, 1e3, 1e9, 1e30]) check({ inH: 5, inW: 6, channels: 12, rolling, stride, bounded: 0, gain }, 2);
       }
     }
+  });
+
+  it("sums extremes exactly", () => {
+    for (const x of [-128, 127]) for (const w of [-128, 127]) for (const rolling of [0, 1]) check({ inH: 5, inW: 6, channels: 9, rolling, fill: [x, w], gain: 0.1 }, 1);
   });
 
   it("agrees on random shapes, both ways where both apply", () => {

@@ -1,0 +1,108 @@
+/** The PACK step, and with it the loader's packings, against format/packings.ts written out in TypeScript. */
+import { describe, expect, it } from "vitest";
+import { PACK } from "../../format/opcodes.ts";
+import { CHANNELS_32, COPY, DEPTHWISE_3X3_I8, DEPTHWISE_F32, DEPTHWISE_I8, GEMM_F32, GEMM_I8, gemmDepth, packedBytes } from "../../format/packings.ts";
+import * as Pack from "../../format/steps/pack.ts";
+import { randomFloats, randomInt8 } from "../support/reference-arithmetic.ts";
+import { randomSource, stepBench } from "../support/step-bench.ts";
+
+type Packed = Int8Array | Int16Array | Int32Array | Float32Array;
+
+/** Packs `canonical` and compares all packed bytes with `expected`. */
+function check(packing: number, canonical: Packed, [p0, p1, p2]: readonly [number, number, number], expected: Packed): void {
+  const bench = stepBench(process.env["EQM_BUILD"] ?? "plain");
+  const bytes = packedBytes(packing, canonical.byteLength, p0, p1, p2);
+  expect(bytes).toBe(expected.byteLength);
+  const dst = bench.put(new Uint8Array(bytes).fill(0x33));
+  bench.run(PACK, Pack, { SRC: bench.put(canonical), DST: dst, PACKING: packing, SRC_BYTES: canonical.byteLength, P0: p0, P1: p1, P2: p2 });
+  const got = bench.read(Uint8Array, dst, bytes);
+  expect(Buffer.compare(got, new Uint8Array(expected.buffer)), `packing ${packing} of ${p0}, ${p1}, ${p2}`).toBe(0);
+}
+
+const up = (n: number, multiple: number): number => Math.ceil(n / multiple) * multiple;
+
+describe("PACK", () => {
+  it("copies", () => {
+    const x = randomInt8(randomSource(1), 37);
+    check(COPY, x, [0, 0, 0], x);
+  });
+
+  it("packs int8 GEMM weights by group, panel, pair and output", () => {
+    let seed = 1;
+    for (const groups of [1, 3]) {
+      for (const n of [1, 7, 8, 9, 16, 17]) {
+        for (const [s, l] of [[1, 1], [1, 2], [1, 16], [1, 17], [1, 35], [3, 3], [3, 9], [9, 5], [2, 40], [5, 1]] as const) {
+          const canonical = randomInt8(randomSource(seed++), groups * n * s * l);
+          const depth = gemmDepth(s, l);
+          const group = up(n, 8) * depth;
+          const expected = new Int8Array(groups * group);
+          for (let g = 0; g < groups; g++) {
+            for (let o = 0; o < n; o++) {
+              for (let t = 0; t < s * l; t++) {
+                const k = Math.floor(t / l) * up(l, 2) + (t % l);
+                expected[g * group + (o >> 3) * 8 * depth + (k >> 1) * 16 + (o & 7) * 2 + (k & 1)] = canonical[(g * n + o) * s * l + t]!;
+              }
+            }
+          }
+          check(GEMM_I8, canonical, [n, s, l], expected);
+        }
+      }
+    }
+  });
+
+  it("packs float32 GEMM weights by group, panel and depth", () => {
+    let seed = 1;
+    for (const groups of [1, 2]) {
+      for (const n of [1, 4, 7, 8, 9, 17]) {
+        for (const k of [1, 3, 4, 5, 8, 13]) {
+          const canonical = randomFloats(randomSource(seed++), groups * n * k, -1, 1);
+          const expected = new Float32Array(groups * up(n, 8) * k);
+          for (let g = 0; g < groups; g++) for (let o = 0; o < n; o++) for (let t = 0; t < k; t++) expected[g * up(n, 8) * k + (o >> 3) * 8 * k + t * 8 + (o & 7)] = canonical[(g * n + o) * k + t]!;
+          check(GEMM_F32, canonical, [n, k, 0], expected);
+        }
+      }
+    }
+  });
+
+  it("packs depthwise weights, channels innermost", () => {
+    for (const c of [1, 3, 4, 5, 7, 8, 9, 17]) {
+      for (const t of [1, 2, 9, 25]) {
+        const canonical = randomInt8(randomSource(c * 100 + t), c * t);
+        const wide = new Int16Array(up(c, 8) * t);
+        const floats = new Float32Array(up(c, 4) * t);
+        for (let i = 0; i < c; i++) {
+          for (let tap = 0; tap < t; tap++) {
+            wide[(i >> 3) * 8 * t + tap * 8 + (i & 7)] = canonical[i * t + tap]!;
+            floats[tap * up(c, 4) + i] = canonical[i * t + tap]!;
+          }
+        }
+        check(DEPTHWISE_I8, canonical, [c, t, 0], wide);
+        check(DEPTHWISE_F32, Float32Array.from(canonical), [c, t, 0], floats);
+      }
+      const canonical = randomInt8(randomSource(c), c * 9);
+      const rolling = new Int16Array(up(c, 8) * 12);
+      for (let i = 0; i < c; i++) {
+        for (let x = 0; x < 3; x++) {
+          const at = (i >> 3) * 96 + x * 32 + ((i & 7) >> 2) * 8 + (i & 3) * 2;
+          rolling[at] = canonical[i * 9 + x]!;
+          rolling[at + 1] = canonical[i * 9 + 3 + x]!;
+          rolling[at + 16] = canonical[i * 9 + 6 + x]!;
+        }
+      }
+      check(DEPTHWISE_3X3_I8, canonical, [c, 0, 0], rolling);
+    }
+  });
+
+  it("pads biases and scales to whole panels", () => {
+    for (const n of [1, 7, 8, 9, 16]) {
+      const expected = new Int32Array(up(n, 8));
+      for (let i = 0; i < n; i++) expected[i] = i * 1000 - 3;
+      check(CHANNELS_32, expected.slice(0, n), [n, 0, 0], expected);
+    }
+  });
+
+  it("reports a packing that it does not know", () => {
+    const bench = stepBench(process.env["EQM_BUILD"] ?? "plain");
+    expect(() => bench.constant(99, new Int8Array(4))).toThrow();
+  });
+});
