@@ -1,6 +1,7 @@
 /**
  * Puts a drawing on paper and takes a bad photograph of it: hand jitter, pose and perspective, pen and colour, clutter, something
- * lying on top, uneven light, blur and noise. Images are SIZE × SIZE RGB.
+ * lying on top, uneven light, blur and noise. Images are SIZE × SIZE RGB. How bad it is, the `trouble` in [0, 1], differs from
+ * picture to picture: some are clean, some are hard for people too.
  *
  * Arithmetic is + − × ÷ √ only, so the bytes do not depend on the engine.
  */
@@ -21,17 +22,17 @@ const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 /**
  * Where and how the drawing lies in the picture.
  *
- * @param {RandomStream} random
+ * @param {RandomStream} random @param {number} trouble
  * @returns {Pose}
  */
-function randomPose(random) {
-  const turns = random.between(-0.12, 0.12);
-  const scale = (SIZE / 2) * random.between(0.5, 0.86);
+function randomPose(random, trouble) {
+  const turns = (0.04 + 0.08 * trouble) * random.between(-1, 1);
+  const scale = (SIZE / 2) * random.between(0.75 - 0.25 * trouble, 0.86);
   const aspect = random.between(0.82, 1.2);
-  const shear = random.between(-0.22, 0.22);
+  const shear = 0.25 * trouble * random.between(-1, 1);
   const mirror = random.chance(0.5) ? 1 : -1;
-  const [tiltX, tiltY] = [random.between(-0.22, 0.22), random.between(-0.22, 0.22)];
-  const room = SIZE / 2 - scale * 0.72;
+  const [tiltX, tiltY] = [0.25 * trouble * random.between(-1, 1), 0.25 * trouble * random.between(-1, 1)];
+  const room = SIZE / 2 - scale * 0.85;
   const [centreX, centreY] = [SIZE / 2 + room * random.between(-1, 1), SIZE / 2 + room * random.between(-1, 1)];
   const [c, s] = [cosTurns(turns) * scale, sinTurns(turns) * scale];
   return (x, y) => {
@@ -136,12 +137,12 @@ function randomColour(random, brightness, saturation) {
  * Draws one thing in pen and perhaps colour.
  *
  * @param {RandomStream} random @param {Float32Array} picture @param {readonly Stroke[]} strokes @param {Pose} pose
- * @param {Colour} penColour @param {Colour} washColour
+ * @param {Colour} penColour @param {Colour} washColour @param {number} trouble
  */
-function draw(random, picture, strokes, pose, penColour, washColour) {
-  const shake = random.between(0.015, 0.075);
-  const radius = random.between(0.35, 1.1);
-  const skip = random.chance(0.3) ? random.between(0.05, 0.22) : 0;
+function draw(random, picture, strokes, pose, penColour, washColour, trouble) {
+  const shake = 0.015 + 0.06 * trouble * random.uniform();
+  const radius = random.between(0.7 - 0.35 * trouble, 1.1);
+  const skip = random.chance(0.5 * trouble) ? random.between(0.05, 0.22) : 0;
   const lines = strokes.map((stroke) => drawByHand(random, stroke, pose, shake));
   if (random.chance(0.4)) {
     const wash = new Float32Array(PIXELS);
@@ -150,9 +151,9 @@ function draw(random, picture, strokes, pose, penColour, washColour) {
   }
   const pen = new Float32Array(PIXELS);
   for (const points of lines) ink(random, pen, points, radius * random.between(0.85, 1.15), skip);
-  const grain = random.between(0, 0.5);
+  const grain = 0.6 * trouble * random.uniform();
   for (let p = 0; p < PIXELS; p++) if (pen[p] > 0) pen[p] *= 1 - grain * random.uniform();
-  lay(picture, pen, penColour, random.between(0.6, 1));
+  lay(picture, pen, penColour, 1 - 0.4 * trouble * random.uniform());
 }
 
 /**
@@ -218,13 +219,13 @@ function cover(random, picture) {
 /**
  * Light that falls off to one side, with a shadow's edge in some pictures, and a colour cast.
  *
- * @param {RandomStream} random @param {Float32Array} picture
+ * @param {RandomStream} random @param {Float32Array} picture @param {number} trouble
  */
-function light(random, picture) {
+function light(random, picture, trouble) {
   const turns = random.uniform();
   const [c, s] = [cosTurns(turns), sinTurns(turns)];
-  const fall = random.between(0, 0.4) / SIZE;
-  const shadow = random.chance(0.35) ? random.between(0.15, 0.5) : 0;
+  const fall = (0.4 * random.uniform()) / SIZE;
+  const shadow = random.chance(0.6 * trouble) ? random.between(0.15, 0.5) : 0;
   const edge = random.between(-8, 8);
   const softness = random.between(1, 5);
   const cast = [random.between(0.85, 1.08), random.between(0.88, 1.05), random.between(0.8, 1.08)];
@@ -261,18 +262,19 @@ function blur(picture, step, weight) {
  */
 export function photograph(random, label, image) {
   const picture = new Float32Array(3 * PIXELS);
+  const trouble = random.uniform();
   const board = random.chance(0.3);
   const paperBrightness = board ? random.between(0.08, 0.3) : random.between(0.65, 0.95);
   const paper = randomColour(random, paperBrightness, 0.14);
-  const contrast = random.between(0.3, 0.75);
+  const contrast = random.between(0.55 - 0.25 * trouble, 0.75);
   const penBrightness = board ? paperBrightness + contrast : paperBrightness - contrast;
   const pen = randomColour(random, penBrightness, 0.25);
   const wash = () => randomColour(random, random.between(0.3, 0.8), 0.4);
   for (let p = 0; p < picture.length; p++) picture[p] = paper[p % 3];
 
-  if (random.chance(0.4)) rule(random, picture, randomColour(random, 0.5 * (paperBrightness + penBrightness), 0.2));
-  if (random.chance(0.35)) {
-    const inside = randomPose(random);
+  if (random.chance(0.7 * trouble)) rule(random, picture, randomColour(random, 0.5 * (paperBrightness + penBrightness), 0.2));
+  if (random.chance(0.6 * trouble)) {
+    const inside = randomPose(random, trouble);
     const turns = random.uniform();
     const [shiftX, shiftY] = [22 * cosTurns(turns), 22 * sinTurns(turns)];
     const neighbour = DRAWINGS[random.integer(0, DRAWINGS.length - 1)][1](random);
@@ -281,16 +283,16 @@ export function photograph(random, label, image) {
       const [px, py] = inside(x, y);
       return [px + shiftX, py + shiftY];
     };
-    draw(random, picture, neighbour, outside, pen, wash());
+    draw(random, picture, neighbour, outside, pen, wash(), trouble);
   }
-  draw(random, picture, DRAWINGS[label][1](random), randomPose(random), pen, wash());
-  for (let count = random.integer(0, 2); count > 0; count--) scribble(random, picture, random.chance(0.5) ? pen : wash());
-  if (random.chance(0.4)) cover(random, picture);
+  draw(random, picture, DRAWINGS[label][1](random), randomPose(random, trouble), pen, wash(), trouble);
+  for (let count = Math.floor(3 * trouble * random.uniform()); count > 0; count--) scribble(random, picture, random.chance(0.5) ? pen : wash());
+  if (random.chance(0.7 * trouble)) cover(random, picture);
 
-  light(random, picture);
-  const [acrossBlur, downBlur] = [random.between(0, 0.3), random.between(0, 0.3)];
+  light(random, picture, trouble);
+  const [acrossBlur, downBlur] = [0.33 * trouble * random.uniform(), 0.33 * trouble * random.uniform()];
   blur(picture, 1, acrossBlur);
   blur(picture, SIZE, downBlur);
-  const noise = random.between(0.01, 0.09);
+  const noise = 0.01 + 0.08 * trouble * random.uniform();
   for (let i = 0; i < picture.length; i++) image[i] = clamp(Math.round(255 * (picture[i] + noise * random.normal())), 0, 255);
 }

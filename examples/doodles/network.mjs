@@ -95,7 +95,6 @@ export function createNetwork(kernels, layers, imageShape, batch, random) {
   /** @type {WebAssembly.Memory} */
   const memory = kernels.memory;
   let top = kernels.heapBase();
-  let steps = 0;
   let [decayedFirst, decayedSecond] = [1, 1];
 
   /** Zeroed, 16-byte aligned floats. @param {number} count */
@@ -127,9 +126,9 @@ export function createNetwork(kernels, layers, imageShape, batch, random) {
 
   const image = input(imageShape);
   /** @type {Map<string, Node>} */
-  const nodes = new Map();
+  const nodes = new Map([["image", image]]);
   for (const layer of layers) nodes.set(layer.name, createNode(layer));
-  const order = [...nodes.values()];
+  const order = [...nodes.values()].slice(1);
   const output = order[order.length - 1];
   const parameters = order.flatMap((node) => Object.values(node.parameters));
   const unfolded = allocate(
@@ -145,7 +144,7 @@ export function createNetwork(kernels, layers, imageShape, batch, random) {
 
   /** @param {Layer} layer @returns {Node} */
   function createNode(layer) {
-    const inputs = layer.inputs.map((name) => nodes.get(name) ?? image);
+    const inputs = layer.inputs.map((name) => /** @type {Node} */ (nodes.get(name)));
     const [h, w, c] = inputs[0].shape;
     const stride = layer.stride ?? 1;
     /** @type {Shape} */
@@ -275,12 +274,16 @@ export function createNetwork(kernels, layers, imageShape, batch, random) {
       for (const node of order) forwardNode(node, training);
     },
 
-    /** From output.gradient, after forward(true): fills the gradients of the parameters and of all nodes but what the image alone gets through a 3×3 convolution. */
-    backward() {
+    /**
+     * After forward(true): fills the gradients of the parameters, and those of the nodes except for an image that only a 3×3
+     * convolution reads.
+     *
+     * @param {Float32Array} upstream the gradient of the output
+     */
+    backward(upstream) {
       for (const one of parameters) floats(one.gradient, one.count).fill(0);
-      for (const node of [image, ...order]) {
-        if (node !== output) floats(node.gradient, batch * size(node.shape)).fill(0);
-      }
+      for (const node of [image, ...order]) floats(node.gradient, batch * size(node.shape)).fill(0);
+      floats(output.gradient, upstream.length).set(upstream);
       for (const node of order.toReversed()) backwardNode(node);
     },
 
@@ -288,7 +291,6 @@ export function createNetwork(kernels, layers, imageShape, batch, random) {
     step(rate, decay) {
       decayedFirst *= 0.9;
       decayedSecond *= 0.999;
-      steps += 1;
       for (const one of parameters) {
         const own = one.decays ? decay : 0;
         kernels.adam(one.value, one.gradient, one.moment, one.square, one.count, rate, own, 1 / (1 - decayedFirst), 1 / (1 - decayedSecond));
