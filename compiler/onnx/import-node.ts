@@ -158,13 +158,10 @@ function refuseWidened({ op, inputs }: Draft, { values }: NodeContext): void {
   }
 }
 
-/** Opset from which on no rule asks for a type. */
-const NO_TYPES_NEEDED = 21;
-
-function inferEarly(node: Node, { graph, opset, infer }: NodeContext): void {
-  if (opset >= NO_TYPES_NEEDED || node.inputs.some((value) => value && !value.type)) return;
-  const types = infer(node);
-  types?.forEach((type, i) => {
+/** Sets the types of the node's outputs where they follow already: the rules of old opsets ask for them. */
+function inferEarly(node: Node, { graph, infer }: NodeContext): void {
+  if (node.inputs.some((value) => value && !value.type)) return;
+  infer(node)?.forEach((type, i) => {
     graph.setType(node.outputs[i]!, type);
   });
 }

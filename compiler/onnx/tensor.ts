@@ -82,7 +82,7 @@ function naturalNumber(text: string): number | null {
 /** `raw` is little-endian and holds whole elements. */
 function fromRaw(raw: Uint8Array, type: DataType, name: string): TypedArray {
   const count = raw.length / type.bytes;
-  const aligned = raw.slice();
+  const aligned = new Uint8Array(raw);
   const view = <T>(array: new (buffer: ArrayBufferLike, offset: number, length: number) => T): T => new array(aligned.buffer, aligned.byteOffset, count);
   switch (type.name) {
     case "FLOAT":

@@ -158,6 +158,15 @@ describe("external data", () => {
     expect(calls).toHaveLength(2);
   });
 
+  it("may come in a Buffer that begins anywhere, and is copied", () => {
+    const file = Buffer.alloc(16);
+    file.writeFloatLE(2.5, 3);
+    file.writeFloatLE(-1, 7);
+    const { data } = read(external({ location: "a.bin" }), { externalData: (_, offset, length) => file.subarray(3 + offset, 3 + offset + length!) });
+    file.fill(0);
+    expect([...data]).toEqual([2.5, -1]);
+  });
+
   it.each([
     ["no resolver", { location: "a.bin" }, "and no way to read it was given. Keep it beside the model, or pass `externalData`."],
     ["a wrong length", { location: "a.bin", length: "4" }, '4 bytes of it for the tensor "t", whose shape takes 8.'],

@@ -70,13 +70,14 @@ export interface ModelSpec {
 /** A model's bytes. Without nodes: y = Relu(x), x: float32[1, 4]. */
 export function model(spec: ModelSpec = {}): Uint8Array {
   const { opset = 13, nodes = [node("Relu", ["x"], ["y"])], inputs = [value("x", [1, 4])], outputs = ["y"], initializers = [], graph = {}, more = {} } = spec;
-  return onnx.ModelProto.encode({
+  const encoded = onnx.ModelProto.encode({
     irVersion: 8,
     producerName: "test",
     opsetImport: [{ domain: "", version: opset }],
     graph: { name: "g", node: nodes, input: inputs, output: outputs.map((name) => ({ name })), initializer: initializers, ...graph },
     ...more,
   }).finish();
+  return new Uint8Array(encoded);
 }
 
 /** Reads a model back with the independent decoder. */
