@@ -14,6 +14,7 @@ export const WORDS = 7;
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
   e.check(w[COUNT]! > 0, "COUNT is positive");
+  e.check(elementBytes(w[SRC_DTYPE]!) > 0 && elementBytes(w[DST_DTYPE]!) > 0, "the types are known");
   e.read(w[SRC]!, w[COUNT]! * elementBytes(w[SRC_DTYPE]!));
   e.write(w[DST]!, w[COUNT]! * elementBytes(w[DST_DTYPE]!));
 }

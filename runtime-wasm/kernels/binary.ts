@@ -5,7 +5,9 @@
 import { FLOAT32, INT32, INT64, INT8, UINT8 } from "../../format/dtypes.ts";
 import * as Binary from "../../format/steps/binary.ts";
 import { SCRATCH } from "../constants.ts";
-import { clamp, LIMITS, setLimits, storeLanes } from "../simd/limits.ts";
+import { LIMITS, setLimits } from "../simd/limits.ts";
+import { clampFloat } from "../simd/requantize.ts";
+import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
 import { integerPower, powRow } from "./power.ts";
 
@@ -17,6 +19,8 @@ const SPLAT_A: usize = SCRATCH + 128;
 const SPLAT_B: usize = SCRATCH + 144;
 /** Gathered pieces of A and of B. */
 const PIECE: i32 = 32;
+/** Rows of fewer values are put together to pieces. */
+const SHORT: i32 = 16;
 const PIECE_A: usize = SCRATCH + 160;
 const PIECE_B: usize = SCRATCH + 288;
 
@@ -91,19 +95,56 @@ function binaryF32(step: usize, data: usize): void {
   const b = address(step, Binary.B, data);
   let dst = address(step, Binary.DST, data);
   setLimits(floatWord(step, Binary.MIN), floatWord(step, Binary.MAX));
-  const rank = joinDimensions(step) - 1;
-  const last = DIMENSIONS + <usize>rank * RECORD;
-  const count = load<i32>(last);
-  const strideA = load<i32>(last, 4);
-  const strideB = load<i32>(last, 8);
+  let rank = joinDimensions(step) - 1;
+  const isShort = rank > 0 && load<i32>(DIMENSIONS + <usize>rank * RECORD) < SHORT;
+  if (isShort) rank--;
+  const record = DIMENSIONS + <usize>rank * RECORD;
+  const count = load<i32>(record) * (isShort ? load<i32>(record, 16) : 1);
+  const strideA = load<i32>(record, 4);
+  const strideB = load<i32>(record, 8);
   const isPlain = (strideA == 0 || strideA == 1) && (strideB == 0 || strideB == 1);
   do {
     const rowA = a + (rowOffset(rank, 4) << 2);
     const rowB = b + (rowOffset(rank, 8) << 2);
-    if (isPlain) piece(op, rowA, strideA, rowB, strideB, dst, count);
+    if (isShort) shortRows(op, record, rowA, rowB, dst);
+    else if (isPlain) piece(op, rowA, strideA, rowB, strideB, dst, count);
     else gatheredRow(op, rowA, strideA, rowB, strideB, dst, count);
     dst += <usize>count << 2;
   } while (nextRow(rank));
+}
+
+/** The two innermost dimensions, `record` and the next, as pieces of several rows each. */
+function shortRows(op: i32, record: usize, a: usize, b: usize, dst: usize): void {
+  const count = load<i32>(record, 16);
+  const rows = PIECE / count;
+  const strideA = load<i32>(record, 4);
+  const strideB = load<i32>(record, 8);
+  const innerA = load<i32>(record, 20);
+  const innerB = load<i32>(record, 24);
+  const isAdjacentA = innerA == 1 && strideA == count;
+  const isAdjacentB = innerB == 1 && strideB == count;
+  for (let left = load<i32>(record), isFirst = true; left > 0; left -= rows, isFirst = false) {
+    const height = min(rows, left);
+    // What repeats from row to row is gathered once.
+    if (!isAdjacentA && (isFirst || strideA != 0)) gatherRows(PIECE_A, a, strideA, innerA, height, count);
+    if (!isAdjacentB && (isFirst || strideB != 0)) gatherRows(PIECE_B, b, strideB, innerB, height, count);
+    piece(op, isAdjacentA ? a : PIECE_A, 1, isAdjacentB ? b : PIECE_B, 1, dst, height * count);
+    a += (<usize>rows * <usize>strideA) << 2;
+    b += (<usize>rows * <usize>strideB) << 2;
+    dst += (<usize>rows * <usize>count) << 2;
+  }
+}
+
+function gatherRows(out: usize, src: usize, stride: i32, inner: i32, rows: i32, count: i32): void {
+  for (; rows > 0; rows--) {
+    let p = src;
+    for (let i = count; i > 0; i--) {
+      store<f32>(out, load<f32>(p));
+      out += 4;
+      p += <usize>inner << 2;
+    }
+    src += <usize>stride << 2;
+  }
 }
 
 /** A row of which at least one operand has gaps between its values. */
@@ -203,9 +244,7 @@ function piece(op: i32, a: usize, strideA: i32, b: usize, strideB: i32, dst: usi
 /** Clamps and stores what the row still has room for. */
 @inline
 function put(dst: usize, x: v128, left: i32): void {
-  const y = clamp(x, v128.load(LIMITS), v128.load(LIMITS, 16));
-  if (left >= 4) v128.store(dst, y);
-  else storeLanes(dst, y, left);
+  storeFloats(dst, clampFloat(x, v128.load(LIMITS), v128.load(LIMITS, 16)), left);
 }
 
 function binaryInteger<T>(step: usize, data: usize): void {

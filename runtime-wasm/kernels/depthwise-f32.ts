@@ -3,7 +3,9 @@
  * one. Channels that do not fill a vector are computed twice, with the same bits, by a vector that ends with the pixel.
  */
 import * as Depthwise from "../../format/steps/depthwise-f32.ts";
-import { clamp, LIMITS, setLimits, storeLanes } from "../simd/limits.ts";
+import { LIMITS, setLimits } from "../simd/limits.ts";
+import { clampFloat } from "../simd/requantize.ts";
+import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
 import { firstTap, lastTap } from "./window.ts";
 
@@ -98,9 +100,8 @@ function single(
       line += lineStep;
       row += weightRow;
     }
-    sum = clamp(sum, low, high);
-    if (bytes >= 16) v128.store(dst + c, sum);
-    else storeLanes(dst, sum, <i32>(bytes >> 2));
+    sum = clampFloat(sum, low, high);
+    storeFloats(dst + c, sum, <i32>(bytes >> 2));
   }
 }
 
@@ -143,7 +144,7 @@ function quad(
       }
       line += lineStep;
     }
-    storeQuad(dst + c, bytes, clamp(s0, low, high), clamp(s1, low, high), clamp(s2, low, high), clamp(s3, low, high));
+    storeQuad(dst + c, bytes, clampFloat(s0, low, high), clampFloat(s1, low, high), clampFloat(s2, low, high), clampFloat(s3, low, high));
   }
 }
 
@@ -183,7 +184,7 @@ function quadOfThree(src: usize, lineStep: usize, rows: i32, weights: usize, tap
       s3 = f32x4.add(f32x4.add(f32x4.add(s3, f32x4.mul(x3, w0)), f32x4.mul(x4, w1)), f32x4.mul(x5, w2));
       line += lineStep;
     }
-    storeQuad(dst + c, bytes, clamp(s0, low, high), clamp(s1, low, high), clamp(s2, low, high), clamp(s3, low, high));
+    storeQuad(dst + c, bytes, clampFloat(s0, low, high), clampFloat(s1, low, high), clampFloat(s2, low, high), clampFloat(s3, low, high));
   }
 }
 

@@ -2,8 +2,9 @@
 import * as MatMul from "../../format/steps/matmul-f32.ts";
 import { packGemmF32, packGemmF32Transposed } from "../pack/pack-f32.ts";
 import { multiplyPanels, multiplyRow } from "../simd/gemm-f32.ts";
-import { clamp, clampScalar, setLimits } from "../simd/limits.ts";
+import { clampScalar, setLimits } from "../simd/limits.ts";
 import { packRows } from "../simd/panel-f32.ts";
+import { clampFloat } from "../simd/requantize.ts";
 import { address, floatWord, word } from "../words.ts";
 
 export function matmulF32(step: usize, data: usize): void {
@@ -72,13 +73,13 @@ function multiplyPacked(a: usize, packed: usize, panel: usize, zeros: usize, dst
   }
 }
 
-/** y = clamp(alpha·y, low, high) of `count` values. */
+/** y = clampFloat(alpha·y, low, high) of `count` values. */
 function scale(p: usize, count: i32, alpha: f32, low: f32, high: f32): void {
   const factor = f32x4.splat(alpha);
   const lows = f32x4.splat(low);
   const highs = f32x4.splat(high);
   for (; count >= 4; count -= 4) {
-    v128.store(p, clamp(f32x4.mul(factor, v128.load(p)), lows, highs));
+    v128.store(p, clampFloat(f32x4.mul(factor, v128.load(p)), lows, highs));
     p += 16;
   }
   for (; count > 0; count--) {

@@ -1,7 +1,9 @@
 /** POOL: dispatch, float32, and the maxima's positions for every type. Windows are clipped to the image; padding is never read. */
 import { FLOAT32, INT8, UINT8 } from "../../format/dtypes.ts";
 import * as Pool from "../../format/steps/pool.ts";
-import { clamp, clampScalar, LIMITS, setLimits, storeLanes } from "../simd/limits.ts";
+import { clampScalar, LIMITS, setLimits } from "../simd/limits.ts";
+import { clampFloat } from "../simd/requantize.ts";
+import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
 import { poolI8, poolU8 } from "./pool-i8.ts";
 import { firstTap, lastTap } from "./window.ts";
@@ -124,7 +126,7 @@ function maximum(
       }
       plane += planeStep;
     }
-    storePair(dst + c, clamp(v128.or(y0, bad0), low, high), clamp(v128.or(y1, bad1), low, high), <i32>((bytes - c) >> 2));
+    storePair(dst + c, clampFloat(v128.or(y0, bad0), low, high), clampFloat(v128.or(y1, bad1), low, high), <i32>((bytes - c) >> 2));
   }
 }
 
@@ -160,17 +162,15 @@ function average(
       }
       plane += planeStep;
     }
-    storePair(dst + c, clamp(f32x4.div(y0, divisor), low, high), clamp(f32x4.div(y1, divisor), low, high), <i32>((bytes - c) >> 2));
+    storePair(dst + c, clampFloat(f32x4.div(y0, divisor), low, high), clampFloat(f32x4.div(y1, divisor), low, high), <i32>((bytes - c) >> 2));
   }
 }
 
 /** Stores the first `count` of eight values. */
 @inline
 function storePair(dst: usize, y0: v128, y1: v128, count: i32): void {
-  if (count >= 4) v128.store(dst, y0);
-  else storeLanes(dst, y0, count);
-  if (count >= 8) v128.store(dst, y1, 16);
-  else if (count > 4) storeLanes(dst + 16, y1, count - 4);
+  storeFloats(dst, y0, count);
+  if (count > 4) storeFloats(dst + 16, y1, count - 4);
 }
 
 /** Maxima with their positions: the first of equal ones, the first NaN. A window outside the image has position −1. */

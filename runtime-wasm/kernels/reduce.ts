@@ -4,7 +4,9 @@
  */
 import { FLOAT32, INT32, INT64, INT8 } from "../../format/dtypes.ts";
 import * as Reduce from "../../format/steps/reduce.ts";
-import { clamp, LIMITS, setLimits, storeLanes } from "../simd/limits.ts";
+import { LIMITS, setLimits } from "../simd/limits.ts";
+import { clampFloat } from "../simd/requantize.ts";
+import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
 import { reduceI8 } from "./reduce-i8.ts";
 
@@ -34,7 +36,7 @@ function reduceF32(step: usize, data: usize): void {
       dst += 16;
     }
     for (; outer > 0; outer--) {
-      storeLanes(dst, finish(f32x4.splat(reduceRow(kind, src, count)), kind, count), 1);
+      storeFloats(dst, finish(f32x4.splat(reduceRow(kind, src, count)), kind, count), 1);
       src += row;
       dst += 4;
     }
@@ -48,8 +50,7 @@ function reduceF32(step: usize, data: usize): void {
     }
     for (; i < inner; i += 4) {
       const y = finish(reduceColumns(kind, src + (<usize>i << 2), block, count), kind, count);
-      if (i + 4 <= inner) v128.store(dst + (<usize>i << 2), y);
-      else storeLanes(dst + (<usize>i << 2), y, inner - i);
+      storeFloats(dst + (<usize>i << 2), y, inner - i);
     }
     src += block * <usize>count;
     dst += block;
@@ -59,11 +60,11 @@ function reduceF32(step: usize, data: usize): void {
 /** Divides a mean, and clamps. */
 function finish(x: v128, kind: i32, count: i32): v128 {
   if (kind == Reduce.MEAN) x = f32x4.div(x, f32x4.splat(<f32>count));
-  return clamp(x, v128.load(LIMITS), v128.load(LIMITS, 16));
+  return clampFloat(x, v128.load(LIMITS), v128.load(LIMITS, 16));
 }
 
 /** Four rows of `count` adjacent values, `row` bytes apart, one to a lane. */
-function reduceRows(kind: i32, p: usize, row: usize, count: i32): v128 {
+export function reduceRows(kind: i32, p: usize, row: usize, count: i32): v128 {
   const p1 = row;
   const p2 = row << 1;
   const p3 = p1 + p2;
@@ -92,7 +93,8 @@ function gather(p: usize, p1: usize, p2: usize, p3: usize): v128 {
   return v128.load32_lane(p + p3, x, 3);
 }
 
-function reduceRow(kind: i32, p: usize, count: i32): f32 {
+/** One row of `count` adjacent values. */
+export function reduceRow(kind: i32, p: usize, count: i32): f32 {
   let y = load<f32>(p);
   switch (kind) {
     case Reduce.MAXIMUM:

@@ -1,29 +1,46 @@
 /**
- * SOFTMAX. Rows of adjacent values (INNER = 1): the exponentials of one row in SCRATCH, their sum in ascending order. Other axes: four
- * neighbouring columns at a time, each lane with a sum of its own, the exponentials computed twice.
+ * SOFTMAX. Rows of adjacent values (INNER = 1): four side by side, since a sum in ascending order waits for itself, or one. Other axes: four
+ * neighbouring columns at a time, each lane with a sum of its own; int8 outputs compute the exponentials twice.
  */
 import { INT8 } from "../../format/dtypes.ts";
+import { SUM } from "../../format/steps/reduce.ts";
 import * as Softmax from "../../format/steps/softmax.ts";
-import { storeLanes } from "../simd/limits.ts";
 import { exp, log } from "../simd/math.ts";
+import { clampFloat, zeroNaN } from "../simd/requantize.ts";
+import { storeFloats, storeUpTo8 } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
+import { reduceRow, reduceRows } from "./reduce.ts";
 
 export function softmax(step: usize, data: usize): void {
   const count = word(step, Softmax.COUNT);
   const inner = word(step, Softmax.INNER);
   const inBytes: usize = word(step, Softmax.DTYPE) == INT8 ? 1 : 4;
-  const outBytes: usize = word(step, Softmax.OUT_DTYPE) == INT8 ? 1 : 4;
+  const toInt8 = word(step, Softmax.OUT_DTYPE) == INT8;
+  const outBytes: usize = toInt8 ? 1 : 4;
+  const inPitch = <usize>count * inBytes;
+  const outPitch = <usize>count * outBytes;
   let src = address(step, Softmax.SRC, data);
   let dst = address(step, Softmax.DST, data);
-  const scratch = address(step, Softmax.SCRATCH, data);
-  for (let outer = word(step, Softmax.OUTER); outer > 0; outer--) {
-    if (inner == 1) {
-      softmaxRow(step, src, dst, scratch, count);
-    } else {
-      for (let i = 0; i < inner; i += 4) softmaxColumns(step, src + <usize>i * inBytes, dst + <usize>i * outBytes, count, inner, min(4, inner - i));
+  let outer = word(step, Softmax.OUTER);
+  if (inner == 1) {
+    if (!toInt8 && !word(step, Softmax.LOG)) {
+      for (; outer >= 4; outer -= 4) {
+        fourRows(step, src, inPitch, dst, count);
+        src += inPitch << 2;
+        dst += outPitch << 2;
+      }
     }
-    src += <usize>(count * inner) * inBytes;
-    dst += <usize>(count * inner) * outBytes;
+    for (; outer > 0; outer--) {
+      oneRow(step, src, dst, address(step, Softmax.SCRATCH, data), count);
+      src += inPitch;
+      dst += outPitch;
+    }
+    return;
+  }
+  for (; outer > 0; outer--) {
+    for (let i = 0; i < inner; i += 4) columns(step, src + <usize>i * inBytes, dst + <usize>i * outBytes, count, inner, min(4, inner - i));
+    src += inPitch * <usize>inner;
+    dst += outPitch * <usize>inner;
   }
 }
 
@@ -38,93 +55,101 @@ function read(src: usize, isInt8: bool, scale: v128): v128 {
 /** Stores the first `left` of four outputs, as int8 where `isInt8`. */
 @inline
 function write(step: usize, dst: usize, y: v128, isInt8: bool, left: i32): void {
-  if (isInt8) {
-    writeInt8(step, dst, y, left);
-  } else if (left >= 4) {
-    v128.store(dst, y);
-  } else {
-    storeLanes(dst, y, left);
-  }
+  if (isInt8) writeInt8(step, dst, y, left);
+  else storeFloats(dst, y, left);
 }
 
 function writeInt8(step: usize, dst: usize, y: v128, left: i32): void {
   const ratio = f32x4.div(y, f32x4.splat(floatWord(step, Softmax.OUT_SCALE)));
-  const numbers = v128.and(ratio, f32x4.eq(ratio, ratio));
-  const bounded = f32x4.pmin(f32x4.pmax(numbers, f32x4.splat(-32768)), f32x4.splat(32767));
+  const bounded = clampFloat(zeroNaN(ratio), f32x4.splat(-32768), f32x4.splat(32767));
   const rounded = i32x4.trunc_sat_f32x4_s(f32x4.nearest(bounded));
   const sum = i32x4.add(rounded, i32x4.splat(word(step, Softmax.OUT_ZERO)));
   const words = i16x8.narrow_i32x4_s(sum, sum);
-  let bytes = i32x4.extract_lane(i8x16.narrow_i16x8_s(words, words), 0);
-  if (left >= 4) {
-    store<i32>(dst, bytes);
-    return;
+  storeUpTo8(dst, i8x16.narrow_i16x8_s(words, words), min(4, left));
+}
+
+/** Four rows to float32: the exponentials stand in DST until their sums, a lane for each row, are known. */
+function fourRows(step: usize, src: usize, inPitch: usize, dst: usize, count: i32): void {
+  const pitch = <usize>count << 2;
+  for (let row: usize = 0; row < 4; row++) {
+    const from = src + row * inPitch;
+    exponentials(step, from, largest(step, from, count), dst + row * pitch, count);
   }
-  for (; left > 0; left--) {
-    store<u8>(dst, bytes);
-    bytes >>= 8;
-    dst++;
+  const totals = reduceRows(SUM, dst, pitch, count);
+  divideRow(dst, v128.shuffle<i32>(totals, totals, 0, 0, 0, 0), count);
+  divideRow(dst + pitch, v128.shuffle<i32>(totals, totals, 1, 1, 1, 1), count);
+  divideRow(dst + (pitch << 1), v128.shuffle<i32>(totals, totals, 2, 2, 2, 2), count);
+  divideRow(dst + pitch * 3, v128.shuffle<i32>(totals, totals, 3, 3, 3, 3), count);
+}
+
+function divideRow(p: usize, divisor: v128, count: i32): void {
+  for (; count > 0; count -= 4) {
+    storeFloats(p, f32x4.div(v128.load(p), divisor), count);
+    p += 16;
   }
 }
 
-function softmaxRow(step: usize, src: usize, dst: usize, scratch: usize, count: i32): void {
+/** The largest of a row's values, NaN apart; −∞ where there is none. */
+function largest(step: usize, p: usize, count: i32): f32 {
   const isInt8 = word(step, Softmax.DTYPE) == INT8;
-  const toInt8 = word(step, Softmax.OUT_DTYPE) == INT8;
-  const isLog = word(step, Softmax.LOG) != 0;
   const inStep: usize = isInt8 ? 4 : 16;
-  const outStep: usize = toInt8 ? 4 : 16;
   const scale = f32x4.splat(floatWord(step, Softmax.SCALE));
-  let largest = f32x4.splat(-Infinity);
-  let p = src;
-  let left = count;
-  for (; left >= 4; left -= 4) {
-    largest = f32x4.pmax(largest, read(p, isInt8, scale));
+  let lanes = f32x4.splat(-Infinity);
+  for (; count >= 4; count -= 4) {
+    lanes = f32x4.pmax(lanes, read(p, isInt8, scale));
     p += inStep;
   }
-  let greatest = max(
-    max(f32x4.extract_lane(largest, 0), f32x4.extract_lane(largest, 1)),
-    max(f32x4.extract_lane(largest, 2), f32x4.extract_lane(largest, 3)),
-  );
+  let greatest = max(max(f32x4.extract_lane(lanes, 0), f32x4.extract_lane(lanes, 1)), max(f32x4.extract_lane(lanes, 2), f32x4.extract_lane(lanes, 3)));
   let last = read(p, isInt8, scale);
-  for (; left > 0; left--) {
+  for (; count > 0; count--) {
     const x = f32x4.extract_lane(last, 0);
     greatest = x > greatest ? x : greatest;
     last = v128.shuffle<i32>(last, last, 1, 2, 3, 0);
   }
-  const peak = f32x4.splat(greatest);
-  p = src;
-  let e = scratch;
-  for (left = count; left > 0; left -= 4) {
-    v128.store(e, exp(f32x4.sub(read(p, isInt8, scale), peak)));
+  return greatest;
+}
+
+/** e^(x − peak) of a row, to float32 at `out`. */
+function exponentials(step: usize, p: usize, peak: f32, out: usize, count: i32): void {
+  const isInt8 = word(step, Softmax.DTYPE) == INT8;
+  const inStep: usize = isInt8 ? 4 : 16;
+  const scale = f32x4.splat(floatWord(step, Softmax.SCALE));
+  const peaks = f32x4.splat(peak);
+  for (; count > 0; count -= 4) {
+    storeFloats(out, exp(f32x4.sub(read(p, isInt8, scale), peaks)), count);
     p += inStep;
-    e += 16;
+    out += 16;
   }
-  let total: f32 = 0;
-  e = scratch;
-  for (left = count; left > 0; left--) {
-    total += load<f32>(e);
-    e += 4;
-  }
-  if (isLog) {
-    const logTotal = log(f32x4.splat(total));
-    p = src;
-    for (left = count; left > 0; left -= 4) {
-      write(step, dst, f32x4.sub(f32x4.sub(read(p, isInt8, scale), peak), logTotal), toInt8, left);
-      p += inStep;
+}
+
+function oneRow(step: usize, src: usize, dst: usize, scratch: usize, count: i32): void {
+  const isInt8 = word(step, Softmax.DTYPE) == INT8;
+  const toInt8 = word(step, Softmax.OUT_DTYPE) == INT8;
+  const inStep: usize = isInt8 ? 4 : 16;
+  const outStep: usize = toInt8 ? 4 : 16;
+  const peak = largest(step, src, count);
+  exponentials(step, src, peak, scratch, count);
+  const total = f32x4.splat(reduceRow(SUM, scratch, count));
+  if (word(step, Softmax.LOG)) {
+    const scale = f32x4.splat(floatWord(step, Softmax.SCALE));
+    const peaks = f32x4.splat(peak);
+    const logTotal = log(total);
+    for (; count > 0; count -= 4) {
+      write(step, dst, f32x4.sub(f32x4.sub(read(src, isInt8, scale), peaks), logTotal), toInt8, count);
+      src += inStep;
       dst += outStep;
     }
     return;
   }
-  const divisor = f32x4.splat(total);
-  e = scratch;
-  for (left = count; left > 0; left -= 4) {
-    write(step, dst, f32x4.div(v128.load(e), divisor), toInt8, left);
-    e += 16;
+  for (; count > 0; count -= 4) {
+    write(step, dst, f32x4.div(v128.load(scratch), total), toInt8, count);
+    scratch += 16;
     dst += outStep;
   }
 }
 
 /** Columns of `count` values, `inner` elements apart, of which the first `width` (1…4) exist. */
-function softmaxColumns(step: usize, src: usize, dst: usize, count: i32, inner: i32, width: i32): void {
+function columns(step: usize, src: usize, dst: usize, count: i32, inner: i32, width: i32): void {
   const isInt8 = word(step, Softmax.DTYPE) == INT8;
   const toInt8 = word(step, Softmax.OUT_DTYPE) == INT8;
   const isLog = word(step, Softmax.LOG) != 0;
@@ -139,6 +164,21 @@ function softmaxColumns(step: usize, src: usize, dst: usize, count: i32, inner: 
   }
   let total = f32x4.splat(0);
   p = src;
+  if (!toInt8 && !isLog) {
+    let q = dst;
+    for (let k = count; k > 0; k--) {
+      const e = exp(f32x4.sub(read(p, isInt8, scale), peak));
+      total = f32x4.add(total, e);
+      storeFloats(q, e, width);
+      p += inStep;
+      q += outStep;
+    }
+    for (let k = count; k > 0; k--) {
+      storeFloats(dst, f32x4.div(v128.load(dst), total), width);
+      dst += outStep;
+    }
+    return;
+  }
   for (let k = count; k > 0; k--) {
     total = f32x4.add(total, exp(f32x4.sub(read(p, isInt8, scale), peak)));
     p += inStep;

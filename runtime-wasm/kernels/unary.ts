@@ -1,7 +1,8 @@
 /** UNARY: four values at a time; what the last vector reads past the end is not stored. */
 import * as Unary from "../../format/steps/unary.ts";
-import { clamp, storeLanes } from "../simd/limits.ts";
 import { erf, exp, log, sigmoid, tanh } from "../simd/math.ts";
+import { clampFloat } from "../simd/requantize.ts";
+import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
 
 export function unary(step: usize, data: usize): void {
@@ -19,16 +20,9 @@ export function unary(step: usize, data: usize): void {
   }
 }
 
-/** Stores what the tensor still has room for. */
-@inline
-function put(dst: usize, x: v128, left: i32): void {
-  if (left >= 4) v128.store(dst, x);
-  else storeLanes(dst, x, left);
-}
-
 function mapSigmoid(src: usize, dst: usize, count: i32): void {
   for (; count > 0; count -= 4) {
-    put(dst, sigmoid(v128.load(src)), count);
+    storeFloats(dst, sigmoid(v128.load(src)), count);
     src += 16;
     dst += 16;
   }
@@ -36,7 +30,7 @@ function mapSigmoid(src: usize, dst: usize, count: i32): void {
 
 function mapTanh(src: usize, dst: usize, count: i32): void {
   for (; count > 0; count -= 4) {
-    put(dst, tanh(v128.load(src)), count);
+    storeFloats(dst, tanh(v128.load(src)), count);
     src += 16;
     dst += 16;
   }
@@ -44,7 +38,7 @@ function mapTanh(src: usize, dst: usize, count: i32): void {
 
 function mapExp(src: usize, dst: usize, count: i32): void {
   for (; count > 0; count -= 4) {
-    put(dst, exp(v128.load(src)), count);
+    storeFloats(dst, exp(v128.load(src)), count);
     src += 16;
     dst += 16;
   }
@@ -52,7 +46,7 @@ function mapExp(src: usize, dst: usize, count: i32): void {
 
 function mapLog(src: usize, dst: usize, count: i32): void {
   for (; count > 0; count -= 4) {
-    put(dst, log(v128.load(src)), count);
+    storeFloats(dst, log(v128.load(src)), count);
     src += 16;
     dst += 16;
   }
@@ -60,7 +54,7 @@ function mapLog(src: usize, dst: usize, count: i32): void {
 
 function mapErf(src: usize, dst: usize, count: i32): void {
   for (; count > 0; count -= 4) {
-    put(dst, erf(v128.load(src)), count);
+    storeFloats(dst, erf(v128.load(src)), count);
     src += 16;
     dst += 16;
   }
@@ -69,7 +63,7 @@ function mapErf(src: usize, dst: usize, count: i32): void {
 function mapSilu(src: usize, dst: usize, count: i32): void {
   for (; count > 0; count -= 4) {
     const x = v128.load(src);
-    put(dst, f32x4.mul(x, sigmoid(x)), count);
+    storeFloats(dst, f32x4.mul(x, sigmoid(x)), count);
     src += 16;
     dst += 16;
   }
@@ -83,7 +77,7 @@ function mapSimple(src: usize, dst: usize, count: i32, op: i32, alpha: f32, beta
   switch (op) {
     case Unary.CLAMP:
       for (; count > 0; count -= 4) {
-        put(dst, clamp(v128.load(src), a, b), count);
+        storeFloats(dst, clampFloat(v128.load(src), a, b), count);
         src += 16;
         dst += 16;
       }
@@ -91,14 +85,14 @@ function mapSimple(src: usize, dst: usize, count: i32, op: i32, alpha: f32, beta
     case Unary.LEAKY_RELU:
       for (; count > 0; count -= 4) {
         const x = v128.load(src);
-        put(dst, v128.bitselect(f32x4.mul(a, x), x, f32x4.lt(x, zero)), count);
+        storeFloats(dst, v128.bitselect(f32x4.mul(a, x), x, f32x4.lt(x, zero)), count);
         src += 16;
         dst += 16;
       }
       break;
     case Unary.HARD_SIGMOID:
       for (; count > 0; count -= 4) {
-        put(dst, clamp(f32x4.add(f32x4.mul(a, v128.load(src)), b), zero, one), count);
+        storeFloats(dst, clampFloat(f32x4.add(f32x4.mul(a, v128.load(src)), b), zero, one), count);
         src += 16;
         dst += 16;
       }
@@ -108,7 +102,7 @@ function mapSimple(src: usize, dst: usize, count: i32, op: i32, alpha: f32, beta
       const half = f32x4.splat(0.5);
       for (; count > 0; count -= 4) {
         const x = v128.load(src);
-        put(dst, f32x4.mul(x, clamp(f32x4.add(f32x4.div(x, six), half), zero, one)), count);
+        storeFloats(dst, f32x4.mul(x, clampFloat(f32x4.add(f32x4.div(x, six), half), zero, one)), count);
         src += 16;
         dst += 16;
       }
@@ -116,49 +110,49 @@ function mapSimple(src: usize, dst: usize, count: i32, op: i32, alpha: f32, beta
     }
     case Unary.SQRT:
       for (; count > 0; count -= 4) {
-        put(dst, f32x4.sqrt(v128.load(src)), count);
+        storeFloats(dst, f32x4.sqrt(v128.load(src)), count);
         src += 16;
         dst += 16;
       }
       break;
     case Unary.RECIPROCAL:
       for (; count > 0; count -= 4) {
-        put(dst, f32x4.div(one, v128.load(src)), count);
+        storeFloats(dst, f32x4.div(one, v128.load(src)), count);
         src += 16;
         dst += 16;
       }
       break;
     case Unary.NEG:
       for (; count > 0; count -= 4) {
-        put(dst, f32x4.neg(v128.load(src)), count);
+        storeFloats(dst, f32x4.neg(v128.load(src)), count);
         src += 16;
         dst += 16;
       }
       break;
     case Unary.ABS:
       for (; count > 0; count -= 4) {
-        put(dst, f32x4.abs(v128.load(src)), count);
+        storeFloats(dst, f32x4.abs(v128.load(src)), count);
         src += 16;
         dst += 16;
       }
       break;
     case Unary.FLOOR:
       for (; count > 0; count -= 4) {
-        put(dst, f32x4.floor(v128.load(src)), count);
+        storeFloats(dst, f32x4.floor(v128.load(src)), count);
         src += 16;
         dst += 16;
       }
       break;
     case Unary.CEIL:
       for (; count > 0; count -= 4) {
-        put(dst, f32x4.ceil(v128.load(src)), count);
+        storeFloats(dst, f32x4.ceil(v128.load(src)), count);
         src += 16;
         dst += 16;
       }
       break;
     case Unary.ROUND:
       for (; count > 0; count -= 4) {
-        put(dst, f32x4.nearest(v128.load(src)), count);
+        storeFloats(dst, f32x4.nearest(v128.load(src)), count);
         src += 16;
         dst += 16;
       }

@@ -7,7 +7,8 @@
  * An output's bits do not depend on the tile it falls in. `setLimits` must have run.
  */
 import { SCRATCH } from "../constants.ts";
-import { clamp, LIMITS } from "./limits.ts";
+import { LIMITS } from "./limits.ts";
+import { clampFloat } from "./requantize.ts";
 
 /** A tile that does not fit its destination: 6 rows of 8 values. */
 const TILE: usize = SCRATCH + 32;
@@ -80,23 +81,23 @@ function multiplyTile(depth: i32, a: usize, b: usize, bias: usize, dst: usize, p
   const bias1 = v128.load(bias, 16);
   const low = v128.load(LIMITS);
   const high = v128.load(LIMITS, 16);
-  v128.store(dst, clamp(f32x4.add(c00, bias0), low, high));
-  v128.store(dst, clamp(f32x4.add(c01, bias1), low, high), 16);
+  v128.store(dst, clampFloat(f32x4.add(c00, bias0), low, high));
+  v128.store(dst, clampFloat(f32x4.add(c01, bias1), low, high), 16);
   dst += pitch;
-  v128.store(dst, clamp(f32x4.add(c10, bias0), low, high));
-  v128.store(dst, clamp(f32x4.add(c11, bias1), low, high), 16);
+  v128.store(dst, clampFloat(f32x4.add(c10, bias0), low, high));
+  v128.store(dst, clampFloat(f32x4.add(c11, bias1), low, high), 16);
   dst += pitch;
-  v128.store(dst, clamp(f32x4.add(c20, bias0), low, high));
-  v128.store(dst, clamp(f32x4.add(c21, bias1), low, high), 16);
+  v128.store(dst, clampFloat(f32x4.add(c20, bias0), low, high));
+  v128.store(dst, clampFloat(f32x4.add(c21, bias1), low, high), 16);
   dst += pitch;
-  v128.store(dst, clamp(f32x4.add(c30, bias0), low, high));
-  v128.store(dst, clamp(f32x4.add(c31, bias1), low, high), 16);
+  v128.store(dst, clampFloat(f32x4.add(c30, bias0), low, high));
+  v128.store(dst, clampFloat(f32x4.add(c31, bias1), low, high), 16);
   dst += pitch;
-  v128.store(dst, clamp(f32x4.add(c40, bias0), low, high));
-  v128.store(dst, clamp(f32x4.add(c41, bias1), low, high), 16);
+  v128.store(dst, clampFloat(f32x4.add(c40, bias0), low, high));
+  v128.store(dst, clampFloat(f32x4.add(c41, bias1), low, high), 16);
   dst += pitch;
-  v128.store(dst, clamp(f32x4.add(c50, bias0), low, high));
-  v128.store(dst, clamp(f32x4.add(c51, bias1), low, high), 16);
+  v128.store(dst, clampFloat(f32x4.add(c50, bias0), low, high));
+  v128.store(dst, clampFloat(f32x4.add(c51, bias1), low, high), 16);
 }
 
 /** The first four outputs of a stripe, to TILE. */
@@ -121,12 +122,12 @@ function multiplyNarrowTile(depth: i32, a: usize, b: usize, bias: usize): void {
   const bias0 = v128.load(bias);
   const low = v128.load(LIMITS);
   const high = v128.load(LIMITS, 16);
-  v128.store(TILE, clamp(f32x4.add(c0, bias0), low, high));
-  v128.store(TILE, clamp(f32x4.add(c1, bias0), low, high), 32);
-  v128.store(TILE, clamp(f32x4.add(c2, bias0), low, high), 64);
-  v128.store(TILE, clamp(f32x4.add(c3, bias0), low, high), 96);
-  v128.store(TILE, clamp(f32x4.add(c4, bias0), low, high), 128);
-  v128.store(TILE, clamp(f32x4.add(c5, bias0), low, high), 160);
+  v128.store(TILE, clampFloat(f32x4.add(c0, bias0), low, high));
+  v128.store(TILE, clampFloat(f32x4.add(c1, bias0), low, high), 32);
+  v128.store(TILE, clampFloat(f32x4.add(c2, bias0), low, high), 64);
+  v128.store(TILE, clampFloat(f32x4.add(c3, bias0), low, high), 96);
+  v128.store(TILE, clampFloat(f32x4.add(c4, bias0), low, high), 128);
+  v128.store(TILE, clampFloat(f32x4.add(c5, bias0), low, high), 160);
 }
 
 /** The first `width` values of `height` rows of TILE. */
@@ -203,14 +204,14 @@ function multiplyRow32(a: usize, depth: i32, w0: usize, stripe: usize, step: usi
   }
   const low = v128.load(LIMITS);
   const high = v128.load(LIMITS, 16);
-  v128.store(dst, clamp(f32x4.add(c0, v128.load(bias)), low, high));
-  v128.store(dst, clamp(f32x4.add(c1, v128.load(bias, 16)), low, high), 16);
-  v128.store(dst, clamp(f32x4.add(c2, v128.load(bias, 32)), low, high), 32);
-  v128.store(dst, clamp(f32x4.add(c3, v128.load(bias, 48)), low, high), 48);
-  v128.store(dst, clamp(f32x4.add(c4, v128.load(bias, 64)), low, high), 64);
-  v128.store(dst, clamp(f32x4.add(c5, v128.load(bias, 80)), low, high), 80);
-  v128.store(dst, clamp(f32x4.add(c6, v128.load(bias, 96)), low, high), 96);
-  v128.store(dst, clamp(f32x4.add(c7, v128.load(bias, 112)), low, high), 112);
+  v128.store(dst, clampFloat(f32x4.add(c0, v128.load(bias)), low, high));
+  v128.store(dst, clampFloat(f32x4.add(c1, v128.load(bias, 16)), low, high), 16);
+  v128.store(dst, clampFloat(f32x4.add(c2, v128.load(bias, 32)), low, high), 32);
+  v128.store(dst, clampFloat(f32x4.add(c3, v128.load(bias, 48)), low, high), 48);
+  v128.store(dst, clampFloat(f32x4.add(c4, v128.load(bias, 64)), low, high), 64);
+  v128.store(dst, clampFloat(f32x4.add(c5, v128.load(bias, 80)), low, high), 80);
+  v128.store(dst, clampFloat(f32x4.add(c6, v128.load(bias, 96)), low, high), 96);
+  v128.store(dst, clampFloat(f32x4.add(c7, v128.load(bias, 112)), low, high), 112);
 }
 
 /** Eight outputs of one row, to TILE. */
@@ -226,6 +227,6 @@ function multiplyRow8(a: usize, depth: i32, w: usize, step: usize, bias: usize):
   }
   const low = v128.load(LIMITS);
   const high = v128.load(LIMITS, 16);
-  v128.store(TILE, clamp(f32x4.add(c0, v128.load(bias)), low, high));
-  v128.store(TILE, clamp(f32x4.add(c1, v128.load(bias, 16)), low, high), 16);
+  v128.store(TILE, clampFloat(f32x4.add(c0, v128.load(bias)), low, high));
+  v128.store(TILE, clampFloat(f32x4.add(c1, v128.load(bias, 16)), low, high), 16);
 }

@@ -126,7 +126,7 @@ describe("UNARY functions of the runtime's own stay close to the exact value", (
   it("SILU is x times SIGMOID", () => {
     const x = everywhere([1, 16, 88.7, 103.9]);
     const y = run(Unary.SIGMOID, x);
-    expect(bitsOf(run(Unary.SILU, x))).toEqual(bitsOf(y.map((v, i) => f(v * x[i]!))));
+    expect(checksum([bitsOf(run(Unary.SILU, x))])).toBe(checksum([bitsOf(y.map((v, i) => f(v * x[i]!)))]));
   });
 
   it("special values", () => {
