@@ -3,9 +3,10 @@
  * on build/<name>.wasm, the builds taking turns of a few milliseconds. Products in GMAC/s, the rest in GB/s of input and output together.
  * The figure is the third fastest turn: what the kernel does while nothing else disturbs the machine.
  */
-import { buildSync } from "esbuild";
+
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 
 const root = new URL("../", import.meta.url);
 const TURN_MS = 3;
@@ -16,8 +17,16 @@ const { memory, Opcode, Packing, ...layout } = await layouts();
 /** The step layouts and packings, compiled from format/. */
 async function layouts() {
   const steps = STEPS.map((name) => `export * as ${name.replace(/-(.)/g, (_, c) => c.toUpperCase())} from "./format/steps/${name}.ts";`);
-  const contents = ["memory", "opcodes", "packings"].map((name, i) => `export * as ${["memory", "Opcode", "Packing"][i]} from "./format/${name}.ts";`).concat(steps).join("\n");
-  const { outputFiles } = buildSync({ stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" }, bundle: true, format: "esm", write: false });
+  const contents = ["memory", "opcodes", "packings"]
+    .map((name, i) => `export * as ${["memory", "Opcode", "Packing"][i]} from "./format/${name}.ts";`)
+    .concat(steps)
+    .join("\n");
+  const { outputFiles } = buildSync({
+    stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" },
+    bundle: true,
+    format: "esm",
+    write: false,
+  });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 }
 
@@ -73,10 +82,31 @@ function conv(h, w, inC, outC, kernel = 1, stride = 1) {
     work: outH * outW * outC * depth,
     prepare: (b) =>
       b.step(Opcode.CONV_F32, layout.convF32, {
-        SRC: b.noise(h * w * inC), DST: b.reserve(outH * outW * outC * 4), WEIGHTS: b.constant(Packing.GEMM_F32, outC * depth, outC, depth),
-        BIAS: b.constant(Packing.CHANNELS_32, outC, outC), SCRATCH: b.reserve(layout.convF32.scratchBytes(rowBlock, depth)), BATCH: 1, IN_H: h, IN_W: w, IN_C: inC,
-        OUT_H: outH, OUT_W: outW, OUT_C: outC, KERNEL_H: kernel, KERNEL_W: kernel, STRIDE_H: stride, STRIDE_W: stride, DILATION_H: 1, DILATION_W: 1,
-        PAD_TOP: pad, PAD_LEFT: pad, GROUPS: 1, SRC_PITCH: inC, DST_PITCH: outC, ROW_BLOCK: rowBlock, ...LIMITS,
+        SRC: b.noise(h * w * inC),
+        DST: b.reserve(outH * outW * outC * 4),
+        WEIGHTS: b.constant(Packing.GEMM_F32, outC * depth, outC, depth),
+        BIAS: b.constant(Packing.CHANNELS_32, outC, outC),
+        SCRATCH: b.reserve(layout.convF32.scratchBytes(rowBlock, depth)),
+        BATCH: 1,
+        IN_H: h,
+        IN_W: w,
+        IN_C: inC,
+        OUT_H: outH,
+        OUT_W: outW,
+        OUT_C: outC,
+        KERNEL_H: kernel,
+        KERNEL_W: kernel,
+        STRIDE_H: stride,
+        STRIDE_W: stride,
+        DILATION_H: 1,
+        DILATION_W: 1,
+        PAD_TOP: pad,
+        PAD_LEFT: pad,
+        GROUPS: 1,
+        SRC_PITCH: inC,
+        DST_PITCH: outC,
+        ROW_BLOCK: rowBlock,
+        ...LIMITS,
       }),
   };
 }
@@ -90,9 +120,26 @@ function depthwise(h, w, channels, kernel = 3, stride = 1) {
     work: outH * outW * channels * taps,
     prepare: (b) =>
       b.step(Opcode.DEPTHWISE_F32, layout.depthwiseF32, {
-        SRC: b.noise(h * w * channels), DST: b.reserve(outH * outW * channels * 4), WEIGHTS: b.constant(Packing.DEPTHWISE_F32, channels * taps, channels, taps),
-        BIAS: b.constant(Packing.CHANNELS_32, channels, channels), SCRATCH: -1, BATCH: 1, IN_H: h, IN_W: w, CHANNELS: channels, OUT_H: outH, OUT_W: outW,
-        KERNEL_H: kernel, KERNEL_W: kernel, STRIDE_H: stride, STRIDE_W: stride, DILATION_H: 1, DILATION_W: 1, PAD_TOP: pad, PAD_LEFT: pad, ...LIMITS,
+        SRC: b.noise(h * w * channels),
+        DST: b.reserve(outH * outW * channels * 4),
+        WEIGHTS: b.constant(Packing.DEPTHWISE_F32, channels * taps, channels, taps),
+        BIAS: b.constant(Packing.CHANNELS_32, channels, channels),
+        SCRATCH: -1,
+        BATCH: 1,
+        IN_H: h,
+        IN_W: w,
+        CHANNELS: channels,
+        OUT_H: outH,
+        OUT_W: outW,
+        KERNEL_H: kernel,
+        KERNEL_W: kernel,
+        STRIDE_H: stride,
+        STRIDE_W: stride,
+        DILATION_H: 1,
+        DILATION_W: 1,
+        PAD_TOP: pad,
+        PAD_LEFT: pad,
+        ...LIMITS,
       }),
   };
 }
@@ -102,14 +149,28 @@ function matmul(batch, m, n, k, transposed) {
     work: batch * m * n * k,
     prepare: (b) =>
       b.step(Opcode.MATMUL_F32, layout.matmulF32, {
-        A: b.noise(batch * m * k), B: b.noise(batch * k * n), DST: b.reserve(batch * m * n * 4), SCRATCH: b.reserve(layout.matmulF32.scratchBytes(m, n, k)),
-        BATCH_OUTER: 1, BATCH_INNER: batch, M: m, N: n, K: k, A_OUTER: 0, A_INNER: m * k, B_OUTER: 0, B_INNER: k * n, B_TRANSPOSED: transposed ? 1 : 0,
-        ALPHA: floatBits(1), ...LIMITS,
+        A: b.noise(batch * m * k),
+        B: b.noise(batch * k * n),
+        DST: b.reserve(batch * m * n * 4),
+        SCRATCH: b.reserve(layout.matmulF32.scratchBytes(m, n, k)),
+        BATCH_OUTER: 1,
+        BATCH_INNER: batch,
+        M: m,
+        N: n,
+        K: k,
+        A_OUTER: 0,
+        A_INNER: m * k,
+        B_OUTER: 0,
+        B_INNER: k * n,
+        B_TRANSPOSED: transposed ? 1 : 0,
+        ALPHA: floatBits(1),
+        ...LIMITS,
       }),
   };
 }
 
-const spread = (prefix, values, filler) => Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`${prefix}${i}`, values[i - 6 + values.length] ?? filler]));
+const spread = (prefix, values, filler) =>
+  Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`${prefix}${i}`, values[i - 6 + values.length] ?? filler]));
 
 function binary(op, dims, a, b) {
   const count = dims.reduce((x, y) => x * y);
@@ -117,8 +178,15 @@ function binary(op, dims, a, b) {
     work: count * 12,
     prepare: (bench) =>
       bench.step(Opcode.BINARY, layout.binary, {
-        A: bench.noise(count), B: bench.noise(count), DST: bench.reserve(count * 4), OP: layout.binary[op], DTYPE: 1,
-        ...spread("DIM", dims, 1), ...spread("A_STRIDE", a, 0), ...spread("B_STRIDE", b, 0), ...LIMITS,
+        A: bench.noise(count),
+        B: bench.noise(count),
+        DST: bench.reserve(count * 4),
+        OP: layout.binary[op],
+        DTYPE: 1,
+        ...spread("DIM", dims, 1),
+        ...spread("A_STRIDE", a, 0),
+        ...spread("B_STRIDE", b, 0),
+        ...LIMITS,
       }),
   };
 }
@@ -126,7 +194,15 @@ function binary(op, dims, a, b) {
 function unary(op, count) {
   return {
     work: count * 8,
-    prepare: (b) => b.step(Opcode.UNARY, layout.unary, { SRC: b.noise(count), DST: b.reserve(count * 4), OP: layout.unary[op], COUNT: count, ALPHA: 0, BETA: floatBits(6) }),
+    prepare: (b) =>
+      b.step(Opcode.UNARY, layout.unary, {
+        SRC: b.noise(count),
+        DST: b.reserve(count * 4),
+        OP: layout.unary[op],
+        COUNT: count,
+        ALPHA: 0,
+        BETA: floatBits(6),
+      }),
   };
 }
 
@@ -135,8 +211,18 @@ function softmax(outer, count, inner) {
     work: outer * count * inner * 8,
     prepare: (b) =>
       b.step(Opcode.SOFTMAX, layout.softmax, {
-        SRC: b.noise(outer * count * inner), DST: b.reserve(outer * count * inner * 4), DTYPE: 1, OUTER: outer, COUNT: count, INNER: inner, SCALE: 0, LOG: 0,
-        OUT_DTYPE: 1, OUT_SCALE: 0, OUT_ZERO: 0, SCRATCH: b.reserve(layout.softmax.scratchBytes(count)),
+        SRC: b.noise(outer * count * inner),
+        DST: b.reserve(outer * count * inner * 4),
+        DTYPE: 1,
+        OUTER: outer,
+        COUNT: count,
+        INNER: inner,
+        SCALE: 0,
+        LOG: 0,
+        OUT_DTYPE: 1,
+        OUT_SCALE: 0,
+        OUT_ZERO: 0,
+        SCRATCH: b.reserve(layout.softmax.scratchBytes(count)),
       }),
   };
 }
@@ -147,9 +233,29 @@ function pool(kind, size, channels, kernel, stride) {
     work: (size * size + out * out) * channels * 4,
     prepare: (b) =>
       b.step(Opcode.POOL, layout.pool, {
-        SRC: b.noise(size * size * channels), DST: b.reserve(out * out * channels * 4), INDICES: -1, KIND: layout.pool[kind], DTYPE: 1, BATCH: 1, IN_D: 1, IN_H: size,
-        IN_W: size, CHANNELS: channels, OUT_D: 1, OUT_H: out, OUT_W: out, KERNEL_D: 1, KERNEL_H: kernel, KERNEL_W: kernel, STRIDE_D: 1, STRIDE_H: stride,
-        STRIDE_W: stride, DILATION_D: 1, DILATION_H: 1, DILATION_W: 1, ...LIMITS,
+        SRC: b.noise(size * size * channels),
+        DST: b.reserve(out * out * channels * 4),
+        INDICES: -1,
+        KIND: layout.pool[kind],
+        DTYPE: 1,
+        BATCH: 1,
+        IN_D: 1,
+        IN_H: size,
+        IN_W: size,
+        CHANNELS: channels,
+        OUT_D: 1,
+        OUT_H: out,
+        OUT_W: out,
+        KERNEL_D: 1,
+        KERNEL_H: kernel,
+        KERNEL_W: kernel,
+        STRIDE_D: 1,
+        STRIDE_H: stride,
+        STRIDE_W: stride,
+        DILATION_D: 1,
+        DILATION_H: 1,
+        DILATION_W: 1,
+        ...LIMITS,
       }),
   };
 }
@@ -159,7 +265,14 @@ function reduce(kind, outer, count, inner) {
     work: outer * (count + 1) * inner * 4,
     prepare: (b) =>
       b.step(Opcode.REDUCE, layout.reduce, {
-        SRC: b.noise(outer * count * inner), DST: b.reserve(outer * inner * 4), KIND: layout.reduce[kind], DTYPE: 1, OUTER: outer, COUNT: count, INNER: inner, ...LIMITS,
+        SRC: b.noise(outer * count * inner),
+        DST: b.reserve(outer * inner * 4),
+        KIND: layout.reduce[kind],
+        DTYPE: 1,
+        OUTER: outer,
+        COUNT: count,
+        INNER: inner,
+        ...LIMITS,
       }),
   };
 }
@@ -170,8 +283,12 @@ function copy(bytes, dims, src, dst) {
     work: count * bytes * 2,
     prepare: (b) =>
       b.step(Opcode.COPY, layout.copy, {
-        SRC: b.noise((count * bytes) / 4), DST: b.reserve(count * bytes * 2), ELEMENT_BYTES: bytes,
-        ...spread("DIM", dims, 1), ...spread("SRC_STRIDE", src, 0), ...spread("DST_STRIDE", dst, 0),
+        SRC: b.noise((count * bytes) / 4),
+        DST: b.reserve(count * bytes * 2),
+        ELEMENT_BYTES: bytes,
+        ...spread("DIM", dims, 1),
+        ...spread("SRC_STRIDE", src, 0),
+        ...spread("DST_STRIDE", dst, 0),
       }),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FLOAT32, INT32, INT64, INT8, UINT8 } from "../../format/dtypes.ts";
+import { FLOAT32, INT8, INT32, INT64, UINT8 } from "../../format/dtypes.ts";
 import * as Opcode from "../../format/opcodes.ts";
 import * as Binary from "../../format/steps/binary.ts";
 import { bitsOf, build, randomFloats } from "../support/floats.ts";
@@ -139,12 +139,35 @@ describe.each(Object.keys(FLOAT_OPERATIONS) as Exclude<Op, "POW">[])("BINARY %s 
 });
 
 describe("BINARY POW of float32", () => {
-  const table = (a: Float32Array, b: Float32Array): Float32Array => runF32("POW", { dims: [a.length, b.length], a: [1, 0], b: [0, 1] }, a, b);
+  const table = (a: Float32Array, b: Float32Array): Float32Array =>
+    runF32("POW", { dims: [a.length, b.length], a: [1, 0], b: [0, 1] }, a, b);
 
   it("gives C's values for zeros, ones, infinities and NaN", () => {
     const special = Float32Array.of(0, -0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1.5, Infinity, -Infinity, Number.NaN);
-    const exponents = Float32Array.of(0, -0, 1, -1, 2, -2, 3, -3, 4, 5, 0.5, -0.5, 1.5, 16777216, -16777217, 3e38, Infinity, -Infinity, Number.NaN);
-    const expected = [...special].flatMap((x) => [...exponents].map((y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.fround(x ** y))));
+    const exponents = Float32Array.of(
+      0,
+      -0,
+      1,
+      -1,
+      2,
+      -2,
+      3,
+      -3,
+      4,
+      5,
+      0.5,
+      -0.5,
+      1.5,
+      16777216,
+      -16777217,
+      3e38,
+      Infinity,
+      -Infinity,
+      Number.NaN,
+    );
+    const expected = [...special].flatMap((x) =>
+      [...exponents].map((y) => (x === 1 || (x === -1 && Math.abs(y) === Infinity) ? 1 : Math.fround(x ** y))),
+    );
     expect(bitsOf(table(special, exponents))).toEqual(bitsOf(Float32Array.from(expected)));
   });
 
@@ -192,7 +215,8 @@ describe("BINARY of integers wraps, and divides toward zero", () => {
     { name: "int32", dtype: INT32, bits: 32, isSigned: true, type: Int32Array },
     { name: "int64", dtype: INT64, bits: 64, isSigned: true, type: BigInt64Array },
   ] as const;
-  const power = (a: bigint, b: bigint): bigint => (b < 0n ? (a === 1n ? 1n : a === -1n ? (b % 2n === 0n ? 1n : -1n) : 0n) : a ** (b % 128n));
+  const power = (a: bigint, b: bigint): bigint =>
+    b < 0n ? (a === 1n ? 1n : a === -1n ? (b % 2n === 0n ? 1n : -1n) : 0n) : a ** (b % 128n);
   const operations: Readonly<Record<Op, (a: bigint, b: bigint) => bigint>> = {
     ADD: (a, b) => a + b,
     SUB: (a, b) => a - b,

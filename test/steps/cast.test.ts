@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BOOL, FLOAT32, INT32, INT64, INT8, UINT8 } from "../../format/dtypes.ts";
+import { BOOL, FLOAT32, INT8, INT32, INT64, UINT8 } from "../../format/dtypes.ts";
 import * as Opcode from "../../format/opcodes.ts";
 import * as Cast from "../../format/steps/cast.ts";
 import { build } from "../support/floats.ts";
@@ -18,7 +18,34 @@ const RANGES: Readonly<Record<number, readonly [bigint, bigint]>> = {
 
 /** Values that a type can hold: its ends, small numbers, and for float32 fractions, what no integer holds, NaN and infinities. */
 const SAMPLES: Readonly<Record<Dtype, readonly (number | bigint)[]>> = {
-  [FLOAT32]: [0, -0, 0.5, -0.5, 0.999, 1.5, -1.5, 2.5, 127, 127.9, 128, -128.9, -129, 255.9, 256, 2 ** 31, -(2 ** 31), 2147483520, 2 ** 63, -(2 ** 63), 1e30, -1e30, 1e-45, Infinity, -Infinity, Number.NaN],
+  [FLOAT32]: [
+    0,
+    -0,
+    0.5,
+    -0.5,
+    0.999,
+    1.5,
+    -1.5,
+    2.5,
+    127,
+    127.9,
+    128,
+    -128.9,
+    -129,
+    255.9,
+    256,
+    2 ** 31,
+    -(2 ** 31),
+    2147483520,
+    2 ** 63,
+    -(2 ** 63),
+    1e30,
+    -1e30,
+    1e-45,
+    Infinity,
+    -Infinity,
+    Number.NaN,
+  ],
   [INT8]: [0, 1, -1, 127, -128, 5],
   [UINT8]: [0, 1, 127, 128, 255],
   [INT32]: [0, 1, -1, 255, 256, -129, 65_536, 16_777_217, 2147483647, -2147483648],
@@ -68,7 +95,10 @@ describe("CAST", () => {
   const pairs = TYPES.flatMap((from) => TYPES.map((to) => ({ from, to, name: `${NAMES[from]} to ${NAMES[to]}` })));
   it.each(pairs)("$name", ({ from, to }) => {
     const values = SAMPLES[from];
-    const expected = toArray(to, values.map((v) => convert(v, from, to)));
+    const expected = toArray(
+      to,
+      values.map((v) => convert(v, from, to)),
+    );
     const bench = stepBench(build, 2);
     const dst = bench.reserve(expected.byteLength);
     bench.run(Opcode.CAST, Cast, { SRC: bench.put(toArray(from, values)), DST: dst, SRC_DTYPE: from, DST_DTYPE: to, COUNT: values.length });

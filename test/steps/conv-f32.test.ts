@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import * as Opcode from "../../format/opcodes.ts";
 import { CHANNELS_32, GEMM_F32 } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-f32.ts";
-import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
 import { bitsOf, build, randomFloats } from "../support/floats.ts";
+import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
 
 interface Case {
   readonly batch?: number;

@@ -48,7 +48,9 @@ function check(c: Case, spoil?: (src: Float32Array, weights: Float32Array) => vo
               const iy = y * strideH - top + ky * dilationH;
               const ix = x * strideW - left + kx * dilationW;
               if (iy < 0 || iy >= inH || ix < 0 || ix >= inW) continue;
-              sum = Math.fround(sum + Math.fround(src[((n * inH + iy) * inW + ix) * channels + c]! * weights[c * taps + ky * kernelW + kx]!));
+              sum = Math.fround(
+                sum + Math.fround(src[((n * inH + iy) * inW + ix) * channels + c]! * weights[c * taps + ky * kernelW + kx]!),
+              );
             }
           }
           const low = sum < min ? min : sum;

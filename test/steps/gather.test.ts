@@ -30,7 +30,9 @@ describe("GATHER", () => {
     const src = Uint8Array.from({ length: outer * axis * innerBytes }, randomSource(innerBytes));
     const indices = [0, 4, -1, -5, 2, 2, 3];
     const expected = Array.from({ length: outer }, (_, o) =>
-      indices.map((i) => [...src.subarray((o * axis + ((i + axis) % axis)) * innerBytes, (o * axis + ((i + axis) % axis) + 1) * innerBytes)]),
+      indices.map((i) => [
+        ...src.subarray((o * axis + ((i + axis) % axis)) * innerBytes, (o * axis + ((i + axis) % axis) + 1) * innerBytes),
+      ]),
     ).flat(2);
     for (const typed of [Int32Array.from(indices), BigInt64Array.from(indices, BigInt)]) {
       const gather = run(src, outer, axis, innerBytes, typed);

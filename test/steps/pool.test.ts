@@ -100,7 +100,10 @@ function check(c: Case, kind: number, spoil?: (src: Float32Array) => void): void
       let divisor = taps.length;
       if (c.includePad) {
         divisor = c.kernel
-          .map((kernel, i) => Array.from({ length: kernel }, (_, k) => corner[i]! + k * dilation[i]!).filter((v) => v < c.size[i]! + after[i]!).length)
+          .map(
+            (kernel, i) =>
+              Array.from({ length: kernel }, (_, k) => corner[i]! + k * dilation[i]!).filter((v) => v < c.size[i]! + after[i]!).length,
+          )
           .reduce((a, b) => a * b);
       }
       y = Math.fround(values.reduce((a, b) => Math.fround(a + b), 0) / divisor);

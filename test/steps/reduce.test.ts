@@ -70,7 +70,11 @@ describe.each(Object.keys(KINDS) as Kind[])("REDUCE %s of float32 equals the red
   });
 
   it("with NaN, infinities and both zeros", () => {
-    for (const shape of [[6, 3, 1], [4, 4, 1], [2, 4, 19]] as const) {
+    for (const shape of [
+      [6, 3, 1],
+      [4, 4, 1],
+      [2, 4, 19],
+    ] as const) {
       checkF32(kind, shape, -Infinity, Infinity, (src) => {
         src[1] = Number.NaN;
         src[9] = Infinity;
@@ -78,7 +82,11 @@ describe.each(Object.keys(KINDS) as Kind[])("REDUCE %s of float32 equals the red
         src.set([0, -0], 12);
       });
     }
-    for (const zeros of [[0, -0], [-0, 0], [-0, -0]]) {
+    for (const zeros of [
+      [0, -0],
+      [-0, 0],
+      [-0, -0],
+    ]) {
       checkF32(kind, [1, 2, 1], -Infinity, Infinity, (src) => src.set(zeros));
     }
   });
@@ -104,7 +112,12 @@ describe("REDUCE of integers wraps", () => {
   };
 
   it.each(kinds)("%s of int32 and int64", (kind) => {
-    for (const shape of [[1, 1, 1], [3, 4, 1], [2, 5, 3], [1, 7, 9]] as const) {
+    for (const shape of [
+      [1, 1, 1],
+      [3, 4, 1],
+      [2, 5, 3],
+      [1, 7, 9],
+    ] as const) {
       const [outer, count, inner] = shape;
       const random = randomSource(3 + count);
       const values = BigInt64Array.from({ length: outer * count * inner }, () => (BigInt(random()) << 32n) | BigInt(random()));

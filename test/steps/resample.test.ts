@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { FLOAT32, INT32, INT64, INT8, UINT8 } from "../../format/dtypes.ts";
+import { FLOAT32, INT8, INT32, INT64, UINT8 } from "../../format/dtypes.ts";
 import * as Opcode from "../../format/opcodes.ts";
 import * as Resample from "../../format/steps/resample.ts";
 import { bitsOf, build, randomFloats } from "../support/floats.ts";
@@ -101,7 +101,9 @@ describe("RESAMPLE", () => {
 
   it("NaN becomes 0 in int8", () => {
     const table = { inLength: 1, outLength: 1, taps: 1, indices: [0], weights: Float32Array.of(1) };
-    expect([...run(FLOAT32, INT8, Float32Array.of(Number.NaN, Infinity, -Infinity, 0.5).subarray(0, 2), 1, table)].slice(0, 1)).toEqual([0]);
+    expect([...run(FLOAT32, INT8, Float32Array.of(Number.NaN, Infinity, -Infinity, 0.5).subarray(0, 2), 1, table)].slice(0, 1)).toEqual([
+      0,
+    ]);
   });
 
   it.each([
@@ -115,7 +117,10 @@ describe("RESAMPLE", () => {
       const table = { inLength: 4, outLength: 6, taps: 1, indices: [3, 0, -1, 1, 1, 2] };
       const random = randomSource(inner + dtype);
       const length = OUTER * table.inLength * inner;
-      const src: AnyArray = dtype === INT64 ? BigInt64Array.from({ length }, () => BigInt(random()) << 20n) : (CLASSES[dtype] as typeof Int32Array).from({ length }, () => random() >> 1);
+      const src: AnyArray =
+        dtype === INT64
+          ? BigInt64Array.from({ length }, () => BigInt(random()) << 20n)
+          : (CLASSES[dtype] as typeof Int32Array).from({ length }, () => random() >> 1);
       const zero = dtype === INT64 ? 7n : 7;
       const expected = Array.from({ length: OUTER * table.outLength * inner }, (_, n) => {
         const index = table.indices[Math.floor(n / inner) % table.outLength]!;

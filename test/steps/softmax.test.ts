@@ -6,7 +6,9 @@ import { bitsOf, build, checksum, randomFloats } from "../support/floats.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
 
 type Shape = readonly [outer: number, count: number, inner: number];
-const SHAPES: readonly Shape[] = [1, 2, 3, 4, 5, 8, 9, 17, 100].flatMap((count) => [1, 2, 3, 4, 5, 9].map((inner): Shape => [3, count, inner]));
+const SHAPES: readonly Shape[] = [1, 2, 3, 4, 5, 8, 9, 17, 100].flatMap((count) =>
+  [1, 2, 3, 4, 5, 9].map((inner): Shape => [3, count, inner]),
+);
 
 interface Options {
   readonly log?: boolean;
@@ -72,13 +74,19 @@ describe("SOFTMAX of float32", () => {
     for (const shape of SHAPES) {
       const x = inputs(shape);
       const expected = reference(shape, x, true);
-      run(shape, x, { log: true }).forEach((y, i) => expect(Math.abs(y - expected[i]!)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(expected[i]!))));
+      run(shape, x, { log: true }).forEach((y, i) =>
+        expect(Math.abs(y - expected[i]!)).toBeLessThanOrEqual(1e-6 * Math.max(1, Math.abs(expected[i]!))),
+      );
     }
   });
 
   it("may write over its input", () => {
-    for (const shape of [[3, 9, 1], [2, 7, 5]] as const) {
-      for (const log of [false, true]) expect(run(shape, inputs(shape), { log, inPlace: true })).toEqual(run(shape, inputs(shape), { log }));
+    for (const shape of [
+      [3, 9, 1],
+      [2, 7, 5],
+    ] as const) {
+      for (const log of [false, true])
+        expect(run(shape, inputs(shape), { log, inPlace: true })).toEqual(run(shape, inputs(shape), { log }));
     }
   });
 
@@ -113,13 +121,18 @@ describe("SOFTMAX of int8", () => {
       const q = quantized(shape);
       const scale = Math.fround(0.043);
       const x = Float32Array.from(q, (v) => Math.fround(v * scale));
-      for (const log of [false, true]) expect(bitsOf(run(shape, q, { scale, log }) as Float32Array)).toEqual(bitsOf(run(shape, x, { log }) as Float32Array));
+      for (const log of [false, true])
+        expect(bitsOf(run(shape, q, { scale, log }) as Float32Array)).toEqual(bitsOf(run(shape, x, { log }) as Float32Array));
     }
   });
 
   it("rounds outputs half to even and saturates", () => {
     for (const shape of SHAPES) {
-      for (const [log, out] of [[false, [1 / 256, -128]], [true, [0.25, 100]], [false, [1e-6, 5]]] as const) {
+      for (const [log, out] of [
+        [false, [1 / 256, -128]],
+        [true, [0.25, 100]],
+        [false, [1e-6, 5]],
+      ] as const) {
         const scale = Math.fround(out[0]);
         const q = quantized(shape);
         const y = run(shape, q, { scale: 0.05, log });
