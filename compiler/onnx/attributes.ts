@@ -52,7 +52,9 @@ function readAttribute(proto: AttributeProto, name: string, where: string, exter
     case "TENSOR": {
       if (!proto.t) throw invalidModel(`the attribute ${name} of ${where} has no tensor`);
       const reason = refusedType(proto.t.dataType ?? 0);
-      return reason ? { refused: `its attribute ${name} is ${reason}` } : readTensor({ ...proto.t, name: proto.t.name || `${where}.${name}` }, externalData);
+      return reason
+        ? { refused: `its attribute ${name} is ${reason}` }
+        : readTensor({ ...proto.t, name: proto.t.name || `${where}.${name}` }, externalData);
     }
     case "GRAPH":
     case "GRAPHS":

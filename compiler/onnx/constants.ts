@@ -1,7 +1,7 @@
 /** Constants of a model: initializers and Constant nodes, read when something uses them. */
 import type { Tensor } from "../../host/tensor.ts";
 import { readAttributes } from "./attributes.ts";
-import { dataTypeName, dataType } from "./data-types.ts";
+import { dataType, dataTypeName } from "./data-types.ts";
 import { invalidModel } from "./errors.ts";
 import type { ExternalData } from "./external-location.ts";
 import type { Int64, Message } from "./fields.ts";
@@ -20,7 +20,11 @@ export function readInitializer(proto: Message<"TensorProto">, externalData?: Ex
 }
 
 /** The value of a Constant node; exactly one attribute gives it. Errors: `invalid-model`, `bad-tensor`, `external-data`. */
-export function readConstantNode(attributes: readonly Message<"AttributeProto">[], where: string, externalData?: ExternalData): ReadConstant {
+export function readConstantNode(
+  attributes: readonly Message<"AttributeProto">[],
+  where: string,
+  externalData?: ExternalData,
+): ReadConstant {
   const values = attributes.filter(({ name }) => name === "sparse_value" || (name ?? "").startsWith("value"));
   const [proto] = values;
   if (!proto || values.length > 1) throw invalidModel(`${where} has ${values.length} values instead of one`);

@@ -63,7 +63,10 @@ export function dataTypeName(code: number): string {
 
 /** The code of the type that has this name, or 0. */
 export function dataTypeCode(name: string): number {
-  return Math.max(0, DATA_TYPES.findIndex((type) => type?.name === name));
+  return Math.max(
+    0,
+    DATA_TYPES.findIndex((type) => type?.name === name),
+  );
 }
 
 /** ONNX's code of an element type. */

@@ -77,7 +77,9 @@ interface Given {
 }
 
 function readOptions(inputs: readonly DeclaredInput[], options: Readonly<Record<string, number>>): Given {
-  const names = new Set(inputs.flatMap(({ dimensions }) => (dimensions ?? []).filter((d): d is string => typeof d === "string" && d !== "")));
+  const names = new Set(
+    inputs.flatMap(({ dimensions }) => (dimensions ?? []).filter((d): d is string => typeof d === "string" && d !== "")),
+  );
   const symbols = new Map<string, number>();
   const axes = new Map<string, Map<number, number>>();
   const setSymbol = (key: string, symbol: string, size: number): void => {
@@ -105,7 +107,11 @@ function readOptions(inputs: readonly DeclaredInput[], options: Readonly<Record<
 /** An axis beyond this is no rank that a model has. */
 const MAX_RANK = 64;
 
-function splitKey(key: string, inputs: readonly DeclaredInput[], names: ReadonlySet<string>): { readonly input: DeclaredInput; readonly axis: number } {
+function splitKey(
+  key: string,
+  inputs: readonly DeclaredInput[],
+  names: ReadonlySet<string>,
+): { readonly input: DeclaredInput; readonly axis: number } {
   const colon = key.lastIndexOf(":");
   const input = colon < 0 ? undefined : inputs.find(({ name }) => name === key.slice(0, colon));
   const axis = /^\d{1,2}$/.test(key.slice(colon + 1)) ? Number(key.slice(colon + 1)) : Number.NaN;

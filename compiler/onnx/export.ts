@@ -71,7 +71,10 @@ export function exportModel(graph: Graph, metadata: ExportMetadata): Uint8Array 
       input: graph.inputs.map((value) => valueInfo(names.of(value), value.type)),
       output: graph.outputs.map((value, i) => valueInfo(graph.outputNames[i]!, value.type)),
     },
-    opsetImport: [{ domain: "", version: opset }, ...otherDomains(graph).map((domain) => ({ domain, version: metadata.opsets[domain] ?? 1 }))],
+    opsetImport: [
+      { domain: "", version: opset },
+      ...otherDomains(graph).map((domain) => ({ domain, version: metadata.opsets[domain] ?? 1 })),
+    ],
     metadataProps: Object.entries(metadata.properties).map(([key, value]) => ({ key, value })),
   });
 }
@@ -107,7 +110,9 @@ function nodeProtos(
   const limits = { low: bound(clampMin, Number.NEGATIVE_INFINITY), high: bound(clampMax, Number.POSITIVE_INFINITY) };
   const clamped = limits.low !== Number.NEGATIVE_INFINITY || limits.high !== Number.POSITIVE_INFINITY;
   const optional = signature(node.op)?.outputs ?? "";
-  const output = trimmed(node.outputs.map((value, i) => (optional[i] === "o" && value.readers.size === 0 && !graphOutputs.has(value) ? "" : names.of(value))));
+  const output = trimmed(
+    node.outputs.map((value, i) => (optional[i] === "o" && value.readers.size === 0 && !graphOutputs.has(value) ? "" : names.of(value))),
+  );
   const input = trimmed(node.inputs.map((value) => (value ? names.of(value) : "")));
   const { domain, opType } = splitOperator(node.op);
   const main: Draft<"NodeProto"> = {
@@ -144,7 +149,8 @@ function clampProto(
   names: ExportNames,
   initializers: Draft<"TensorProto">[],
 ): Draft<"NodeProto"> {
-  if (low === 0 && high === Number.POSITIVE_INFINITY) return { opType: "Relu", name: names.freshNode(`${node.name}/relu`), input: [input], output: [output] };
+  if (low === 0 && high === Number.POSITIVE_INFINITY)
+    return { opType: "Relu", name: names.freshNode(`${node.name}/relu`), input: [input], output: [output] };
   const dtype = onlyOutput(node).type?.dtype ?? "float32";
   const limit = (role: string, value: number): string => {
     if (!Number.isFinite(value)) return "";
@@ -155,7 +161,12 @@ function clampProto(
     return name;
   };
   const limits = [limit("min", low), limit("max", high)];
-  return { opType: "Clip", name: names.freshNode(`${node.name}/clip`), input: limits[1] ? [input, ...limits] : [input, limits[0]!], output: [output] };
+  return {
+    opType: "Clip",
+    name: names.freshNode(`${node.name}/clip`),
+    input: limits[1] ? [input, ...limits] : [input, limits[0]!],
+    output: [output],
+  };
 }
 
 function tensorProto(name: string, { dtype, shape, data }: Tensor): Draft<"TensorProto"> {

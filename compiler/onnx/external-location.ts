@@ -9,10 +9,12 @@ export type ExternalData = (location: string, offset: number, length: number | u
 
 /** Throws `external-data` where a location is absolute, climbs, or is no plain file path on some system. Returns its segments. */
 export function checkLocation(location: string): readonly string[] {
-  const refuse = (problem: string): Error => badExternalData(location, `${problem} eqm reads only files beside the model; export it again.`);
+  const refuse = (problem: string): Error =>
+    badExternalData(location, `${problem} eqm reads only files beside the model; export it again.`);
   if (location === "") throw refuse("but names none.");
   if (/[\0-\x1f]/.test(location)) throw refuse("whose name has control characters.");
-  if (location.startsWith("/") || location.startsWith("\\") || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(location)) throw refuse("which is an absolute path.");
+  if (location.startsWith("/") || location.startsWith("\\") || /^[A-Za-z][A-Za-z0-9+.-]*:/.test(location))
+    throw refuse("which is an absolute path.");
   if (location.includes("\\")) throw refuse("whose name has a backslash.");
   const segments = location.split("/").filter((segment) => segment !== "" && segment !== ".");
   if (segments.includes("..")) throw refuse("which lies outside of the model's folder.");

@@ -2,7 +2,7 @@
  * The fields of ONNX's protobuf messages (onnx.proto at IR version 13, opset 26): `name: [number, kind]`.
  *
  * What the compiler has no use for is left out and skipped in reading: training_info, value_info, configuration and
- * device_configurations, Opaque types.
+ * device_configurations, Opaque types; doc_string and metadata_props but for the model's own.
  */
 
 /** An integer of 64 bits, exact: a bigint only beyond ±2^53. */
@@ -45,7 +45,6 @@ export const MESSAGES = {
     output: [12, "ValueInfoProto[]"],
     quantizationAnnotation: [14, "TensorAnnotation[]"],
     sparseInitializer: [15, "SparseTensorProto[]"],
-    metadataProps: [16, "StringStringEntryProto[]"],
   },
   NodeProto: {
     input: [1, "string[]"],
@@ -53,10 +52,8 @@ export const MESSAGES = {
     name: [3, "string"],
     opType: [4, "string"],
     attribute: [5, "AttributeProto[]"],
-    docString: [6, "string"],
     domain: [7, "string"],
     overload: [8, "string"],
-    metadataProps: [9, "StringStringEntryProto[]"],
   },
   AttributeProto: {
     name: [1, "string"],
@@ -70,7 +67,6 @@ export const MESSAGES = {
     strings: [9, "bytes[]"],
     tensors: [10, "TensorProto[]"],
     graphs: [11, "GraphProto[]"],
-    docString: [13, "string"],
     tp: [14, "TypeProto"],
     typeProtos: [15, "TypeProto[]"],
     type: [20, "int32"],
@@ -90,14 +86,12 @@ export const MESSAGES = {
     rawData: [9, "bytes"],
     doubleData: [10, "packedDouble[]"],
     uint64Data: [11, "packedVarint[]"],
-    docString: [12, "string"],
     externalData: [13, "StringStringEntryProto[]"],
     dataLocation: [14, "int32"],
-    metadataProps: [16, "StringStringEntryProto[]"],
   },
   Segment: { begin: [1, "int64"], end: [2, "int64"] },
   SparseTensorProto: { values: [1, "TensorProto"], indices: [2, "TensorProto"], dims: [3, "int64[]"] },
-  ValueInfoProto: { name: [1, "string"], type: [2, "TypeProto"], docString: [3, "string"], metadataProps: [4, "StringStringEntryProto[]"] },
+  ValueInfoProto: { name: [1, "string"], type: [2, "TypeProto"] },
   TypeProto: {
     tensorType: [1, "TensorType"],
     sequenceType: [4, "SequenceType"],
@@ -120,12 +114,10 @@ export const MESSAGES = {
     output: [5, "string[]"],
     attribute: [6, "string[]"],
     node: [7, "NodeProto[]"],
-    docString: [8, "string"],
     opsetImport: [9, "OperatorSetIdProto[]"],
     domain: [10, "string"],
     attributeProto: [11, "AttributeProto[]"],
     overload: [13, "string"],
-    metadataProps: [14, "StringStringEntryProto[]"],
   },
 } as const satisfies Record<string, Record<string, readonly [number, Kind]>>;
 

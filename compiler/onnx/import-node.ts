@@ -154,7 +154,8 @@ function refuseWidened({ op, inputs }: Draft, { values }: NodeContext): void {
   for (const index of EXACT_INPUTS[op]!) {
     const input = inputs[index];
     const type = input ? values.typeNameOf(input) : null;
-    if (type !== null && CONVERTED_TYPES.has(type)) throw new Refusal(`its input "${input!.name}" is ${type}, whose range eqm does not keep to`);
+    if (type !== null && CONVERTED_TYPES.has(type))
+      throw new Refusal(`its input "${input!.name}" is ${type}, whose range eqm does not keep to`);
   }
 }
 

@@ -8,7 +8,7 @@ import { CompileError, type Unsupported, unsupported } from "../errors.ts";
 import { Graph, type Node, type Value, type ValueType } from "../ir/graph.ts";
 import { findOp, inferNode } from "../ops/index.ts";
 import { dataType, dataTypeCode, dataTypeName } from "./data-types.ts";
-import { bindDimensions, type BoundShapes, type DeclaredInput, declaredDimensions } from "./dimensions.ts";
+import { type BoundShapes, bindDimensions, type DeclaredInput, declaredDimensions } from "./dimensions.ts";
 import { badConstantOption, invalidModel, unboundDimensions } from "./errors.ts";
 import type { ExternalData } from "./external-location.ts";
 import type { Message } from "./fields.ts";
@@ -65,17 +65,18 @@ export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imp
   };
   for (const node of nodes) importNode(node, context);
   const outputs = model.graph.output.map(({ name }) => ({ name: name!, value: values.get(name!) }));
-  for (const { name, value } of outputs) if ("refused" in value && !value.reported) problems.push({ node: name, op: "output", reason: `it is ${value.refused}` });
+  for (const { name, value } of outputs)
+    if ("refused" in value && !value.reported) problems.push({ node: name, op: "output", reason: `it is ${value.refused}` });
   if (problems.length > 0) throw unsupported(problems);
   if (bound.unbound.length > 0) throw unboundDimensions(bound.unbound, bound.flags);
   graph.setOutputs(
-    outputs.map(({ value }) => valueOf(value)),
+    outputs.map(({ value }) => graphValue(value)),
     outputs.map(({ name }) => name),
   );
   return { graph, metadata: readMetadata(model, values, notes) };
 }
 
-function valueOf(known: KnownValue): Value {
+function graphValue(known: KnownValue): Value {
   if ("refused" in known) throw new Error("unreachable: a refused value after the problems were reported");
   return known.value;
 }
@@ -100,7 +101,8 @@ function addInputs(
 ): BoundShapes {
   const inputs = model.graph.input.filter(({ name }) => !values.isInitializer(name!));
   for (const name of Object.keys(constants)) {
-    if (!inputs.some((input) => input.name === name)) throw badConstantOption(name, `the model has no such input. It has ${inputs.map((input) => input.name).join(", ")}.`);
+    if (!inputs.some((input) => input.name === name))
+      throw badConstantOption(name, `the model has no such input. It has ${inputs.map((input) => input.name).join(", ")}.`);
   }
   const tensors = inputs.filter((input) => inputProblem(input) === null && !Object.hasOwn(constants, input.name!));
   const bound = bindDimensions(
@@ -131,9 +133,16 @@ function addInputs(
 
 function checkConstant(name: string, { dtype, shape, data }: Tensor, expected: DType, dimensions: DeclaredInput["dimensions"]): void {
   if (dtype !== expected) throw badConstantOption(name, `it is ${dtype}, the input takes ${expected}`);
-  if (data.length !== elementCount(shape)) throw badConstantOption(name, `it has ${data.length} elements, its shape takes ${elementCount(shape)}`);
-  const fits = !dimensions || (dimensions.length === shape.length && dimensions.every((size, axis) => typeof size === "string" || size === shape[axis]));
-  if (!fits) throw badConstantOption(name, `it has the shape [${shape.join(", ")}], the input takes [${dimensions!.map((d) => d || "?").join(", ")}]`);
+  if (data.length !== elementCount(shape))
+    throw badConstantOption(name, `it has ${data.length} elements, its shape takes ${elementCount(shape)}`);
+  const fits =
+    !dimensions ||
+    (dimensions.length === shape.length && dimensions.every((size, axis) => typeof size === "string" || size === shape[axis]));
+  if (!fits)
+    throw badConstantOption(
+      name,
+      `it has the shape [${shape.join(", ")}], the input takes [${dimensions!.map((d) => d || "?").join(", ")}]`,
+    );
 }
 
 /** Why an input cannot be one of eqm's, or null. */

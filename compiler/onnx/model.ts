@@ -42,7 +42,11 @@ export function readModel(bytes: Uint8Array): Model {
   if (!proto.graph) throw invalidModel("it has no graph; the file may be a tensor or another framework's model");
   const irVersion = Number(proto.irVersion ?? 0);
   if (irVersion > NEWEST_IR) {
-    throw new CompileError("unsupported-ir-version", `The model has the IR version ${irVersion}; eqm reads up to ${NEWEST_IR}. Export it with an older onnx.`, { irVersion });
+    throw new CompileError(
+      "unsupported-ir-version",
+      `The model has the IR version ${irVersion}; eqm reads up to ${NEWEST_IR}. Export it with an older onnx.`,
+      { irVersion },
+    );
   }
   const opsets = readOpsets(proto.opsetImport);
   const opset = opsets[""] ?? (irVersion < 3 ? 1 : null);
@@ -59,7 +63,8 @@ function readOpsets(imports: readonly Message<"OperatorSetIdProto">[]): Readonly
   for (const { domain, version } of imports) {
     const key = isDefaultDomain(domain) ? "" : domain!;
     const number = Number(version ?? 0);
-    if (key in opsets && opsets[key] !== number) throw invalidModel(`it imports two opsets of the domain "${key}": ${opsets[key]} and ${number}`);
+    if (key in opsets && opsets[key] !== number)
+      throw invalidModel(`it imports two opsets of the domain "${key}": ${opsets[key]} and ${number}`);
     opsets[key] = number;
   }
   return opsets;

@@ -20,7 +20,8 @@ const ROWS: Readonly<Record<string, string>> = {
   Asinh: "r>r",
   Atan: "r>r",
   Atanh: "r>r",
-  Attention: "rrroooo>rooo is_causal:i kv_num_heads:i left_window_size:i q_num_heads:i qk_matmul_output_mode:i right_window_size:i scale:f softcap:f softmax_precision:i",
+  Attention:
+    "rrroooo>rooo is_causal:i kv_num_heads:i left_window_size:i q_num_heads:i qk_matmul_output_mode:i right_window_size:i scale:f softcap:f softmax_precision:i",
   AveragePool: "r>r auto_pad:s ceil_mode:i count_include_pad:i dilations:I kernel_shape:I! pads:I strides:I",
   BatchNormalization: "rrrrr>roo epsilon:f momentum:f training_mode:i",
   Bernoulli: "r>r dtype:i seed:f",
@@ -153,7 +154,8 @@ const ROWS: Readonly<Record<string, string>> = {
   RegexFullMatch: "r>r pattern:s",
   Relu: "r>r",
   Reshape: "rr>r allowzero:i",
-  Resize: "rooo>r antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f keep_aspect_ratio_policy:s mode:s nearest_mode:s",
+  Resize:
+    "rooo>r antialias:i axes:I coordinate_transformation_mode:s cubic_coeff_a:f exclude_outside:i extrapolation_value:f keep_aspect_ratio_policy:s mode:s nearest_mode:s",
   ReverseSequence: "rr>r batch_axis:i time_axis:i",
   RoiAlign: "rrr>r coordinate_transformation_mode:s mode:s output_height:i output_width:i sampling_ratio:i spatial_scale:f",
   RotaryEmbedding: "rrro>r interleaved:i num_heads:i rotary_embedding_dim:i",
@@ -196,7 +198,8 @@ const ROWS: Readonly<Record<string, string>> = {
   Tan: "r>r",
   Tanh: "r>r",
   TensorScatter: "rro>r axis:i mode:s",
-  TfIdfVectorizer: "r>r max_gram_length:i! max_skip_count:i! min_gram_length:i! mode:s! ngram_counts:I! ngram_indexes:I! pool_int64s:I pool_strings:S weights:F",
+  TfIdfVectorizer:
+    "r>r max_gram_length:i! max_skip_count:i! min_gram_length:i! mode:s! ngram_counts:I! ngram_indexes:I! pool_int64s:I pool_strings:S weights:F",
   ThresholdedRelu: "r>r alpha:f",
   Tile: "rr>r",
   TopK: "rr>rr axis:i largest:i sorted:i",
@@ -280,7 +283,8 @@ export function checkForm(node: Form): void {
   checkOperands(where, "input", form.inputs, node.inputs);
   checkOperands(where, "output", form.outputs, node.outputs);
   for (const name of Object.keys(node.attributes)) {
-    if (!form.attributes.has(name)) throw invalidModel(`${where} has the attribute ${name}, which ONNX does not know`, { node: node.name, attribute: name });
+    if (!form.attributes.has(name))
+      throw invalidModel(`${where} has the attribute ${name}, which ONNX does not know`, { node: node.name, attribute: name });
   }
   for (const [name, { kind, required }] of form.attributes) {
     const value = node.attributes[name];
@@ -296,7 +300,9 @@ function checkOperands(where: string, what: string, pattern: string, operands: r
   const variadic = pattern.endsWith("v");
   const needed = variadic ? pattern.length : pattern.lastIndexOf("r") + 1;
   if (operands.length < needed || (operands.length > pattern.length && !variadic)) {
-    throw invalidModel(`${where} has ${operands.length} ${what}s, ONNX says ${needed}${variadic ? " or more" : pattern.length > needed ? ` to ${pattern.length}` : ""}`);
+    throw invalidModel(
+      `${where} has ${operands.length} ${what}s, ONNX says ${needed}${variadic ? " or more" : pattern.length > needed ? ` to ${pattern.length}` : ""}`,
+    );
   }
   operands.forEach((operand, i) => {
     const letter = pattern[i] ?? "v";

@@ -29,7 +29,8 @@ export function orderNodes(graph: GraphProto): OrderedGraph {
   graph.node.forEach((node, index) => {
     for (const output of node.output) {
       if (output === "") continue;
-      if (producers.has(output) || given.has(output)) throw invalidModel(`two things are named "${output}"; one is an output of ${nodeText(node, index)}`, { name: output });
+      if (producers.has(output) || given.has(output))
+        throw invalidModel(`two things are named "${output}"; one is an output of ${nodeText(node, index)}`, { name: output });
       producers.set(output, index);
     }
   });

@@ -24,7 +24,11 @@ const STRANGERS: readonly Stranger[] = [
   { at: 4, magic: "tfl3", kind: "a TensorFlow Lite model", advice: "Convert it with tf2onnx --tflite." },
   { at: 4, magic: "ortm", kind: "a model in ONNX Runtime's own .ort format", advice: "Give the .onnx that it was made from." },
   { at: 8, magic: '{"', kind: "a safetensors file", advice: EXPORT },
-  { magic: "pk\x03\x04", kind: "a zip archive (or a PyTorch checkpoint, which is one)", advice: `${ARCHIVE} A checkpoint is exported with torch.onnx.export.` },
+  {
+    magic: "pk\x03\x04",
+    kind: "a zip archive (or a PyTorch checkpoint, which is one)",
+    advice: `${ARCHIVE} A checkpoint is exported with torch.onnx.export.`,
+  },
   { magic: "\x1f\x8b", kind: "a gzip archive", advice: ARCHIVE },
   { magic: "\x89hdf", kind: "an HDF5 file (a Keras model)", advice: "Convert it with tf2onnx." },
   { magic: "eqm1", kind: "a compiled .eqm", advice: "It is ready to run; compile takes the .onnx." },

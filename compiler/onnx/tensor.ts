@@ -65,12 +65,15 @@ function externalBytes(proto: TensorProto, name: string, expected: number, exter
   checkLocation(location);
   const offset = naturalNumber(entry("offset") ?? "0");
   const length = naturalNumber(entry("length") ?? String(expected));
-  if (offset === null || length === null) throw badExternalData(location, `at an offset or with a length that is no number (tensor "${name}").`);
-  if (length !== expected) throw badExternalData(location, `${length} bytes of it for the tensor "${name}", whose shape takes ${expected}.`);
+  if (offset === null || length === null)
+    throw badExternalData(location, `at an offset or with a length that is no number (tensor "${name}").`);
+  if (length !== expected)
+    throw badExternalData(location, `${length} bytes of it for the tensor "${name}", whose shape takes ${expected}.`);
   if (expected === 0) return new Uint8Array(0);
   if (!externalData) throw badExternalData(location, "and no way to read it was given. Keep it beside the model, or pass `externalData`.");
   const bytes = externalData(location, offset, expected);
-  if (bytes.length !== expected) throw badExternalData(location, `which gave ${bytes.length} bytes instead of ${expected} at ${offset} (tensor "${name}").`);
+  if (bytes.length !== expected)
+    throw badExternalData(location, `which gave ${bytes.length} bytes instead of ${expected} at ${offset} (tensor "${name}").`);
   return bytes;
 }
 
@@ -83,7 +86,8 @@ function naturalNumber(text: string): number | null {
 function fromRaw(raw: Uint8Array, type: DataType, name: string): TypedArray {
   const count = raw.length / type.bytes;
   const aligned = new Uint8Array(raw);
-  const view = <T>(array: new (buffer: ArrayBufferLike, offset: number, length: number) => T): T => new array(aligned.buffer, aligned.byteOffset, count);
+  const view = <T>(array: new (buffer: ArrayBufferLike, offset: number, length: number) => T): T =>
+    new array(aligned.buffer, aligned.byteOffset, count);
   switch (type.name) {
     case "FLOAT":
       return view(Float32Array);

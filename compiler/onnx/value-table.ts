@@ -1,6 +1,6 @@
 /** The values of a model by their names: inputs, constants and outputs of nodes, each with the element type that the model gave it. */
 import type { Graph, Value } from "../ir/graph.ts";
-import { readInitializer, type ReadConstant } from "./constants.ts";
+import { type ReadConstant, readInitializer } from "./constants.ts";
 import type { ExternalData } from "./external-location.ts";
 import type { Message } from "./fields.ts";
 

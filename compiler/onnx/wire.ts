@@ -7,7 +7,7 @@
 import protobuf from "protobufjs/minimal.js";
 import { CompileError } from "../errors.ts";
 import { malformedOnnx, tooLarge } from "./errors.ts";
-import { type Int64, type Message, type MessageName, MESSAGES } from "./fields.ts";
+import { type Int64, MESSAGES, type Message, type MessageName } from "./fields.ts";
 
 /** Messages in messages; protobuf's own limit. */
 const MAX_DEPTH = 100;
@@ -178,7 +178,11 @@ function writeInt64(writer: Writer, value: Int64): unknown {
 
 /** The fields of a message that are to be written; what is left out is not written. */
 export type Draft<N extends MessageName> = { readonly [F in keyof Message<N>]?: DraftField<Message<N>[F]> };
-type DraftField<T> = T extends readonly (infer E)[] ? readonly DraftField<E>[] : T extends Uint8Array | number | bigint | string | undefined ? T : DraftMessage<T>;
+type DraftField<T> = T extends readonly (infer E)[]
+  ? readonly DraftField<E>[]
+  : T extends Uint8Array | number | bigint | string | undefined
+    ? T
+    : DraftMessage<T>;
 type DraftMessage<T> = { readonly [F in keyof T]?: DraftField<T[F]> };
 
 /** Encodes a message, fields in the table's order: the same draft gives the same bytes. Packed fields take encoded bytes. */

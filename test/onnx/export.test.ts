@@ -1,20 +1,33 @@
 /** What export writes, read back by import and by an independent decoder. */
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../host/tensor.ts";
 import { Graph, onlyOutput, type Value } from "../../compiler/ir/graph.ts";
 import { graphText } from "../../compiler/ir/text.ts";
 import { type ExportMetadata, exportModel } from "../../compiler/onnx/export.ts";
 import { importModel } from "../../compiler/onnx/import.ts";
+import type { Tensor } from "../../host/tensor.ts";
 import { decode, float, floatTensor, int, int64Tensor, ints, model, node, tensor, text, texts, value } from "../support/onnx-model.ts";
 
-const METADATA: ExportMetadata = { producer: { name: "eqm", version: "1" }, opsets: {}, domain: "", modelVersion: 0, doc: "", properties: {} };
-const floats = (shape: readonly number[], values: readonly number[]): Tensor => ({ dtype: "float32", shape, data: Float32Array.from(values) });
+const METADATA: ExportMetadata = {
+  producer: { name: "eqm", version: "1" },
+  opsets: {},
+  domain: "",
+  modelVersion: 0,
+  doc: "",
+  properties: {},
+};
+const floats = (shape: readonly number[], values: readonly number[]): Tensor => ({
+  dtype: "float32",
+  shape,
+  data: Float32Array.from(values),
+});
 const image = { dtype: "float32", shape: [1, 2, 4, 4] } as const;
 
 /** One line a node: `output = Op(inputs) attribute=value`. */
 function written(bytes: Uint8Array): string[] {
   return decode(bytes).graph!.node!.map(({ opType, input, output, attribute }) => {
-    const attributes = (attribute ?? []).map(({ name, type, i, f, ints: list }) => ` ${name}:${type}=${type === 1 ? f : type === 2 ? Number(i) : list!.map(Number).join(",")}`);
+    const attributes = (attribute ?? []).map(
+      ({ name, type, i, f, ints: list }) => ` ${name}:${type}=${type === 1 ? f : type === 2 ? Number(i) : list!.map(Number).join(",")}`,
+    );
     return `${output!.join(", ")} = ${opType}(${input!.join(", ")})${attributes.join("")}`;
   });
 }
@@ -43,7 +56,14 @@ describe("a round trip", () => {
     ],
     inputs: [value("x", ["N", 3, 2, 2]), value("q", [1, 1, 1]), value("h", [1, 1, 1])],
     outputs: ["j", "z", "yh", "x", "b"],
-    initializers: [floatTensor("w", [2, 3, 1, 1], [1, 2, 3, 4, 5, 6]), floatTensor("b", [2], [-0, 2]), floatTensor("w3", [1, 4, 1], [1, 2, 3, 4]), floatTensor("r3", [1, 4, 1], [1, 2, 3, 4]), int64Tensor("s", [1], [2]), int64Tensor("k", [], [-1])],
+    initializers: [
+      floatTensor("w", [2, 3, 1, 1], [1, 2, 3, 4, 5, 6]),
+      floatTensor("b", [2], [-0, 2]),
+      floatTensor("w3", [1, 4, 1], [1, 2, 3, 4]),
+      floatTensor("r3", [1, 4, 1], [1, 2, 3, 4]),
+      int64Tensor("s", [1], [2]),
+      int64Tensor("k", [], [-1]),
+    ],
     more: { docString: "d", metadataProps: [{ key: "k", value: "v" }] },
   });
 
@@ -77,8 +97,20 @@ describe("a clamp", () => {
   });
 
   it("writes its bounds as scalars of the node's type", () => {
-    const initializers = decode(exportModel(single((g, x) => relu(g, x, "y", { clampMin: 0, clampMax: 6 })), METADATA)).graph!.initializer!;
-    expect(initializers.map(({ name, dims, dataType, rawData }) => [name, dims!.length, dataType, new Float32Array(new Uint8Array(rawData!).buffer)[0]])).toEqual([
+    const initializers = decode(
+      exportModel(
+        single((g, x) => relu(g, x, "y", { clampMin: 0, clampMax: 6 })),
+        METADATA,
+      ),
+    ).graph!.initializer!;
+    expect(
+      initializers.map(({ name, dims, dataType, rawData }) => [
+        name,
+        dims!.length,
+        dataType,
+        new Float32Array(new Uint8Array(rawData!).buffer)[0],
+      ]),
+    ).toEqual([
       ["n_y/min", 0, 1, 0],
       ["n_y/max", 0, 1, 6],
     ]);
@@ -94,7 +126,13 @@ describe("outputs", () => {
     const c = graph.addConstant("c", floats([1], [3]));
     graph.setOutputs([a, b, b, c, x], ["first", "a", "again", "three", "same"]);
     const bytes = exportModel(graph, METADATA);
-    expect(written(bytes)).toEqual(["first = Abs(x)", "a = Abs(first)", "again = Identity(a)", "three = Identity(c)", "same = Identity(x)"]);
+    expect(written(bytes)).toEqual([
+      "first = Abs(x)",
+      "a = Abs(first)",
+      "again = Identity(a)",
+      "three = Identity(c)",
+      "same = Identity(x)",
+    ]);
     expect(decode(bytes).graph!.output!.map(({ name }) => name)).toEqual(["first", "a", "again", "three", "same"]);
   });
 
@@ -117,8 +155,12 @@ describe("quantized layers", () => {
     const weights = g.addConstant("w", { dtype: "int8", shape: [2, 2, 1, 1], data: Int8Array.of(1, -2, 127, -127) });
     const scales = g.addConstant("ws", floats([2], [0.25, 0.125]));
     const zeros = g.addConstant("wz", { dtype: "int8", shape: [2], data: new Int8Array(2) });
-    const wd = onlyOutput(g.add({ op: "DequantizeLinear", name: "wdq", inputs: [weights, scales, zeros], attributes: { axis: 0 }, outputs: [{ name: "wd" }] }));
-    return onlyOutput(g.add({ op: "Conv", name: "conv", inputs: [dq, wd], attributes: { clampMin: 0 }, outputs: [{ name: "y", type: image }] }));
+    const wd = onlyOutput(
+      g.add({ op: "DequantizeLinear", name: "wdq", inputs: [weights, scales, zeros], attributes: { axis: 0 }, outputs: [{ name: "wd" }] }),
+    );
+    return onlyOutput(
+      g.add({ op: "Conv", name: "conv", inputs: [dq, wd], attributes: { clampMin: 0 }, outputs: [{ name: "y", type: image }] }),
+    );
   });
   const bytes = exportModel(graph, METADATA);
 
@@ -157,6 +199,8 @@ it("takes a later opset where an operator needs it", () => {
 });
 
 it("refuses a graph in the runtime's layout", () => {
-  const graph = single((g, x) => onlyOutput(g.add({ op: "MaxPool", name: "p", inputs: [x], channelsLast: true, outputs: [{ name: "y", type: image }] })));
+  const graph = single((g, x) =>
+    onlyOutput(g.add({ op: "MaxPool", name: "p", inputs: [x], channelsLast: true, outputs: [{ name: "y", type: image }] })),
+  );
   expect(() => exportModel(graph, METADATA)).toThrow("unreachable: p is exported in another layout than ONNX's");
 });

@@ -11,7 +11,13 @@ const small = model({
   opset: 11,
   nodes: [
     node("Constant", [], ["c"], { value: tensor(floatTensor("", [2], [1, 2])) }),
-    node("Conv", ["x", "w", "b"], ["a"], { kernel_shape: ints(1, 1), pads: ints(0, 0, 0, 0), auto_pad: { type: 3, s: new TextEncoder().encode("NOTSET") } }, { name: "conv" }),
+    node(
+      "Conv",
+      ["x", "w", "b"],
+      ["a"],
+      { kernel_shape: ints(1, 1), pads: ints(0, 0, 0, 0), auto_pad: { type: 3, s: new TextEncoder().encode("NOTSET") } },
+      { name: "conv" },
+    ),
     node("Clip", ["a", "", "hi"], ["d"]),
     node("Unsqueeze", ["c"], ["e"], { axes: ints(0, 2, 3) }),
     node("Mul", ["d", "e"], ["f"]),

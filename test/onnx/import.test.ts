@@ -3,7 +3,22 @@ import { describe, expect, it } from "vitest";
 import { CompileError } from "../../compiler/errors.ts";
 import { graphText } from "../../compiler/ir/text.ts";
 import { type ImportOptions, importModel } from "../../compiler/onnx/import.ts";
-import { float, floats, floatTensor, int, int64Tensor, ints, long, model, type ModelSpec, node, subgraph, tensor, text, value } from "../support/onnx-model.ts";
+import {
+  float,
+  floats,
+  floatTensor,
+  int,
+  int64Tensor,
+  ints,
+  long,
+  type ModelSpec,
+  model,
+  node,
+  subgraph,
+  tensor,
+  text,
+  value,
+} from "../support/onnx-model.ts";
 
 function read(spec: ModelSpec, options: ImportOptions = {}) {
   return importModel(model(spec), { supports: () => true, ...options });
@@ -23,7 +38,12 @@ const relu = (from: string, to: string) => node("Relu", [from], [to]);
 
 describe("nodes and values", () => {
   it("get stable names where they have none, never a name of the model", () => {
-    const nodes = [relu("x", "a"), node("Relu", ["a"], ["b"], {}, { name: "Relu_0" }), node("Relu", ["b"], ["c"], {}, { name: "twice" }), node("Relu", ["c"], ["y"], {}, { name: "twice" })];
+    const nodes = [
+      relu("x", "a"),
+      node("Relu", ["a"], ["b"], {}, { name: "Relu_0" }),
+      node("Relu", ["b"], ["c"], {}, { name: "twice" }),
+      node("Relu", ["c"], ["y"], {}, { name: "twice" }),
+    ];
     expect(read({ nodes }).graph.nodes.map(({ name, sources }) => [name, sources])).toEqual([
       ["Relu_0.1", ["Relu_0.1"]],
       ["Relu_0", ["Relu_0"]],
@@ -33,13 +53,19 @@ describe("nodes and values", () => {
   });
 
   it("are sorted where the file has them in another order, and otherwise kept", () => {
-    expect(read({ nodes: [relu("b", "y"), relu("a", "b"), relu("x", "a")] }).graph.nodes.map(({ name }) => name)).toEqual(["Relu_2", "Relu_1", "Relu_0"]);
+    expect(read({ nodes: [relu("b", "y"), relu("a", "b"), relu("x", "a")] }).graph.nodes.map(({ name }) => name)).toEqual([
+      "Relu_2",
+      "Relu_1",
+      "Relu_0",
+    ]);
     const nodes = [relu("x", "a"), relu("x", "b"), node("Add", ["b", "a"], ["y"])];
     expect(read({ nodes }).graph.nodes.map(({ name }) => name)).toEqual(["Relu_0", "Relu_1", "Add_2"]);
   });
 
   it("that no output depends on are left out, whatever they are", () => {
-    expect(read({ nodes: [relu("x", "y"), node("Unheard", ["x"], ["z"])] }, { supports: (op) => op === "Relu" }).graph.nodes).toHaveLength(1);
+    expect(read({ nodes: [relu("x", "y"), node("Unheard", ["x"], ["z"])] }, { supports: (op) => op === "Relu" }).graph.nodes).toHaveLength(
+      1,
+    );
   });
 
   it("may leave inputs and outputs out", () => {
@@ -83,9 +109,16 @@ describe("constants", () => {
   });
 
   it("that are strings or sparse are refused where they are used", () => {
-    const nodes = [node("Constant", [], ["c"], { value_string: text("a") }, { name: "C" }), node("Add", ["x", "c"], ["y"], {}, { name: "A" })];
-    expect(fault({ nodes }).details["unsupported"]).toEqual([{ node: "A", op: "Add", reason: 'its input "c" is STRING, which eqm does not compute with' }]);
-    const sparse = { graph: { sparseInitializer: [{ values: floatTensor("s", [1], [1]), indices: int64Tensor("i", [1], [0]), dims: [4] }] } };
+    const nodes = [
+      node("Constant", [], ["c"], { value_string: text("a") }, { name: "C" }),
+      node("Add", ["x", "c"], ["y"], {}, { name: "A" }),
+    ];
+    expect(fault({ nodes }).details["unsupported"]).toEqual([
+      { node: "A", op: "Add", reason: 'its input "c" is STRING, which eqm does not compute with' },
+    ]);
+    const sparse = {
+      graph: { sparseInitializer: [{ values: floatTensor("s", [1], [1]), indices: int64Tensor("i", [1], [0]), dims: [4] }] },
+    };
     expect(fault({ nodes: [node("Add", ["x", "s"], ["y"], {}, { name: "A" })], ...sparse }).details["unsupported"]).toEqual([
       { node: "A", op: "Add", reason: 'its input "s" is a sparse tensor' },
     ]);
@@ -99,23 +132,52 @@ describe("constants", () => {
     expect(graph.inputs.map(({ name }) => name)).toEqual(["x"]);
     expect(graph.nodes[0]!.inputs[1]!.constant).toEqual(w);
     expect(fault({ nodes, inputs }, { constants: { v: w } }).code).toBe("bad-constant-option");
-    expect(fault({ nodes, inputs }, { constants: { w: { ...w, dtype: "int32", data: Int32Array.of(1, 2) } } }).message).toBe('The constant for the input "w": it is int32, the input takes float32');
-    expect(fault({ nodes, inputs: [inputs[0]!, value("w", [3])] }, { constants: { w } }).message).toBe('The constant for the input "w": it has the shape [2], the input takes [3]');
+    expect(fault({ nodes, inputs }, { constants: { w: { ...w, dtype: "int32", data: Int32Array.of(1, 2) } } }).message).toBe(
+      'The constant for the input "w": it is int32, the input takes float32',
+    );
+    expect(fault({ nodes, inputs: [inputs[0]!, value("w", [3])] }, { constants: { w } }).message).toBe(
+      'The constant for the input "w": it has the shape [2], the input takes [3]',
+    );
   });
 });
 
 describe("dynamic dimensions", () => {
-  const shapeOf = (dims: readonly (number | string)[] | null, shapes: Readonly<Record<string, number>> = {}) => read({ inputs: [value("x", dims)] }, { shapes }).graph.inputs[0]!.type!.shape;
+  const shapeOf = (dims: readonly (number | string)[] | null, shapes: Readonly<Record<string, number>> = {}) =>
+    read({ inputs: [value("x", dims)] }, { shapes }).graph.inputs[0]!.type!.shape;
 
   it.each<[readonly (number | string)[], readonly number[]]>([
-    [["N", 3], [1, 3]],
-    [["batch_size", 3], [1, 3]],
-    [["", 3], [1, 3]],
-    [["unk__12", 3], [1, 3]],
-    [["input_dynamic_axes_1", 3], [1, 3]],
-    [[-1, 3], [1, 3]],
-    [[5, "batch"], [5, 1]],
-    [[0, 2], [0, 2]],
+    [
+      ["N", 3],
+      [1, 3],
+    ],
+    [
+      ["batch_size", 3],
+      [1, 3],
+    ],
+    [
+      ["", 3],
+      [1, 3],
+    ],
+    [
+      ["unk__12", 3],
+      [1, 3],
+    ],
+    [
+      ["input_dynamic_axes_1", 3],
+      [1, 3],
+    ],
+    [
+      [-1, 3],
+      [1, 3],
+    ],
+    [
+      [5, "batch"],
+      [5, 1],
+    ],
+    [
+      [0, 2],
+      [0, 2],
+    ],
   ])("%j is %j without being told", (dims, shape) => {
     expect(shapeOf(dims)).toEqual(shape);
   });
@@ -172,7 +234,10 @@ describe("what is not supported", () => {
       node("Erf", ["x"], ["f"]),
       node("Concat", ["d", "c", "e", "f"], ["y"], { axis: int(0) }),
     ];
-    const error = fault({ nodes, more: { functions: [{ name: "Helper", domain: "mine" }] } }, { supports: (op) => ["If", "Relu", "Concat"].includes(op) });
+    const error = fault(
+      { nodes, more: { functions: [{ name: "Helper", domain: "mine" }] } },
+      { supports: (op) => ["If", "Relu", "Concat"].includes(op) },
+    );
     expect([error.code, error.fault]).toEqual(["unsupported", "input"]);
     expect(error.details["unsupported"]).toEqual([
       { node: "Foo_0", op: "Foo", reason: "ONNX has no such operator in opset 13" },
@@ -189,7 +254,11 @@ describe("what is not supported", () => {
   });
 
   it("includes inputs of other types", () => {
-    const inputs = [value("x", [1]), value("s", [1], 8), { name: "q", type: { sequenceType: { elemType: { tensorType: { elemType: 1 } } } } }];
+    const inputs = [
+      value("x", [1]),
+      value("s", [1], 8),
+      { name: "q", type: { sequenceType: { elemType: { tensorType: { elemType: 1 } } } } },
+    ];
     expect(fault({ inputs }).details["unsupported"]).toEqual([
       { node: "s", op: "input", reason: "it is STRING, which eqm does not compute with" },
       { node: "q", op: "input", reason: "it is a sequence" },
@@ -212,25 +281,47 @@ describe("what is not supported", () => {
 describe("element types", () => {
   it("that stand for others are recorded", () => {
     const nodes = [node("Cast", ["x"], ["a"], { to: int(10) }), node("Add", ["a", "w"], ["y"])];
-    const { graph, metadata } = read({ nodes, inputs: [value("x", [1, 2], 11)], initializers: [{ name: "w", dims: [2], dataType: 10, int32Data: [0x3c00, 0x4000] }] });
-    expect(graphText(graph)).toBe("input x float32[1,2]\n%a float32[1,2] = Cast(%x) to=1\n%y float32[1,2] = Add(%a, {1,2}float32[2])\noutput %y\n");
+    const { graph, metadata } = read({
+      nodes,
+      inputs: [value("x", [1, 2], 11)],
+      initializers: [{ name: "w", dims: [2], dataType: 10, int32Data: [0x3c00, 0x4000] }],
+    });
+    expect(graphText(graph)).toBe(
+      "input x float32[1,2]\n%a float32[1,2] = Cast(%x) to=1\n%y float32[1,2] = Add(%a, {1,2}float32[2])\noutput %y\n",
+    );
     expect({ ...metadata.convertedTypes }).toEqual({ x: "DOUBLE", w: "FLOAT16" });
-    expect(metadata.notes).toEqual(["FLOAT16 is computed as float32.", "DOUBLE is represented as float32.", "FLOAT16 is represented as float32."]);
+    expect(metadata.notes).toEqual([
+      "FLOAT16 is computed as float32.",
+      "DOUBLE is represented as float32.",
+      "FLOAT16 is represented as float32.",
+    ]);
   });
 
   it.each<[string, ModelSpec["nodes"], string]>([
     ["a cast that wraps", [node("Cast", ["x"], ["y"], { to: int(4) })], "its attribute to is UINT16, whose range eqm does not keep to"],
-    ["a cast to float8", [node("Cast", ["x"], ["y"], { to: int(17) })], "its attribute to is FLOAT8E4M3FN, which eqm does not compute with"],
-    ["a zero point of 16 bits", [node("QuantizeLinear", ["x", "s", "z"], ["y"])], 'its input "z" is UINT16, whose range eqm does not keep to'],
+    [
+      "a cast to float8",
+      [node("Cast", ["x"], ["y"], { to: int(17) })],
+      "its attribute to is FLOAT8E4M3FN, which eqm does not compute with",
+    ],
+    [
+      "a zero point of 16 bits",
+      [node("QuantizeLinear", ["x", "s", "z"], ["y"])],
+      'its input "z" is UINT16, whose range eqm does not keep to',
+    ],
   ])("are refused in %s", (_, nodes, reason) => {
     const initializers = [floatTensor("s", [], [1]), { name: "z", dims: [], dataType: 4, int32Data: [3] }];
-    expect(fault({ opset: 21, nodes, initializers }).details["unsupported"]).toEqual([{ node: `${nodes![0]!.opType}_0`, op: nodes![0]!.opType, reason }]);
+    expect(fault({ opset: 21, nodes, initializers }).details["unsupported"]).toEqual([
+      { node: `${nodes![0]!.opType}_0`, op: nodes![0]!.opType, reason },
+    ]);
   });
 });
 
 describe("metadata", () => {
   it("keeps what the model says of itself", () => {
-    const { metadata } = read({ more: { producerVersion: "1", domain: "d", modelVersion: 4, docString: "doc", metadataProps: [{ key: "k", value: "v" }] } });
+    const { metadata } = read({
+      more: { producerVersion: "1", domain: "d", modelVersion: 4, docString: "doc", metadataProps: [{ key: "k", value: "v" }] },
+    });
     expect({ ...metadata, properties: { ...metadata.properties }, opsets: { ...metadata.opsets }, convertedTypes: {} }).toEqual({
       producer: { name: "test", version: "1" },
       irVersion: 8,
@@ -257,29 +348,94 @@ describe("an invalid model is refused", () => {
     ["without a graph", { more: { graph: null } }, "it has no graph; the file may be a tensor or another framework's model"],
     ["without outputs", { outputs: [] }, "it has no outputs"],
     ["without an opset", { more: { opsetImport: [] } }, "it does not say which opset it uses"],
-    ["with two opsets", { more: { opsetImport: [{ domain: "", version: 13 }, { domain: "ai.onnx", version: 14 }] } }, 'it imports two opsets of the domain "": 13 and 14'],
-    ["with a value produced twice", { nodes: [relu("x", "y"), relu("x", "y")] }, 'two things are named "y"; one is an output of the node 1 (Relu)'],
-    ["with an output named like an input", { nodes: [relu("x", "x"), relu("x", "y")] }, 'two things are named "x"; one is an output of the node 0 (Relu)'],
+    [
+      "with two opsets",
+      {
+        more: {
+          opsetImport: [
+            { domain: "", version: 13 },
+            { domain: "ai.onnx", version: 14 },
+          ],
+        },
+      },
+      'it imports two opsets of the domain "": 13 and 14',
+    ],
+    [
+      "with a value produced twice",
+      { nodes: [relu("x", "y"), relu("x", "y")] },
+      'two things are named "y"; one is an output of the node 1 (Relu)',
+    ],
+    [
+      "with an output named like an input",
+      { nodes: [relu("x", "x"), relu("x", "y")] },
+      'two things are named "x"; one is an output of the node 0 (Relu)',
+    ],
     ["with two inputs of a name", { inputs: [value("x", [1]), value("x", [1])] }, 'two inputs are named "x"'],
     ["with two initializers of a name", { initializers: [dup, dup] }, 'two initializers are named "x"'],
     ["with an initializer without a name", { initializers: [floatTensor("", [1], [1])] }, "an initializer has no name"],
     ["with two outputs of a name", { outputs: ["y", "y"] }, 'two outputs are named "y"'],
     ["with an output that nothing produces", { outputs: ["z"] }, 'its output "z" is produced by nothing'],
     ["with an input that nothing produces", { nodes: [relu("q", "y")] }, 'the node 0 (Relu) reads "q", which nothing produces'],
-    ["with a circle", { nodes: [node("Add", ["x", "b"], ["a"]), relu("a", "b"), relu("b", "y")] }, "the node 0 (Add) depends on its own output"],
+    [
+      "with a circle",
+      { nodes: [node("Add", ["x", "b"], ["a"]), relu("a", "b"), relu("b", "y")] },
+      "the node 0 (Add) depends on its own output",
+    ],
     ["with a node that reads itself", { nodes: [node("Add", ["x", "y"], ["y"])] }, "the node 0 (Add) depends on its own output"],
-    ["with a circle that no output depends on", { nodes: [relu("x", "y"), relu("b", "a"), relu("a", "b")] }, "the node 1 (Relu) depends on its own output"],
+    [
+      "with a circle that no output depends on",
+      { nodes: [relu("x", "y"), relu("b", "a"), relu("a", "b")] },
+      "the node 1 (Relu) depends on its own output",
+    ],
     ["with a missing operand", { nodes: [node("Conv", ["x"], ["y"])] }, 'Conv "Conv_0" has 1 inputs, ONNX says 2 to 3'],
     ["with an operand left out", { nodes: [node("Add", ["", "x"], ["y"])] }, 'Add "Add_0" lacks its input 0'],
     ["with too many operands", { nodes: [node("Relu", ["x", "x"], ["y"])] }, 'Relu "Relu_0" has 2 inputs, ONNX says 1'],
-    ["with too many outputs", { nodes: [node("Relu", ["x"], ["y", "z"])], outputs: ["y", "z"] }, 'Relu "Relu_0" has 2 outputs, ONNX says 1'],
+    [
+      "with too many outputs",
+      { nodes: [node("Relu", ["x"], ["y", "z"])], outputs: ["y", "z"] },
+      'Relu "Relu_0" has 2 outputs, ONNX says 1',
+    ],
     ["with a missing attribute", { nodes: [node("Concat", ["x"], ["y"])] }, 'Concat "Concat_0" lacks the attribute axis'],
-    ["with an unknown attribute", { nodes: [node("Relu", ["x"], ["y"], { slope: int(1) })] }, 'Relu "Relu_0" has the attribute slope, which ONNX does not know'],
-    ["with an attribute of another kind", { nodes: [node("Concat", ["x"], ["y"], { axis: float(0.5) })] }, 'the attribute axis of Concat "Concat_0" must be an INT'],
-    ["with an attribute out of range", { nodes: [node("Concat", ["x"], ["y"], { axis: { type: 2, i: long(2n ** 60n) } })] }, 'the attribute axis of Concat "Concat_0" is 1152921504606846976, out of every range'],
-    ["with an attribute given twice", { nodes: [{ ...relu("x", "y"), attribute: [{ name: "a", ...int(1) }, { name: "a", ...int(1) }] }] }, 'Relu "Relu_0" has two attributes named a'],
-    ["with a reference to a function's attribute", { nodes: [{ ...relu("x", "y"), attribute: [{ name: "a", refAttrName: "b", type: 2 }] }] }, 'the attribute a of Relu "Relu_0" refers to a function\'s attribute outside of a function'],
-    ["with a Constant of two values", { nodes: [node("Constant", [], ["y"], { value_int: int(1), value_float: float(1) })] }, 'Constant "Constant_0" has 2 values instead of one'],
+    [
+      "with an unknown attribute",
+      { nodes: [node("Relu", ["x"], ["y"], { slope: int(1) })] },
+      'Relu "Relu_0" has the attribute slope, which ONNX does not know',
+    ],
+    [
+      "with an attribute of another kind",
+      { nodes: [node("Concat", ["x"], ["y"], { axis: float(0.5) })] },
+      'the attribute axis of Concat "Concat_0" must be an INT',
+    ],
+    [
+      "with an attribute out of range",
+      { nodes: [node("Concat", ["x"], ["y"], { axis: { type: 2, i: long(2n ** 60n) } })] },
+      'the attribute axis of Concat "Concat_0" is 1152921504606846976, out of every range',
+    ],
+    [
+      "with an attribute given twice",
+      {
+        nodes: [
+          {
+            ...relu("x", "y"),
+            attribute: [
+              { name: "a", ...int(1) },
+              { name: "a", ...int(1) },
+            ],
+          },
+        ],
+      },
+      'Relu "Relu_0" has two attributes named a',
+    ],
+    [
+      "with a reference to a function's attribute",
+      { nodes: [{ ...relu("x", "y"), attribute: [{ name: "a", refAttrName: "b", type: 2 }] }] },
+      'the attribute a of Relu "Relu_0" refers to a function\'s attribute outside of a function',
+    ],
+    [
+      "with a Constant of two values",
+      { nodes: [node("Constant", [], ["y"], { value_int: int(1), value_float: float(1) })] },
+      'Constant "Constant_0" has 2 values instead of one',
+    ],
     ["with an input without a type", { inputs: [{ name: "x" }] }, 'the input "x" has no type that eqm knows'],
   ])("%s", (_, spec, problem) => {
     const error = fault(spec);

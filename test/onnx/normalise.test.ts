@@ -5,7 +5,20 @@ import { afterAll, describe, expect, it } from "vitest";
 import { CompileError } from "../../compiler/errors.ts";
 import { graphText } from "../../compiler/ir/text.ts";
 import { importModel } from "../../compiler/onnx/import.ts";
-import { float, floats, floatTensor, int, int64Tensor, ints, long, model, type ModelSpec, node, text, value } from "../support/onnx-model.ts";
+import {
+  float,
+  floats,
+  floatTensor,
+  int,
+  int64Tensor,
+  ints,
+  long,
+  type ModelSpec,
+  model,
+  node,
+  text,
+  value,
+} from "../support/onnx-model.ts";
 
 const golden = join(import.meta.dirname, "../golden/onnx/normalise.txt");
 const expected = new Map(
@@ -21,7 +34,8 @@ function outcome(spec: ModelSpec): string {
   try {
     return graphText(importModel(model(spec), { supports: () => true }).graph);
   } catch (error) {
-    if (error instanceof CompileError && error.code === "unsupported") return `refused: ${(error.details["unsupported"] as { reason: string }[]).map(({ reason }) => reason).join("; ")}\n`;
+    if (error instanceof CompileError && error.code === "unsupported")
+      return `refused: ${(error.details["unsupported"] as { reason: string }[]).map(({ reason }) => reason).join("; ")}\n`;
     throw error;
   }
 }
@@ -43,21 +57,63 @@ const CASES: readonly Case[] = [
   one(6, "Add", { broadcast: int(1), axis: int(1) }, { initializers: [channels] }, ["w"]),
   one(6, "Mul", { broadcast: int(1), axis: int(-3) }, { initializers: [channels] }, ["w"]),
   one(6, "Sub", { broadcast: int(1) }, { initializers: [floatTensor("w", [8], [1, 2, 3, 4, 5, 6, 7, 8])] }, ["w"]),
-  [6, "Add of an operand of unknown rank", { opset: 6, nodes: [unranked, node("Add", ["r", "w"], ["y"], { broadcast: int(1), axis: int(1) })], inputs: [image, unknown], initializers: [channels] }],
+  [
+    6,
+    "Add of an operand of unknown rank",
+    {
+      opset: 6,
+      nodes: [unranked, node("Add", ["r", "w"], ["y"], { broadcast: int(1), axis: int(1) })],
+      inputs: [image, unknown],
+      initializers: [channels],
+    },
+  ],
   one(5, "Relu", { consumed_inputs: ints(0) }),
   one(6, "PRelu", {}, { initializers: [channels] }, ["w"]),
   one(7, "PRelu", {}, { initializers: [floatTensor("w", [3, 1, 1], [1, 2, 3])] }, ["w"]),
-  [6, "Gemm", { opset: 6, nodes: [node("Gemm", ["x", "w", "w"], ["y"], { broadcast: int(1), transB: int(1) })], inputs: [value("x", [1, 3])], initializers: [floatTensor("w", [1, 3], [1, 2, 3])] }],
+  [
+    6,
+    "Gemm",
+    {
+      opset: 6,
+      nodes: [node("Gemm", ["x", "w", "w"], ["y"], { broadcast: int(1), transB: int(1) })],
+      inputs: [value("x", [1, 3])],
+      initializers: [floatTensor("w", [1, 3], [1, 2, 3])],
+    },
+  ],
   one(6, "Dropout", { is_test: int(1), ratio: float(0.25) }),
   one(6, "Dropout", { is_test: int(0) }),
   one(7, "Dropout", { ratio: float(0.25) }),
   [7, "Dropout with its mask", { opset: 7, nodes: [node("Dropout", ["x"], ["y", "m"])], inputs: [image], outputs: ["y", "m"] }],
   one(12, "Dropout"),
-  one(6, "BatchNormalization", { is_test: int(1), spatial: int(1), epsilon: float(0.5) }, { initializers: [channels] }, ["w", "w", "w", "w"]),
+  one(6, "BatchNormalization", { is_test: int(1), spatial: int(1), epsilon: float(0.5) }, { initializers: [channels] }, [
+    "w",
+    "w",
+    "w",
+    "w",
+  ]),
   one(6, "BatchNormalization", { is_test: int(0) }, { initializers: [channels] }, ["w", "w", "w", "w"]),
   one(7, "BatchNormalization", { spatial: int(0) }, { initializers: [channels] }, ["w", "w", "w", "w"]),
-  [9, "BatchNormalization with statistics", { opset: 9, nodes: [node("BatchNormalization", ["x", "w", "w", "w", "w"], ["y", "m", "v", "sm", "sv"])], inputs: [image], initializers: [channels] }],
-  [9, "BatchNormalization in training", { opset: 9, nodes: [node("BatchNormalization", ["x", "w", "w", "w", "w"], ["y", "m"])], inputs: [image], initializers: [channels], outputs: ["y", "m"] }],
+  [
+    9,
+    "BatchNormalization with statistics",
+    {
+      opset: 9,
+      nodes: [node("BatchNormalization", ["x", "w", "w", "w", "w"], ["y", "m", "v", "sm", "sv"])],
+      inputs: [image],
+      initializers: [channels],
+    },
+  ],
+  [
+    9,
+    "BatchNormalization in training",
+    {
+      opset: 9,
+      nodes: [node("BatchNormalization", ["x", "w", "w", "w", "w"], ["y", "m"])],
+      inputs: [image],
+      initializers: [channels],
+      outputs: ["y", "m"],
+    },
+  ],
   one(5, "Cast", { to: text("INT64") }),
   one(6, "Cast", { to: int(7) }),
   one(6, "Clip"),
@@ -79,10 +135,26 @@ const CASES: readonly Case[] = [
   one(13, "ReduceMean"),
   one(17, "ReduceMax", { axes: { type: 7, ints: [] } }),
   one(18, "ReduceMean", {}, { initializers: [int64Tensor("a", [1], [2])] }, ["a"]),
-  [1, "Split", { opset: 1, nodes: [node("Split", ["x"], ["y", "z"], { axis: int(1), split: ints(1, 2) })], inputs: [image], outputs: ["y", "z"] }],
-  [12, "Split into equal parts, of which one is read", { opset: 12, nodes: [node("Split", ["x"], ["y", "z"], { axis: int(3) })], inputs: [image] }],
-  [13, "Split without sizes", { opset: 13, nodes: [node("Split", ["x"], ["y", "z"], { axis: int(3) })], inputs: [image], outputs: ["y", "z"] }],
-  [18, "Split", { opset: 18, nodes: [node("Split", ["x"], ["y", "z"], { axis: int(3), num_outputs: int(2) })], inputs: [image], outputs: ["y", "z"] }],
+  [
+    1,
+    "Split",
+    { opset: 1, nodes: [node("Split", ["x"], ["y", "z"], { axis: int(1), split: ints(1, 2) })], inputs: [image], outputs: ["y", "z"] },
+  ],
+  [
+    12,
+    "Split into equal parts, of which one is read",
+    { opset: 12, nodes: [node("Split", ["x"], ["y", "z"], { axis: int(3) })], inputs: [image] },
+  ],
+  [
+    13,
+    "Split without sizes",
+    { opset: 13, nodes: [node("Split", ["x"], ["y", "z"], { axis: int(3) })], inputs: [image], outputs: ["y", "z"] },
+  ],
+  [
+    18,
+    "Split",
+    { opset: 18, nodes: [node("Split", ["x"], ["y", "z"], { axis: int(3), num_outputs: int(2) })], inputs: [image], outputs: ["y", "z"] },
+  ],
   [9, "TopK", { opset: 9, nodes: [node("TopK", ["x"], ["y", "i"], { k: int(3) })], inputs: [image], outputs: ["y", "i"] }],
   one(7, "Upsample", { scales: floats(1, 1, 2, 2) }),
   one(9, "Upsample", { mode: text("linear") }, { initializers: [floatTensor("f", [4], [1, 1, 2, 2])] }, ["f"]),
@@ -91,8 +163,20 @@ const CASES: readonly Case[] = [
   one(10, "Resize", {}, { initializers: [floatTensor("f", [4], [1, 1, 0.5, 0.5])] }, ["f"]),
   one(10, "Resize", {}, { initializers: [floatTensor("f", [4], [1, 1, 0.5, 2])] }, ["f"]),
   one(10, "Resize", {}, { inputs: [image, value("f", [4])] }, ["f"]),
-  one(11, "Resize", { coordinate_transformation_mode: text("tf_half_pixel_for_nn") }, { initializers: [floatTensor("e", [0], []), floatTensor("f", [4], [1, 1, 2, 2])] }, ["e", "f"]),
-  one(11, "Resize", { coordinate_transformation_mode: text("tf_half_pixel_for_nn"), mode: text("linear") }, { initializers: [floatTensor("e", [0], []), floatTensor("f", [4], [1, 1, 2, 2])] }, ["e", "f"]),
+  one(
+    11,
+    "Resize",
+    { coordinate_transformation_mode: text("tf_half_pixel_for_nn") },
+    { initializers: [floatTensor("e", [0], []), floatTensor("f", [4], [1, 1, 2, 2])] },
+    ["e", "f"],
+  ),
+  one(
+    11,
+    "Resize",
+    { coordinate_transformation_mode: text("tf_half_pixel_for_nn"), mode: text("linear") },
+    { initializers: [floatTensor("e", [0], []), floatTensor("f", [4], [1, 1, 2, 2])] },
+    ["e", "f"],
+  ),
   one(11, "Resize", {}, { initializers: [floatTensor("e", [0], []), int64Tensor("n", [4], [1, 3, 4, 4])] }, ["e", "e", "n"]),
   one(19, "Resize", { axes: ints(2, 3) }, { initializers: [floatTensor("f", [2], [2, 2])] }, ["", "f"]),
   one(12, "Softmax"),
@@ -100,8 +184,16 @@ const CASES: readonly Case[] = [
   one(12, "Softmax", {}, { inputs: [value("x", [1, 10, 1, 1])] }),
   one(12, "LogSoftmax", { axis: int(3) }),
   one(13, "Softmax"),
-  [12, "Softmax of an operand whose rank follows", { opset: 12, nodes: [node("Flatten", ["x"], ["r"]), node("Softmax", ["r"], ["y"])], inputs: [image] }],
-  [12, "Hardmax of an operand of unknown rank", { opset: 12, nodes: [unranked, node("Hardmax", ["r"], ["y"], { axis: int(2) })], inputs: [image, unknown] }],
+  [
+    12,
+    "Softmax of an operand whose rank follows",
+    { opset: 12, nodes: [node("Flatten", ["x"], ["r"]), node("Softmax", ["r"], ["y"])], inputs: [image] },
+  ],
+  [
+    12,
+    "Hardmax of an operand of unknown rank",
+    { opset: 12, nodes: [unranked, node("Hardmax", ["r"], ["y"], { axis: int(2) })], inputs: [image, unknown] },
+  ],
   one(10, "Scatter", { axis: int(1) }, { inputs: [image, value("i", [1, 1, 1, 1], 7)] }, ["i", "x"]),
   one(16, "GridSample", { mode: text("bilinear") }, { inputs: [image, value("g", [1, 4, 4, 2])] }, ["g"]),
   one(10, "RoiAlign", {}, { inputs: [image, value("b", [1, 4]), value("i", [1], 7)] }, ["b", "i"]),

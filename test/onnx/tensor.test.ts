@@ -1,14 +1,17 @@
 /** Every encoding of a tensor, written with onnx-proto, and tensors that contradict themselves. */
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../host/tensor.ts";
 import { CompileError } from "../../compiler/errors.ts";
 import { dataType, dataTypeCode } from "../../compiler/onnx/data-types.ts";
-import { importModel, type ImportOptions } from "../../compiler/onnx/import.ts";
+import { type ImportOptions, importModel } from "../../compiler/onnx/import.ts";
+import type { Tensor } from "../../host/tensor.ts";
 import { long, model, node, type TensorSpec } from "../support/onnx-model.ts";
 
 /** Reads an initializer through a model whose only output it is. */
 function read(spec: TensorSpec, options: ImportOptions = {}): Tensor {
-  const { graph } = importModel(model({ nodes: [node("Identity", ["t"], ["y"])], inputs: [], initializers: [{ name: "t", ...spec }] }), { supports: () => true, ...options });
+  const { graph } = importModel(model({ nodes: [node("Identity", ["t"], ["y"])], inputs: [], initializers: [{ name: "t", ...spec }] }), {
+    supports: () => true,
+    ...options,
+  });
   return graph.nodes[0]!.inputs[0]!.constant!;
 }
 
@@ -39,7 +42,12 @@ describe("typed fields", () => {
     ["BFLOAT16", { int32Data: [0x3f80, 0xc000, 0x3f00, 0x7f80] }, "float32", [1, -2, 0.5, Number.POSITIVE_INFINITY]],
     ["UINT32", { uint64Data: [0, 2 ** 32 - 1, 1, 2] }, "int64", [0n, 2n ** 32n - 1n, 1n, 2n]],
     ["UINT64", { uint64Data: [0, long(2n ** 63n - 1n), 1, 2] }, "int64", [0n, 2n ** 63n - 1n, 1n, 2n]],
-    ["INT64", { int64Data: [-1, long(2n ** 63n - 1n), long(-(2n ** 63n)), long(2n ** 53n + 1n)] }, "int64", [-1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n + 1n]],
+    [
+      "INT64",
+      { int64Data: [-1, long(2n ** 63n - 1n), long(-(2n ** 63n)), long(2n ** 53n + 1n)] },
+      "int64",
+      [-1n, 2n ** 63n - 1n, -(2n ** 63n), 2n ** 53n + 1n],
+    ],
   ])("%s", (name, spec, dtype, values) => {
     const tensor = read({ dims: [2, 2], dataType: code(name), ...spec });
     expect(tensor.dtype).toBe(dtype);
@@ -80,12 +88,21 @@ describe("float16", () => {
   it("is widened exactly, for all 65,536 of them", () => {
     const halves = Uint16Array.from({ length: 65536 }, (_, i) => i);
     const { data } = read({ dims: [65536], dataType: code("FLOAT16"), rawData: bytesOf(halves) });
+    const wrong: number[] = [];
     for (let half = 0; half < 65536; half++) {
       const exponent = (half >> 10) & 31;
       const fraction = (half & 1023) / 1024;
-      const size = exponent === 31 ? (fraction ? Number.NaN : Number.POSITIVE_INFINITY) : exponent ? (1 + fraction) * 2 ** (exponent - 15) : fraction * 2 ** -14;
-      expect(Object.is(data[half], half & 0x8000 ? -size : size)).toBe(true);
+      const size =
+        exponent === 31
+          ? fraction
+            ? Number.NaN
+            : Number.POSITIVE_INFINITY
+          : exponent
+            ? (1 + fraction) * 2 ** (exponent - 15)
+            : fraction * 2 ** -14;
+      if (!Object.is(data[half], half & 0x8000 ? -size : size)) wrong.push(half);
     }
+    expect(wrong).toEqual([]);
   });
 });
 
@@ -101,7 +118,9 @@ describe("types that eqm does not compute with", () => {
   it.each(refused)("$name is refused where something uses it, by name and node", ({ name }) => {
     const error = fault({ dims: [2], dataType: code(name), rawData: Uint8Array.of(1) });
     expect(error.code).toBe("unsupported");
-    expect(error.details["unsupported"]).toEqual([{ node: "Identity_0", op: "Identity", reason: `its input "t" is ${name}, which eqm does not compute with` }]);
+    expect(error.details["unsupported"]).toEqual([
+      { node: "Identity_0", op: "Identity", reason: `its input "t" is ${name}, which eqm does not compute with` },
+    ]);
   });
 
   it("do no harm where nothing uses them", () => {
@@ -117,15 +136,39 @@ describe("a tensor that contradicts itself is refused", () => {
     ["too few elements", { dims: [3], dataType: 7, int64Data: [1, 2] }, 'The tensor "t" has 2 elements where its shape takes 3'],
     ["too many elements", { dims: [1], dataType: 1, floatData: [1, 2] }, 'The tensor "t" has 2 elements where its shape takes 1'],
     ["no data at all", { dims: [2], dataType: 1 }, 'The tensor "t" has 0 elements where its shape takes 2'],
-    ["data in the field of another type", { dims: [2], dataType: 1, int64Data: [1, 2] }, 'The tensor "t" has 0 elements where its shape takes 2'],
+    [
+      "data in the field of another type",
+      { dims: [2], dataType: 1, int64Data: [1, 2] },
+      'The tensor "t" has 0 elements where its shape takes 2',
+    ],
     ["a negative dimension", { dims: [-2], dataType: 1, floatData: [1, 2] }, 'The tensor "t" has a dimension of -2'],
-    ["a huge shape", { dims: [2 ** 20, 2 ** 20, 2 ** 20], dataType: 1, floatData: [1] }, 'The tensor "t" has the shape [1048576, 1048576, 1048576], more elements than a file can hold'],
-    ["a huge shape with few bytes", { dims: [2 ** 30], dataType: 2, rawData: new Uint8Array(4) }, 'The tensor "t" has 4 bytes where its shape takes 1073741824'],
-    ["a huge shape with few elements", { dims: [2 ** 30], dataType: 7, int64Data: [4] }, 'The tensor "t" has 1 elements where its shape takes 1073741824'],
+    [
+      "a huge shape",
+      { dims: [2 ** 20, 2 ** 20, 2 ** 20], dataType: 1, floatData: [1] },
+      'The tensor "t" has the shape [1048576, 1048576, 1048576], more elements than a file can hold',
+    ],
+    [
+      "a huge shape with few bytes",
+      { dims: [2 ** 30], dataType: 2, rawData: new Uint8Array(4) },
+      'The tensor "t" has 4 bytes where its shape takes 1073741824',
+    ],
+    [
+      "a huge shape with few elements",
+      { dims: [2 ** 30], dataType: 7, int64Data: [4] },
+      'The tensor "t" has 1 elements where its shape takes 1073741824',
+    ],
     ["an int8 out of range", { dims: [1], dataType: 3, int32Data: [128] }, 'The tensor "t" has the value 128, which is no INT8'],
-    ["a uint64 beyond int64", { dims: [1], dataType: 13, uint64Data: [long(2n ** 63n)] }, 'The tensor "t" has the value 9223372036854775808, beyond what an int64 holds'],
+    [
+      "a uint64 beyond int64",
+      { dims: [1], dataType: 13, uint64Data: [long(2n ** 63n)] },
+      'The tensor "t" has the value 9223372036854775808, beyond what an int64 holds',
+    ],
     ["an unknown type", { dims: [1], dataType: 99, rawData: new Uint8Array(1) }, 'The tensor "t" has the unknown element type 99'],
-    ["segments", { dims: [1], dataType: 1, floatData: [1], segment: { begin: 0, end: 1 } }, 'The tensor "t" is stored in segments, which ONNX has dropped'],
+    [
+      "segments",
+      { dims: [1], dataType: 1, floatData: [1], segment: { begin: 0, end: 1 } },
+      'The tensor "t" is stored in segments, which ONNX has dropped',
+    ],
   ])("%s", (_, spec, message) => {
     const error = fault(spec);
     expect(error.code).toBe("bad-tensor");
@@ -158,11 +201,20 @@ describe("external data", () => {
     expect(calls).toHaveLength(2);
   });
 
+  it("is described by its own keys alone (CVE-2026-34445)", () => {
+    const entries = { __proto__x: "1", constructor: "2", prototype: "3", file_offset: "999999999999", location: "a.bin" };
+    expect([...read(external(entries), { externalData: (_, offset, length) => data.subarray(offset, offset + length!) }).data]).toEqual([
+      9, 1,
+    ]);
+  });
+
   it("may come in a Buffer that begins anywhere, and is copied", () => {
     const file = Buffer.alloc(16);
     file.writeFloatLE(2.5, 3);
     file.writeFloatLE(-1, 7);
-    const { data } = read(external({ location: "a.bin" }), { externalData: (_, offset, length) => file.subarray(3 + offset, 3 + offset + length!) });
+    const { data } = read(external({ location: "a.bin" }), {
+      externalData: (_, offset, length) => file.subarray(3 + offset, 3 + offset + length!),
+    });
     file.fill(0);
     expect([...data]).toEqual([2.5, -1]);
   });
@@ -178,7 +230,20 @@ describe("external data", () => {
     expect(error.message).toBe(`The model keeps weights in the file "a.bin", ${problem}`);
   });
 
-  it.each(["", "/etc/passwd", "\\\\server\\x", "C:\\x", "c:/x", "../x", "a/../../x", "a\\..\\x", "file:///x", "a\0b", ".", "*/_ORT_MEM_ADDR_/*"])("is never asked for at %j", (location) => {
+  it.each([
+    "",
+    "/etc/passwd",
+    "\\\\server\\x",
+    "C:\\x",
+    "c:/x",
+    "../x",
+    "a/../../x",
+    "a\\..\\x",
+    "file:///x",
+    "a\0b",
+    ".",
+    "*/_ORT_MEM_ADDR_/*",
+  ])("is never asked for at %j", (location) => {
     let asked = 0;
     const error = fault(external({ location }), {
       externalData: () => {

@@ -29,7 +29,10 @@ function varint(n: number): number[] {
 describe("the wire reader", () => {
   it("reads what the independent encoder writes", () => {
     const attributes = { a: int(-3), b: ints(1, -1, 2 ** 40), c: float(0.5), d: floats(1.5, -2), e: text("é"), f: texts("p", "q") };
-    const message = readMessage("ModelProto", model({ nodes: [node("Op", ["x", ""], ["y"], attributes, { name: "n", domain: "d" })], inputs: [value("x", [1, "N", ""])] }));
+    const message = readMessage(
+      "ModelProto",
+      model({ nodes: [node("Op", ["x", ""], ["y"], attributes, { name: "n", domain: "d" })], inputs: [value("x", [1, "N", ""])] }),
+    );
     expect(message.irVersion).toBe(8);
     const [first] = message.graph!.node;
     expect([first!.opType, first!.name, first!.domain, first!.input, first!.output]).toEqual(["Op", "n", "d", ["x", ""], ["y"]]);
@@ -43,13 +46,16 @@ describe("the wire reader", () => {
     expect(dims.map(({ dimValue, dimParam }) => dimValue ?? dimParam)).toEqual([1, "N", undefined]);
   });
 
-  it.each([0n, 1n, -1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, 2n ** 63n - 1n, -(2n ** 63n)])("keeps the int64 %s exact", (exact) => {
-    const bytes = model({ nodes: [node("Op", [], ["y"], { a: { type: 2, i: long(exact) } })] });
-    const i = readMessage("ModelProto", bytes).graph!.node[0]!.attribute[0]!.i!;
-    expect(BigInt(i)).toBe(exact);
-    const again = writeMessage("AttributeProto", { name: "a", i });
-    expect(BigInt(readMessage("AttributeProto", again).i!)).toBe(exact);
-  });
+  it.each([0n, 1n, -1n, 2n ** 53n - 1n, 2n ** 53n, 2n ** 53n + 1n, -(2n ** 53n) - 1n, 2n ** 63n - 1n, -(2n ** 63n)])(
+    "keeps the int64 %s exact",
+    (exact) => {
+      const bytes = model({ nodes: [node("Op", [], ["y"], { a: { type: 2, i: long(exact) } })] });
+      const i = readMessage("ModelProto", bytes).graph!.node[0]!.attribute[0]!.i!;
+      expect(BigInt(i)).toBe(exact);
+      const again = writeMessage("AttributeProto", { name: "a", i });
+      expect(BigInt(readMessage("AttributeProto", again).i!)).toBe(exact);
+    },
+  );
 
   it("reads repeated numbers packed and unpacked, in several runs", () => {
     const packed = Uint8Array.from([...field(8, [1, 2]), ...field(8, [3])]);
@@ -135,7 +141,15 @@ describe("the wire writer", () => {
 });
 
 it("runs no generated code: the bundle of the reader has neither eval nor Function", async () => {
-  const { outputFiles } = await build({ entryPoints: ["compiler/onnx/wire.ts"], bundle: true, write: false, format: "esm", platform: "browser", legalComments: "none", logLevel: "silent" });
+  const { outputFiles } = await build({
+    entryPoints: ["compiler/onnx/wire.ts"],
+    bundle: true,
+    write: false,
+    format: "esm",
+    platform: "browser",
+    legalComments: "none",
+    logLevel: "silent",
+  });
   const code = outputFiles[0]!.text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
   expect(code.length).toBeGreaterThan(10_000);
   expect(code).not.toMatch(/\beval\s*\(|\bnew Function\b|[^.\w]Function\s*\(/);

@@ -23,7 +23,10 @@ export const floats = (...values: number[]): AttributeValue => ({ type: TYPE.FLO
 /** A STRING attribute. */
 export const text = (s: string): AttributeValue => ({ type: TYPE.STRING, s: new TextEncoder().encode(s) });
 /** A STRINGS attribute. */
-export const texts = (...values: string[]): AttributeValue => ({ type: TYPE.STRINGS, strings: values.map((s) => new TextEncoder().encode(s)) });
+export const texts = (...values: string[]): AttributeValue => ({
+  type: TYPE.STRINGS,
+  strings: values.map((s) => new TextEncoder().encode(s)),
+});
 /** A TENSOR attribute. */
 export const tensor = (t: TensorSpec): AttributeValue => ({ type: TYPE.TENSOR, t });
 /** A GRAPH attribute. */
@@ -36,7 +39,13 @@ export function long(value: bigint): number {
 }
 
 /** A node; attributes by name. */
-export function node(opType: string, input: string[], output: string[], attributes: Readonly<Record<string, AttributeValue>> = {}, more: NodeSpec = {}): NodeSpec {
+export function node(
+  opType: string,
+  input: string[],
+  output: string[],
+  attributes: Readonly<Record<string, AttributeValue>> = {},
+  more: NodeSpec = {},
+): NodeSpec {
   return { opType, input, output, attribute: Object.entries(attributes).map(([name, value]) => ({ name, ...value })), ...more };
 }
 
@@ -69,7 +78,15 @@ export interface ModelSpec {
 
 /** A model's bytes. Without nodes: y = Relu(x), x: float32[1, 4]. */
 export function model(spec: ModelSpec = {}): Uint8Array {
-  const { opset = 13, nodes = [node("Relu", ["x"], ["y"])], inputs = [value("x", [1, 4])], outputs = ["y"], initializers = [], graph = {}, more = {} } = spec;
+  const {
+    opset = 13,
+    nodes = [node("Relu", ["x"], ["y"])],
+    inputs = [value("x", [1, 4])],
+    outputs = ["y"],
+    initializers = [],
+    graph = {},
+    more = {},
+  } = spec;
   const encoded = onnx.ModelProto.encode({
     irVersion: 8,
     producerName: "test",

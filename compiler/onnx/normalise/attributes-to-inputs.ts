@@ -1,7 +1,7 @@
 /** Attributes that became inputs: bounds, axes, starts, pads, counts. */
 import { numberAttribute, numbersAttribute } from "../../ir/attributes.ts";
 import type { Value } from "../../ir/graph.ts";
-import { type Draft, floatScalar, int64List, type Rewrite, type Rewriting, without, withInput } from "./draft.ts";
+import { type Draft, floatScalar, int64List, type Rewrite, type Rewriting, withInput, without } from "./draft.ts";
 import { asNode } from "./reading.ts";
 
 /** One attribute and the input that it becomes. */

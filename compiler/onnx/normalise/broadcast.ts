@@ -18,7 +18,8 @@ export const alignSecondOperand: Rewrite = (draft, rewriting) => {
 /** PRelu: before opset 7 a slope of one axis is one for each channel. */
 export const alignSlope: Rewrite = (draft, rewriting) => {
   const slope = rewriting.typeOf(operand(draft, 1));
-  if (!slope) throw new Refusal(`its slope's shape is not known when reading a model of opset ${rewriting.opset}; export it with opset 7 or later`);
+  if (!slope)
+    throw new Refusal(`its slope's shape is not known when reading a model of opset ${rewriting.opset}; export it with opset 7 or later`);
   if (slope.shape.length !== 1 || slope.shape[0] === 1) return draft;
   const trailing = knownRank(draft, 0, rewriting) - 2;
   return trailing > 0 ? appendAxes(draft, trailing, 1, rewriting) : draft;
@@ -26,7 +27,8 @@ export const alignSlope: Rewrite = (draft, rewriting) => {
 
 function knownRank(draft: Draft, index: number, rewriting: Rewriting): number {
   const rank = rankOf(operand(draft, index), rewriting);
-  if (rank === null) throw new Refusal(`it broadcasts as in opset ${rewriting.opset}, onto a shape that is not known; export it with opset 7 or later`);
+  if (rank === null)
+    throw new Refusal(`it broadcasts as in opset ${rewriting.opset}, onto a shape that is not known; export it with opset 7 or later`);
   return rank;
 }
 

@@ -43,7 +43,8 @@ export function replaceTypes(draft: Draft, note: (type: string) => void): Draft 
     const dtype = dataType(code)?.dtype;
     if (!dtype) throw new Refusal(`its attribute ${name} is ${dataTypeName(code)}, which eqm does not compute with`);
     if (onnxCode(dtype) === code) continue;
-    if (dtype !== "float32" || draft.op === "BitCast") throw new Refusal(`its attribute ${name} is ${dataTypeName(code)}, whose range eqm does not keep to`);
+    if (dtype !== "float32" || draft.op === "BitCast")
+      throw new Refusal(`its attribute ${name} is ${dataTypeName(code)}, whose range eqm does not keep to`);
     note(dataTypeName(code));
     attributes[name] = onnxCode(dtype);
   }

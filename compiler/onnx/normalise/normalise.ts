@@ -1,5 +1,5 @@
 /** Brings a node of any opset to the form of the newest one. Nothing else in the compiler knows of opsets. */
-import { without, type Draft, Refusal, type Rewriting } from "./draft.ts";
+import { type Draft, Refusal, type Rewriting, without } from "./draft.ts";
 import { BEFORE_OPSET_7, RULES } from "./rules.ts";
 
 /** The draft in opset 26's form. Throws `Refusal` where that has no counterpart. */

@@ -1,11 +1,20 @@
 /** Reading a draft's attributes and operands. */
-import { invalidModel } from "../errors.ts";
+
 import type { Node, Value } from "../../ir/graph.ts";
+import { invalidModel } from "../errors.ts";
 import type { Draft, Rewriting } from "./draft.ts";
 
 /** The draft as ir/attributes.ts takes it. */
 export function asNode(draft: Draft): Node {
-  return { op: draft.op, name: draft.name, inputs: draft.inputs, outputs: [], attributes: draft.attributes, sources: [], channelsLast: false };
+  return {
+    op: draft.op,
+    name: draft.name,
+    inputs: draft.inputs,
+    outputs: [],
+    attributes: draft.attributes,
+    sources: [],
+    channelsLast: false,
+  };
 }
 
 /** An input that the operator always has. */

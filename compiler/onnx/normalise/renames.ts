@@ -26,7 +26,9 @@ export function renamedAttribute(from: string, to: string): Rewrite {
 export function renamedModes(names: Readonly<Record<string, string>>): Rewrite {
   return (draft) => {
     const mode = draft.attributes["mode"];
-    return typeof mode === "string" && Object.hasOwn(names, mode) ? { ...draft, attributes: { ...draft.attributes, mode: names[mode]! } } : draft;
+    return typeof mode === "string" && Object.hasOwn(names, mode)
+      ? { ...draft, attributes: { ...draft.attributes, mode: names[mode]! } }
+      : draft;
   };
 }
 
@@ -46,7 +48,13 @@ export const groupScales: Rewrite = (draft, rewriting) => {
 
 function perChannel(draft: Draft, index: number, groups: number, size: number, rewriting: Rewriting): Value {
   const role = index === 1 ? "scale" : "bias";
-  const column = rewriting.before("Reshape", `${role}/column`, [operand(draft, index), rewriting.constant(`${role}/column/shape`, int64List([groups, 1]))]);
-  const matrix = rewriting.before("Expand", `${role}/repeat`, [column, rewriting.constant(`${role}/repeat/shape`, int64List([groups, size]))]);
+  const column = rewriting.before("Reshape", `${role}/column`, [
+    operand(draft, index),
+    rewriting.constant(`${role}/column/shape`, int64List([groups, 1])),
+  ]);
+  const matrix = rewriting.before("Expand", `${role}/repeat`, [
+    column,
+    rewriting.constant(`${role}/repeat/shape`, int64List([groups, size])),
+  ]);
   return rewriting.before("Reshape", `${role}/channels`, [matrix, rewriting.constant(`${role}/channels/shape`, int64List([-1]))]);
 }

@@ -1,6 +1,7 @@
 /** Upsample and the Resize of opset 10, both with coordinates x / scale, as Resize; and Resize's operands that are given empty. */
-import { numbersAttribute, stringAttribute } from "../../ir/attributes.ts";
+
 import type { Tensor } from "../../../host/tensor.ts";
+import { numbersAttribute, stringAttribute } from "../../ir/attributes.ts";
 import type { Value } from "../../ir/graph.ts";
 import { type Draft, floatList, Refusal, type Rewrite } from "./draft.ts";
 import { asNode, operand } from "./reading.ts";
@@ -28,10 +29,14 @@ function isNearest(draft: Draft): boolean {
 }
 
 function nearestMode(scales: Tensor | null): string {
-  if (!scales) throw new Refusal("its scales are computed, and opset 10 rounds by them; export it with opset 11 or later, or fold the model's constants");
+  if (!scales)
+    throw new Refusal(
+      "its scales are computed, and opset 10 rounds by them; export it with opset 11 or later, or fold the model's constants",
+    );
   const values = [...scales.data].map(Number);
   const reduces = values.some((scale) => scale < 1);
-  if (reduces && values.some((scale) => scale > 1)) throw new Refusal("it enlarges one axis and reduces another in opset 10; export it with opset 11 or later");
+  if (reduces && values.some((scale) => scale > 1))
+    throw new Refusal("it enlarges one axis and reduces another in opset 10; export it with opset 11 or later");
   return reduces ? "ceil" : "floor";
 }
 
@@ -63,6 +68,7 @@ const ROUNDED_HALF_LOWER: Readonly<Record<string, string>> = { round_prefer_floo
 export const withdrawnCoordinates: Rewrite = (draft) => {
   if (draft.attributes["coordinate_transformation_mode"] !== "tf_half_pixel_for_nn") return draft;
   const nearestMode = ROUNDED_HALF_LOWER[stringAttribute(asNode(draft), "nearest_mode", "round_prefer_floor")];
-  if (!isNearest(draft) || nearestMode === undefined) throw new Refusal("ONNX withdrew its mode tf_half_pixel_for_nn; export it with opset 13 or later");
+  if (!isNearest(draft) || nearestMode === undefined)
+    throw new Refusal("ONNX withdrew its mode tf_half_pixel_for_nn; export it with opset 13 or later");
   return { ...draft, attributes: { ...draft.attributes, coordinate_transformation_mode: "half_pixel", nearest_mode: nearestMode } };
 };

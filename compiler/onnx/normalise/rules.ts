@@ -3,14 +3,15 @@
  * A node goes through all rules of its operator that its opset is below, in order; what an operator does not list here has not changed
  * its meaning, or its attributes' defaults mean what the earlier form did.
  */
-import { alignSecondOperand, alignSlope } from "./broadcast.ts";
+
 import { attributesToInputs, padAmounts, reduceAxes, splitCount, topKCount, transformAxis } from "./attributes-to-inputs.ts";
+import { alignSecondOperand, alignSlope } from "./broadcast.ts";
 import { castByName } from "./casts.ts";
+import type { Rewrite } from "./draft.ts";
+import { groupScales, renamedAttribute, renamedModes, scatterToElements, withAttributes, withoutAttributes } from "./renames.ts";
 import { dropEmptyOperands, resizeByScales, upsampleScales, upsampleToResize, withdrawnCoordinates } from "./resize.ts";
-import { renamedModes, scatterToElements, withAttributes, withoutAttributes, groupScales, renamedAttribute } from "./renames.ts";
 import { softmaxOfMatrix } from "./softmax.ts";
 import { dropoutRatio, inferenceOnly, oneOutput, spatialOnly } from "./training.ts";
-import type { Rewrite } from "./draft.ts";
 
 /** One change of an operator. */
 export interface Rule {

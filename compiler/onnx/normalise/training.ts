@@ -6,7 +6,8 @@ import { asNode } from "./reading.ts";
 
 /** BatchNormalization and Dropout before opset 7: `is_test` has to be 1 where it is given. */
 export const inferenceOnly: Rewrite = (draft) => {
-  if (numberAttribute(asNode(draft), "is_test", 1) === 0) throw new Refusal("it is in training mode (is_test = 0); export the model for inference");
+  if (numberAttribute(asNode(draft), "is_test", 1) === 0)
+    throw new Refusal("it is in training mode (is_test = 0); export the model for inference");
   return { ...draft, attributes: without(draft.attributes, "is_test") };
 };
 
@@ -18,12 +19,14 @@ export const spatialOnly: Rewrite = (draft) => {
 
 /** BatchNormalization before opset 14: more outputs than one meant training. */
 export const oneOutput: Rewrite = (draft) => {
-  if (draft.outputs.slice(1).some((name) => name !== "")) throw new Refusal("its statistics are outputs, which is training; export the model for inference");
+  if (draft.outputs.slice(1).some((name) => name !== ""))
+    throw new Refusal("its statistics are outputs, which is training; export the model for inference");
   return draft;
 };
 
 /** Dropout before opset 12: `ratio` became an input. Before opset 10 its mask was of the data's type. */
 export const dropoutRatio: Rewrite = (draft, rewriting) => {
-  if (rewriting.opset < 10 && draft.outputs[1]) throw new Refusal("its mask is an output, which opset 10 changed; export it with opset 10 or later");
+  if (rewriting.opset < 10 && draft.outputs[1])
+    throw new Refusal("its mask is an output, which opset 10 changed; export it with opset 10 or later");
   return attributesToInputs({ attribute: "ratio", input: 1, kind: "float" })(draft, rewriting);
 };
