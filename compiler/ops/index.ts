@@ -5,8 +5,8 @@
  * see them in ONNX's order) and the clamp that fused activations leave (clampMin and clampMax, applied to the first result). A
  * definition evaluates a node whose operands have the types and, all of them, the constants that it is evaluated with.
  */
-import { newArray, type Tensor } from "../../host/tensor.ts";
-import { unsupported } from "../errors.ts";
+import { dtypeBytes, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
+import { badOperands, unsupported } from "../errors.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, requiredInput, typeOf, type Value, type ValueType } from "../ir/graph.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
@@ -54,6 +54,17 @@ export function findOp(name: string): OpDefinition | undefined {
 
 /** Types of a node's results. Errors: `unsupported`, `bad-operands`, `bad-attribute`, `not-constant`. */
 export function inferNode(node: Node): readonly ValueType[] {
+  const types = inferInOrder(node);
+  for (const { dtype, shape } of types) {
+    if (!(elementCount(shape) * dtypeBytes(dtype) <= MAX_BYTES)) throw badOperands(node, `a result of [${shape.join(", ")}] is larger than a WebAssembly memory.`);
+  }
+  return types;
+}
+
+/** Bytes of the largest WebAssembly memory. */
+const MAX_BYTES = 2 ** 32;
+
+function inferInOrder(node: Node): readonly ValueType[] {
   const definition = definitionOf(node);
   if (!node.channelsLast) return definition.infer(node);
   const type = typeOf(requiredInput(node, 0));

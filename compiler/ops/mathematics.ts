@@ -79,6 +79,7 @@ function expOfSum(x: number, y: number): number {
 
 /** eˣ − 1, also where x is tiny. */
 export function expm1(x: number): number {
+  if (x === 0) return x;
   return x > -1 && x < 1 ? x + x * x * polynomial(EXPM1, x) : exp(x) - 1;
 }
 
@@ -129,6 +130,7 @@ function tanhCoefficients(count: number): Float64Array {
 
 /** Hyperbolic tangent: its Taylor series up to 0.55, 1 − 2/(e^2x + 1) above. */
 export function tanh(x: number): number {
+  if (x === 0) return x;
   const t = x < 0 ? -x : x;
   if (t < 0.55) return x + x * (x * x * polynomial(TANH, x * x));
   if (Number.isNaN(x)) return x;
@@ -195,7 +197,7 @@ const COS = Float64Array.from({ length: 9 }, (_, i) => (i % 2 === 0 ? 1 : -1) / 
 
 /** Sine. */
 export function sin(x: number): number {
-  return circular(x, 0);
+  return x === 0 ? x : circular(x, 0);
 }
 
 /** Cosine. */

@@ -21,6 +21,10 @@ function poolingOf(node: Node, dtypes: readonly DType[]): Pooling {
   checkRank(node, "the image", x, 3, 5);
   const input = x.slice(2);
   const window = slidingWindow(node, input, numbersAttribute(node, "kernel_shape", []));
+  const reaches = window.kernel.map((k, i) => (k - 1) * window.dilations[i]! + 1);
+  if (reaches.some((reach, i) => window.padsBegin[i]! >= reach || window.padsEnd[i]! >= reach)) {
+    throw badOperands(node, `padding [${[...window.padsBegin, ...window.padsEnd].join(", ")}] is not smaller than the kernel [${window.kernel.join(", ")}].`);
+  }
   return { dtype, shape: [x[0]!, x[1]!, ...window.output], planes: x[0]! * x[1]!, volume: inThreeAxes(window, input) };
 }
 
