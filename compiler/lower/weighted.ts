@@ -10,6 +10,8 @@ import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Builder, type QuantizedOperand, quantizedOperand, quantizedResult } from "./builder.ts";
 import { type ConvolutionShape, emitConvF32, emitConvI8, fullyConnected, isDepthwise } from "./convolution.ts";
+import { emitSlices, emitWeightRows, hasDepth, weightsWithoutDepth, withoutDepth } from "./depth.ts";
+import { toLastPermutation } from "../passes/channels-last.ts";
 import { emitBroadcastBinary, emitTranspose } from "./movement.ts";
 import { clampOf, imageShape, windowOf } from "./geometry.ts";
 import { floatBits, type Reference } from "./lowered.ts";
@@ -44,12 +46,16 @@ export function lowerWeightedF32(builder: Builder, node: Node): void {
 
 function lowerConvF32(builder: Builder, node: Node): void {
   const weights = requiredInput(node, 1);
-  const shape = convolutionShape(node, typeOf(weights).shape[0]!);
-  const outputs = shape.output.channels;
-  const src = builder.reference(requiredInput(node, 0));
-  const bias = channelsReference(builder, node.inputs[2] ?? null, outputs);
-  const packed = weights.constant ? outputsLast(weights.constant) : packAtRunTime(builder, weights, shape);
-  emitConvF32(builder, shape, src, builder.define(onlyOutput(node)), packed as Float32Array | Reference, bias, clampOf(node));
+  const whole = convolutionShape(node, typeOf(weights).shape[0]!);
+  const deep = hasDepth(whole);
+  const shape = deep ? withoutDepth(whole) : whole;
+  const image = builder.reference(requiredInput(node, 0));
+  const src = deep ? emitSlices(builder, image, whole) : image;
+  const bias = channelsReference(builder, node.inputs[2] ?? null, shape.output.channels);
+  const packed = weights.constant
+    ? (outputsLast(deep ? weightsWithoutDepth(weights.constant) : weights.constant) as Float32Array)
+    : packAtRunTime(builder, weights, shape, deep);
+  emitConvF32(builder, shape, src, builder.define(onlyOutput(node)), packed, bias, clampOf(node));
 }
 
 function lowerGemmF32(builder: Builder, node: Node): void {
@@ -336,10 +342,10 @@ function channelsReference(builder: Builder, value: Value | null, channels: numb
 }
 
 /** Weights that the model computes: brought into canonical order, then packed, while it runs. */
-function packAtRunTime(builder: Builder, weights: Value, shape: ConvolutionShape): Reference {
+function packAtRunTime(builder: Builder, weights: Value, shape: ConvolutionShape, deep: boolean): Reference {
   const type = typeOf(weights);
-  const rank = type.shape.length;
-  const canonical = emitTranspose(builder, builder.reference(weights), type, [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1]);
+  const given = builder.reference(weights);
+  const canonical = deep ? emitWeightRows(builder, given, type) : emitTranspose(builder, given, type, toLastPermutation(type.shape.length));
   const outputs = shape.output.channels;
   const taps = shape.window.kernel[1] * shape.window.kernel[2];
   const bytes = elementCount(type.shape) * 4;
