@@ -12,6 +12,7 @@ import type { Graph } from "../ir/graph.ts";
 import { lowerGraph } from "../lower/index.ts";
 import { channelsLast } from "../passes/channels-last.ts";
 import { eliminateDeadCode } from "../passes/eliminate-dead-code.ts";
+import { flattenWeights } from "../passes/flatten-weights.ts";
 import { type Description, type Observable, type Planned, planProgram } from "../plan/plan.ts";
 
 /** What an observer of a run sees of one value. */
@@ -40,6 +41,7 @@ export interface Compiled extends Planned {
 export function compileGraph(graph: Graph, description: Description): Compiled {
   const copy = cloneGraph(graph);
   const names = channelsLast(copy);
+  flattenWeights(copy);
   eliminateDeadCode(copy);
   return { ...planProgram(lowerGraph(copy), description), channelsLast: names };
 }
