@@ -52,6 +52,8 @@ function buildWasm() {
 /** What each entry is built from; `node` entries may use Node's modules. */
 const BUNDLES = [
   { outfile: "dist/index.js", entry: "host/index.ts", platform: "neutral", minify: true },
+  { outfile: "dist/worker.js", entry: "host/worker.ts", platform: "neutral", minify: true },
+  { outfile: "dist/worker.node.js", entry: "host/worker.node.ts", platform: "node", minify: true },
   { outfile: "dist/compiler.js", entry: "compiler/index.ts", platform: "neutral" },
   { outfile: "dist/cli.js", entry: "compiler/cli/main.ts", platform: "node", executable: true },
 ];
@@ -116,7 +118,7 @@ function buildTypes() {
   );
   if (status !== 0) process.exit(1);
   rmSync(file("dist/types"), { recursive: true, force: true });
-  const pending = ["host/index.d.ts", "compiler/index.d.ts"];
+  const pending = ["host/index.d.ts", "host/worker.d.ts", "compiler/index.d.ts"];
   for (const path of pending) {
     const text = readFileSync(file(`build/types/${path}`), "utf8");
     mkdirSync(dirname(fileURLToPath(file(`dist/types/${path}`))), { recursive: true });

@@ -43,6 +43,8 @@ describe("the package", () => {
       "dist/compile.js",
       "dist/compiler.js",
       "dist/index.js",
+      "dist/worker.js",
+      "dist/worker.node.js",
     ]);
     expect(
       fixed.filter((path) => !path.startsWith("dist/") && !["package.json", "README.md", "LICENSE", "CHANGELOG.md"].includes(path)),
@@ -57,7 +59,7 @@ describe("the package", () => {
   });
 
   it("generates no code, and the runtime's entries import nothing", () => {
-    for (const name of ["index", "compiler"]) {
+    for (const name of ["index", "worker", "compiler"]) {
       const text = readFileSync(`${root}dist/${name}.js`, "utf8");
       expect(text).not.toMatch(/\beval\s*\(|\bnew Function\b|\bFunction\s*\(\s*["'`]/);
       expect(text).not.toMatch(/\bimport\s*\(|^import\b|\brequire\s*\(\s*["'`]/m);
