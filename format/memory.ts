@@ -8,7 +8,7 @@
  *
  * `data` = dataAddress(planWords), a multiple of 64. Every address word of a step is an offset from `data`: constants lie in
  * [0, constantsBytes), the arena in [constantsBytes, constantsBytes + arenaBytes). While loading, the arena's place holds
- * each constant's file bytes in turn; `stagingBytes` is the largest of them.
+ * the file bytes of each constant that is packed, in turn; `stagingBytes` is the largest of them. COPY constants go straight to their address.
  */
 
 export const PLAN_ADDRESS = 1024;

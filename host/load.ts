@@ -4,7 +4,7 @@ import { InputError } from "./errors.ts";
 import { createHasher, type Hasher } from "./hash.ts";
 import { Model } from "./model.ts";
 import { readEqm } from "./reader.ts";
-import { type Source, sourceBytes } from "./source.ts";
+import { isCallersOwn, type Source, sourceBytes } from "./source.ts";
 import { loadInWorker, type WorkerLike, type WorkerModel } from "./worker-model.ts";
 
 /** How to load. */
@@ -28,9 +28,8 @@ export function load(source: Source, options?: LoadOptions & { readonly worker?:
 export async function load(source: Source, { signal, threads = 1, worker }: LoadOptions = {}): Promise<Model | WorkerModel> {
   if (!Number.isInteger(threads) || threads < 1) throw new InputError("bad-option", `threads is ${threads}, not a positive integer.`, { option: "threads", got: threads });
   if (worker) {
-    const owned = !(source instanceof Uint8Array || source instanceof ArrayBuffer);
     const bytes = await sourceBytes(source, signal);
-    return loadInWorker(worker(), bytes, owned, signal);
+    return loadInWorker(worker(), bytes, !isCallersOwn(source), signal);
   }
   const [module, bytes] = await Promise.all([runtimeModule("plain"), sourceBytes(source, signal)]);
   signal?.throwIfAborted();

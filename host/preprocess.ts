@@ -2,6 +2,7 @@
 import { InputError } from "./errors.ts";
 import type { PreprocessSpec, Size } from "./preprocess-spec.ts";
 import { type Pixels, resizeBilinear } from "./resize.ts";
+import { tagOf } from "./tensor.ts";
 
 /** An 8-bit image as canvas, decoders and arrays have it; ImageData is one. Channels: 1 grey, 3 RGB, 4 RGB and alpha, which is left out; told by the length where not given. */
 export interface Image {
@@ -37,7 +38,7 @@ export function preprocess(images: readonly Image[], spec: PreprocessSpec): Batc
 function checkedPixels({ data, width, height, channels: given }: Image, spec: PreprocessSpec): Pixels {
   const pixels = width * height;
   if (!Number.isInteger(width) || !Number.isInteger(height) || pixels <= 0) throw new InputError("bad-image", `An image of ${width}×${height} is none.`);
-  if (!(data instanceof Uint8Array) && !(data instanceof Uint8ClampedArray)) throw new InputError("bad-image", "An image's data is a Uint8Array or a Uint8ClampedArray.");
+  if (!/^Uint8(Clamped)?Array$/.test(tagOf(data))) throw new InputError("bad-image", "An image's data is a Uint8Array or a Uint8ClampedArray.");
   const channels = given ?? data.length / pixels;
   if (channels !== 1 && channels !== 3 && channels !== 4) throw new InputError("bad-image", `An image has 1, 3 or 4 channels, not ${channels}.`);
   if (data.length !== pixels * channels) throw new InputError("bad-image", `An image of ${width}×${height} with ${channels} channels has ${pixels * channels} bytes, not ${data.length}.`);

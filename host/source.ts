@@ -1,5 +1,6 @@
 /** Where a model's bytes come from: bytes at hand, a response, an address. */
 import { InputError, LoadError } from "./errors.ts";
+import { tagOf } from "./tensor.ts";
 
 /** What `load` takes. A text is an address. */
 export type Source = Uint8Array | ArrayBuffer | Response | URL | string;
@@ -7,11 +8,23 @@ export type Source = Uint8Array | ArrayBuffer | Response | URL | string;
 /** The bytes of a source. Throws LoadError, InputError `bad-source`, or the signal's reason. */
 export async function sourceBytes(source: Source, signal: AbortSignal | undefined): Promise<Uint8Array> {
   signal?.throwIfAborted();
-  if (source instanceof Uint8Array) return unshared(source);
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  if (typeof Response !== "undefined" && source instanceof Response) return responseBytes(source, signal);
-  if (typeof source === "string" || source instanceof URL) return responseBytes(await fetched(source, signal), signal);
+  if (typeof source === "string") return responseBytes(await fetched(source, signal), signal);
+  switch (tagOf(source)) {
+    case "Uint8Array":
+      return unshared(source as Uint8Array);
+    case "ArrayBuffer":
+      return new Uint8Array(source as ArrayBuffer);
+    case "Response":
+      return responseBytes(source as Response, signal);
+    case "URL":
+      return responseBytes(await fetched(source as URL, signal), signal);
+  }
   throw new InputError("bad-source", "A model is loaded from a Uint8Array, an ArrayBuffer, a Response, a URL or an address as text.");
+}
+
+/** Whether the caller keeps the bytes: they must not be handed to a worker. */
+export function isCallersOwn(source: Source): boolean {
+  return typeof source !== "string" && /^(Uint8Array|ArrayBuffer)$/.test(tagOf(source));
 }
 
 async function fetched(address: URL | string, signal: AbortSignal | undefined): Promise<Response> {
@@ -43,7 +56,7 @@ async function responseBytes(response: Response, signal: AbortSignal | undefined
 
 /** Bytes that no other thread can change between the check and the use. */
 function unshared(bytes: Uint8Array): Uint8Array {
-  return typeof SharedArrayBuffer !== "undefined" && bytes.buffer instanceof SharedArrayBuffer ? bytes.slice() : bytes;
+  return tagOf(bytes.buffer) === "SharedArrayBuffer" ? bytes.slice() : bytes;
 }
 
 /** Node's fetch takes no file: addresses; a browser's and Deno's do, where they are allowed to. */

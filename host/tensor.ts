@@ -70,16 +70,21 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 const DTYPE_OF_TAG = new Map<string, DType>([
-  ["[object Float32Array]", "float32"],
-  ["[object Int8Array]", "int8"],
-  ["[object Uint8Array]", "uint8"],
-  ["[object Int32Array]", "int32"],
-  ["[object BigInt64Array]", "int64"],
+  ["Float32Array", "float32"],
+  ["Int8Array", "int8"],
+  ["Uint8Array", "uint8"],
+  ["Int32Array", "int32"],
+  ["BigInt64Array", "int64"],
 ]);
 
-/** The element type that a typed array stands for by itself, from any realm; undefined for anything else. */
+/** The class that a value says it is of: unlike instanceof, the same for values of another realm (frames, vm contexts, test environments). */
+export function tagOf(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+/** The element type that a typed array stands for by itself; undefined for anything else. */
 export function dtypeOfArray(array: unknown): DType | undefined {
-  return DTYPE_OF_TAG.get(Object.prototype.toString.call(array));
+  return DTYPE_OF_TAG.get(tagOf(array));
 }
 
 /** Whether a value has the form of a Tensor rather than of a typed array. */

@@ -1,0 +1,62 @@
+/** The entry `eqm` as a bundle: on its own in a context that has WebAssembly and the language, as an AudioWorklet has. */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { createContext, runInContext } from "node:vm";
+import { build } from "esbuild";
+import { beforeAll, expect, it } from "vitest";
+import type { load as Load } from "../../host/index.ts";
+import { smallFile } from "../support/small-model.ts";
+
+const host = new URL("../../host/", import.meta.url);
+let code: string;
+
+beforeAll(async () => {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL("index.ts", host))],
+    bundle: true,
+    platform: "neutral",
+    format: "iife",
+    globalName: "eqm",
+    write: false,
+    logLevel: "silent",
+  });
+  code = outputFiles[0]!.text;
+});
+
+/** `load` in a context of its own, with a changed WebAssembly. */
+function loadIn(change = ""): typeof Load {
+  const context = createContext({});
+  runInContext(change, context);
+  return runInContext(`${code}; eqm.load`, context) as typeof Load;
+}
+
+it("runs where there is nothing but the language and WebAssembly, on arrays of another realm", async () => {
+  const load = loadIn();
+  const model = await load(smallFile());
+  const { y, z } = model.run({ x: new Int8Array([1, 2, 3, 4, 5, 6]) });
+  expect([...(y as Int8Array)]).toEqual([-2, -5, -3, -6, -4, -7]);
+  expect([...(z as Float32Array)]).toEqual(new Array(7).fill(1.5));
+  model.dispose();
+});
+
+it.each([
+  ["this engine has no SIMD", "WebAssembly.validate = () => false", "no-simd"],
+  ["the page may not compile", "WebAssembly.compile = () => Promise.reject(new WebAssembly.CompileError('blocked'))", "wasm-refused"],
+  ["there is no WebAssembly", "delete globalThis.WebAssembly", "wasm-refused"],
+])("says that %s", async (_name, change, code) => {
+  await expect(loadIn(change)(smallFile())).rejects.toMatchObject({ name: "LoadError", code });
+});
+
+it("imports nothing but format/, build/ and itself, and evaluates no text", () => {
+  const outside: string[] = [];
+  for (const file of readdirSync(host).filter((name) => name.endsWith(".ts"))) {
+    const text = readFileSync(new URL(file, host), "utf8");
+    for (const [, from] of text.matchAll(/(?:\bfrom|^import) "([^"]+)";$/gm)) {
+      const isNodes = file.endsWith(".node.ts") && from!.startsWith("node:");
+      if (!/^\.\/[\w.-]+\.ts$|^\.\.\/(format|build)\/[\w/-]+\.ts$/.test(from!) && !isNodes) outside.push(`${file}: ${from}`);
+    }
+    if (/\beval\(|new Function|\bimport\(|\brequire\(|TextDecoder\(|TextEncoder\(|\batob\(/.test(text)) outside.push(`${file}: forbidden call`);
+  }
+  expect(outside).toEqual([]);
+  expect(code).not.toMatch(/\bimport\b\s*[("{]/);
+});
