@@ -1,10 +1,9 @@
 /**
- * BINARY_I8 (format/steps/binary-i8.ts): innermost runs through a vector kernel of eight elements.
+ * BINARY_I8 (format/steps/binary-i8.ts): rows of innermost runs through a vector kernel of eight elements.
  *
  * Neighbouring dimensions that both operands walk through evenly are merged first. A run reads each operand with stride 1 in place; one
- * repeated element comes from eight copies of it; any other stride is gathered eight elements at a time.
- *
- *   scratch: 8 copies or gathered elements of A | the same of B
+ * repeated element comes from eight copies of it; any other stride is gathered eight elements at a time. Where both operands have
+ * stride 1 a call takes many rows: short rows, as of a few channels, would otherwise cost more than their elements.
  */
 import * as BinaryI8 from "../../format/steps/binary-i8.ts";
 import { ADD, DIV, MUL, SUB } from "../../format/steps/binary.ts";
@@ -15,6 +14,7 @@ import { address, floatWord, word } from "../words.ts";
 import { RUN } from "./run-length.ts";
 
 const RANK: i32 = 6;
+/** Merged dimensions, strides and the current index, int32 each, and eight elements of each operand. */
 const DIMS: usize = SCRATCH;
 const A_STRIDES: usize = SCRATCH + 32;
 const B_STRIDES: usize = SCRATCH + 64;
@@ -23,17 +23,26 @@ const A_RUN: usize = SCRATCH + 128;
 const B_RUN: usize = SCRATCH + 144;
 
 export function binaryI8(step: usize, data: usize): void {
-  const outer = mergeDims(step) - 1;
-  const count = load<i32>(DIMS + (outer << 2));
-  const aStride = load<i32>(A_STRIDES + (outer << 2));
-  const bStride = load<i32>(B_STRIDES + (outer << 2));
+  const rank = mergeDims(step);
+  const last = <usize>(rank - 1) << 2;
+  const count = load<i32>(DIMS + last);
+  const aStride = load<i32>(A_STRIDES + last);
+  const bStride = load<i32>(B_STRIDES + last);
+  const isRows = rank > 1 && aStride == 1 && bStride == 1;
+  const outer = isRows ? rank - 2 : rank - 1;
   let a = address(step, BinaryI8.A, data);
   let b = address(step, BinaryI8.B, data);
   let dst = address(step, BinaryI8.DST, data);
   memory.fill(INDEX, 0, 32);
   while (true) {
-    binaryRun(step, a, aStride, b, bStride, dst, count);
-    dst += count;
+    if (isRows) {
+      const row = last - 4;
+      combineRows(step, a, load<i32>(A_STRIDES + row), b, load<i32>(B_STRIDES + row), dst, count, load<i32>(DIMS + row));
+      dst += load<i32>(DIMS + row) * count;
+    } else {
+      combineRun(step, a, aStride, b, bStride, dst, count);
+      dst += count;
+    }
     let d = outer - 1;
     while (d >= 0) {
       const at = <usize>d << 2;
@@ -81,10 +90,22 @@ function mergeDims(step: usize): i32 {
   return 1;
 }
 
-/** One run of `count` elements. */
-function binaryRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32, dst: usize, count: i32): void {
-  const inPlace = (aStride == 1 || aStride == 0) && (bStride == 1 || bStride == 0);
-  if (inPlace) {
+/** `rows` rows of `count` elements beside each other, the operands' rows `aPitch` and `bPitch` apart. */
+function combineRows(step: usize, a: usize, aPitch: i32, b: usize, bPitch: i32, dst: usize, count: i32, rows: i32): void {
+  const most = max(1, RUN / count);
+  while (rows > 0) {
+    const some = min(rows, most);
+    combine(step, a, 8, aPitch, b, 8, bPitch, dst, count, some);
+    a += some * aPitch;
+    b += some * bPitch;
+    dst += some * count;
+    rows -= some;
+  }
+}
+
+/** One run of `count` elements with any strides. */
+function combineRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32, dst: usize, count: i32): void {
+  if ((aStride == 1 || aStride == 0) && (bStride == 1 || bStride == 0)) {
     if (aStride == 0) {
       v128.store(A_RUN, i8x16.splat(load<i8>(a)));
       a = A_RUN;
@@ -93,7 +114,9 @@ function binaryRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32, 
       v128.store(B_RUN, i8x16.splat(load<i8>(b)));
       b = B_RUN;
     }
-    for (let i = 0; i < count; i += RUN) combine(step, a + <usize>(i * aStride), aStride << 3, b + <usize>(i * bStride), bStride << 3, dst + <usize>i, min(RUN, count - i));
+    for (let i = 0; i < count; i += RUN) {
+      combine(step, a + <usize>(i * aStride), aStride << 3, 0, b + <usize>(i * bStride), bStride << 3, 0, dst + <usize>i, min(RUN, count - i), 1);
+    }
     return;
   }
   while (count > 0) {
@@ -104,21 +127,21 @@ function binaryRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32, 
       a += aStride;
       b += bStride;
     }
-    combine(step, A_RUN, 8, B_RUN, 8, dst, run);
+    combine(step, A_RUN, 8, 0, B_RUN, 8, 0, dst, run, 1);
     dst += run;
     count -= run;
   }
 }
 
-/** `count` elements; each operand moves by its number of bytes, 8 or 0, for every eight elements. */
-function combine(step: usize, a: usize, aMove: i32, b: usize, bMove: i32, dst: usize, count: i32): void {
+/** `rows` rows of `count` elements; each operand moves by 8 or 0 bytes for every eight elements, and by its pitch for every row. */
+function combine(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bMove: i32, bPitch: i32, dst: usize, count: i32, rows: i32): void {
   const op = word(step, BinaryI8.OP);
-  if (op == ADD || op == SUB) addScaled(step, a, aMove, b, bMove, dst, count);
-  else multiply(step, op, a, aMove, b, bMove, dst, count);
+  if (op == ADD || op == SUB) addScaled(step, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
+  else multiply(step, op, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
 }
 
 /** ADD and SUB: a − b·scale is a + b·(−scale), to the bit. */
-function addScaled(step: usize, a: usize, aMove: i32, b: usize, bMove: i32, dst: usize, count: i32): void {
+function addScaled(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bMove: i32, bPitch: i32, dst: usize, count: i32, rows: i32): void {
   const bScale = floatWord(step, BinaryI8.B_SCALE);
   const aZero = i16x8.splat(<i16>word(step, BinaryI8.A_ZERO));
   const bZero = i16x8.splat(<i16>word(step, BinaryI8.B_ZERO));
@@ -130,28 +153,38 @@ function addScaled(step: usize, a: usize, aMove: i32, b: usize, bMove: i32, dst:
   const zero = i16x8.splat(<i16>word(step, BinaryI8.OUT_ZERO));
   const low = i8x16.splat(<i8>word(step, BinaryI8.MIN));
   const high = i8x16.splat(<i8>word(step, BinaryI8.MAX));
-  while (count > 0) {
-    const x = i16x8.sub(v128.load_ext<i8>(a), aZero);
-    const y = i16x8.sub(v128.load_ext<i8>(b), bZero);
-    const sum0 = f32x4.add(
-      f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x)), aFactor),
-      f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(y)), bFactor),
-    );
-    const sum1 = f32x4.add(
-      f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x)), aFactor),
-      f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y)), bFactor),
-    );
-    const r = addZero(roundBounded(clampFloat(sum0, lowest, highest), magic), roundBounded(clampFloat(sum1, lowest, highest), magic), zero);
-    storeUpTo8(dst, clampInt8(r, r, low, high), count);
-    a += aMove;
-    b += bMove;
-    dst += 8;
-    count -= 8;
+  while (rows > 0) {
+    let p = a;
+    let q = b;
+    let out = dst;
+    let rest = count;
+    while (rest > 0) {
+      const x = i16x8.sub(v128.load_ext<i8>(p), aZero);
+      const y = i16x8.sub(v128.load_ext<i8>(q), bZero);
+      const sum0 = f32x4.add(
+        f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x)), aFactor),
+        f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(y)), bFactor),
+      );
+      const sum1 = f32x4.add(
+        f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x)), aFactor),
+        f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y)), bFactor),
+      );
+      const r = addZero(roundBounded(clampFloat(sum0, lowest, highest), magic), roundBounded(clampFloat(sum1, lowest, highest), magic), zero);
+      storeUpTo8(out, clampInt8(r, r, low, high), rest);
+      p += aMove;
+      q += bMove;
+      out += 8;
+      rest -= 8;
+    }
+    a += aPitch;
+    b += bPitch;
+    dst += count;
+    rows--;
   }
 }
 
 /** MUL, DIV and PRELU. */
-function multiply(step: usize, op: i32, a: usize, aMove: i32, b: usize, bMove: i32, dst: usize, count: i32): void {
+function multiply(step: usize, op: i32, a: usize, aMove: i32, aPitch: i32, b: usize, bMove: i32, bPitch: i32, dst: usize, count: i32, rows: i32): void {
   const aZero = i16x8.splat(<i16>word(step, BinaryI8.A_ZERO));
   const bZero = i16x8.splat(<i16>word(step, BinaryI8.B_ZERO));
   const aFactor = f32x4.splat(floatWord(step, BinaryI8.A_SCALE));
@@ -162,21 +195,31 @@ function multiply(step: usize, op: i32, a: usize, aMove: i32, b: usize, bMove: i
   const zero = i16x8.splat(<i16>word(step, BinaryI8.OUT_ZERO));
   const low = i8x16.splat(<i8>word(step, BinaryI8.MIN));
   const high = i8x16.splat(<i8>word(step, BinaryI8.MAX));
-  while (count > 0) {
-    const x = i16x8.sub(v128.load_ext<i8>(a), aZero);
-    const y = i16x8.sub(v128.load_ext<i8>(b), bZero);
-    const x0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x));
-    const x1 = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x));
-    const y0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(y));
-    const y1 = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y));
-    const v0 = product(op, x0, y0, aFactor, factor);
-    const v1 = product(op, x1, y1, aFactor, factor);
-    const r = addZero(roundBounded(clampFloat(v0, lowest, highest), magic), roundBounded(clampFloat(v1, lowest, highest), magic), zero);
-    storeUpTo8(dst, clampInt8(r, r, low, high), count);
-    a += aMove;
-    b += bMove;
-    dst += 8;
-    count -= 8;
+  while (rows > 0) {
+    let p = a;
+    let q = b;
+    let out = dst;
+    let rest = count;
+    while (rest > 0) {
+      const x = i16x8.sub(v128.load_ext<i8>(p), aZero);
+      const y = i16x8.sub(v128.load_ext<i8>(q), bZero);
+      const x0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x));
+      const x1 = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x));
+      const y0 = f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(y));
+      const y1 = f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y));
+      const v0 = product(op, x0, y0, aFactor, factor);
+      const v1 = product(op, x1, y1, aFactor, factor);
+      const r = addZero(roundBounded(clampFloat(v0, lowest, highest), magic), roundBounded(clampFloat(v1, lowest, highest), magic), zero);
+      storeUpTo8(out, clampInt8(r, r, low, high), rest);
+      p += aMove;
+      q += bMove;
+      out += 8;
+      rest -= 8;
+    }
+    a += aPitch;
+    b += bPitch;
+    dst += count;
+    rows--;
   }
 }
 

@@ -93,20 +93,25 @@ export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize
   }
 }
 
-/** One row, the first of an A panel, by `channels` (1 to 8) outputs of an int8 B panel. */
+/** One row, the first of an A panel, by `channels` (1 to 8) outputs of an int8 B panel; `pairs` is even. */
 export function gemvI8(pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, channels: i32, block: usize): void {
-  let c0 = v128.load(bias);
-  let c1 = v128.load(bias, 16);
+  let even0 = v128.load(bias);
+  let even1 = v128.load(bias, 16);
+  let odd0 = i64x2.splat(0);
+  let odd1 = odd0;
   do {
-    const w = v128.load(b);
-    const x = v128.load32_splat(a);
-    c0 = dotAdd(c0, x, i16x8.extend_low_i8x16_s(w));
-    c1 = dotAdd(c1, x, i16x8.extend_high_i8x16_s(w));
-    a += 16;
-    b += 16;
-  } while (--pairs);
-  v128.store(block, c0, ACCUMULATORS);
-  v128.store(block, c1, ACCUMULATORS + 16);
+    let x = v128.load32_splat(a);
+    even0 = dotAdd(even0, x, v128.load_ext<i8>(b));
+    even1 = dotAdd(even1, x, v128.load_ext<i8>(b, 8));
+    x = v128.load32_splat(a, 16);
+    odd0 = dotAdd(odd0, x, v128.load_ext<i8>(b, 16));
+    odd1 = dotAdd(odd1, x, v128.load_ext<i8>(b, 24));
+    a += 32;
+    b += 32;
+    pairs -= 2;
+  } while (pairs);
+  v128.store(block, i32x4.add(even0, odd0), ACCUMULATORS);
+  v128.store(block, i32x4.add(even1, odd1), ACCUMULATORS + 16);
   finishRows(block, 1, channels, scale, out, 0);
 }
 

@@ -18,12 +18,10 @@ export const PATCHES_BYTES: usize = 64;
  * for four rows of `depth` bytes, `patches` for PATCHES_BYTES.
  */
 export function packPatches(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize, patches: usize): void {
-  const kernelH = word(step, Conv.KERNEL_H);
-  const kernelW = word(step, Conv.KERNEL_W);
   const strideH = word(step, Conv.STRIDE_H);
   const strideW = word(step, Conv.STRIDE_W);
-  const reachH = (kernelH - 1) * word(step, Conv.DILATION_H);
-  const reachW = (kernelW - 1) * word(step, Conv.DILATION_W);
+  const reachH = (word(step, Conv.KERNEL_H) - 1) * word(step, Conv.DILATION_H);
+  const reachW = (word(step, Conv.KERNEL_W) - 1) * word(step, Conv.DILATION_W);
   const inH = word(step, Conv.IN_H);
   const inW = word(step, Conv.IN_W);
   const outH = word(step, Conv.OUT_H);
@@ -31,110 +29,117 @@ export function packPatches(step: usize, src: usize, first: i32, rows: i32, dept
   const pitch = word(step, Conv.SRC_PITCH);
   const firstY = -word(step, Conv.PAD_TOP);
   const firstX = -word(step, Conv.PAD_LEFT);
+  const panelBytes = <usize>depth << 3;
   let outX = first % outW;
   let outY = (first / outW) % outH;
   let image = src + <usize>(first / outW / outH * inH * inW * pitch);
   while (rows > 0) {
-    let inside = true;
-    for (let i: usize = 0; i < 4 * PATCH_BYTES; i += PATCH_BYTES) {
-      const y = outY * strideH + firstY;
-      const x = outX * strideW + firstX;
-      store<usize>(patches + i, image + (y * inW + x) * pitch);
-      store<i32>(patches + i, y, Y);
-      store<i32>(patches + i, x, X);
-      inside = inside && y >= 0 && x >= 0 && y + reachH < inH && x + reachW < inW;
-      if (--rows > 0) {
-        if (++outX == outW) {
-          outX = 0;
-          if (++outY == outH) {
-            outY = 0;
-            image += inH * inW * pitch;
+    const y = outY * strideH + firstY;
+    const x = outX * strideW + firstX;
+    if (rows >= 4 && outX + 4 <= outW && x >= 0 && x + 3 * strideW + reachW < inW && y >= 0 && y + reachH < inH) {
+      packInside(step, image + (y * inW + x) * pitch, strideW * pitch, panel);
+      outX += 4;
+      rows -= 4;
+      if (outX == outW) {
+        outX = 0;
+        if (++outY == outH) {
+          outY = 0;
+          image += inH * inW * pitch;
+        }
+      }
+    } else {
+      for (let i: usize = 0; i < 4 * PATCH_BYTES; i += PATCH_BYTES) {
+        const patchY = outY * strideH + firstY;
+        const patchX = outX * strideW + firstX;
+        store<usize>(patches + i, image + (patchY * inW + patchX) * pitch);
+        store<i32>(patches + i, patchY, Y);
+        store<i32>(patches + i, patchX, X);
+        if (--rows > 0) {
+          if (++outX == outW) {
+            outX = 0;
+            if (++outY == outH) {
+              outY = 0;
+              image += inH * inW * pitch;
+            }
           }
         }
       }
+      packEdge(step, patches, depth, panel, gathered);
     }
-    if (inside) packInside(step, patches, panel);
-    else packEdge(step, patches, depth, panel, gathered);
-    panel += <usize>depth << 3;
+    panel += panelBytes;
   }
 }
 
-function packInside(step: usize, patches: usize, panel: usize): void {
+/** Four patches inside the image, `stride` bytes apart. */
+function packInside(step: usize, row0: usize, stride: usize, panel: usize): void {
   const pitch = word(step, Conv.SRC_PITCH);
   const rowBytes = word(step, Conv.DILATION_H) * word(step, Conv.IN_W) * pitch;
   const columnBytes = word(step, Conv.DILATION_W) * pitch;
-  const kernelH = word(step, Conv.KERNEL_H);
   const columns = rowSegments(step);
   const length = columnLength(step);
   const padded = <usize>((length + 1) & ~1) << 3;
-  let row0 = load<usize>(patches);
-  let row1 = load<usize>(patches, PATCH_BYTES);
-  let row2 = load<usize>(patches, 2 * PATCH_BYTES);
-  let row3 = load<usize>(patches, 3 * PATCH_BYTES);
-  for (let y = 0; y < kernelH; y++) {
-    let at = 0;
+  for (let y = word(step, Conv.KERNEL_H); y > 0; y--) {
+    let at = row0;
     for (let x = 0; x < columns; x++) {
-      packSegment(row0 + at, row1 + at, row2 + at, row3 + at, length, panel);
+      packSegment(at, at + stride, at + 2 * stride, at + 3 * stride, length, panel);
       panel += padded;
       at += columnBytes;
     }
     row0 += rowBytes;
-    row1 += rowBytes;
-    row2 += rowBytes;
-    row3 += rowBytes;
   }
 }
 
+/** Four patches anywhere. */
 function packEdge(step: usize, patches: usize, depth: i32, panel: usize, gathered: usize): void {
   const kernelH = word(step, Conv.KERNEL_H);
+  const dilationH = word(step, Conv.DILATION_H);
+  const dilationW = word(step, Conv.DILATION_W);
   const columns = rowSegments(step);
+  const width = columns == 1 ? word(step, Conv.KERNEL_W) : 1;
   const length = columnLength(step);
   const padded = <usize>((length + 1) & ~1) << 3;
   for (let y = 0; y < kernelH; y++) {
     for (let x = 0; x < columns; x++) {
-      const row0 = segment(step, patches, y, x, gathered);
-      const row1 = segment(step, patches + PATCH_BYTES, y, x, gathered + depth);
-      const row2 = segment(step, patches + 2 * PATCH_BYTES, y, x, gathered + 2 * depth);
-      const row3 = segment(step, patches + 3 * PATCH_BYTES, y, x, gathered + 3 * depth);
+      const row0 = segment(step, patches, y * dilationH, x * dilationW, width, length, gathered);
+      const row1 = segment(step, patches + PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + depth);
+      const row2 = segment(step, patches + 2 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 2 * depth);
+      const row3 = segment(step, patches + 3 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 3 * depth);
       packSegment(row0, row1, row2, row3, length, panel);
       panel += padded;
     }
   }
 }
 
-/** Where the segment of kernel row `kernelY` (and column `kernelX`) of a patch stands: in the image, or gathered. */
-function segment(step: usize, patch: usize, kernelY: i32, kernelX: i32, gathered: usize): usize {
+/** Where `width` pixels from (down, right) of a patch's corner stand: in the image, or gathered. */
+function segment(step: usize, patch: usize, down: i32, right: i32, width: i32, length: i32, gathered: usize): usize {
   const pitch = word(step, Conv.SRC_PITCH);
   const inW = word(step, Conv.IN_W);
-  const downwards = kernelY * word(step, Conv.DILATION_H);
-  const sidewards = kernelX * word(step, Conv.DILATION_W);
-  const y = load<i32>(patch, Y) + downwards;
-  const x = load<i32>(patch, X) + sidewards;
-  const source = load<usize>(patch) + (downwards * inW + sidewards) * pitch;
-  const columns = rowSegments(step) == 1 ? word(step, Conv.KERNEL_W) : 1;
-  const length = columnLength(step);
+  const y = load<i32>(patch, Y) + down;
+  const x = load<i32>(patch, X) + right;
+  const source = load<usize>(patch) + (down * inW + right) * pitch;
+  const insideY = y >= 0 && y < word(step, Conv.IN_H);
+  if (insideY && x >= 0 && x + width <= inW) return source;
   const zero = word(step, Conv.IN_ZERO);
-  const left = max(0, -x);
-  const right = max(0, x + columns - inW);
-  if (y < 0 || y >= word(step, Conv.IN_H) || left + right >= columns) {
+  const before = max(0, -x);
+  const after = max(0, x + width - inW);
+  if (!insideY || before + after >= width) {
     fillBytes(gathered, zero, length);
     return gathered;
   }
-  if (left + right == 0) return source;
-  const leftBytes = left * pitch;
-  const rightBytes = right * pitch;
-  fillBytes(gathered, zero, leftBytes);
-  copyBytes(gathered + leftBytes, source + leftBytes, length - leftBytes - rightBytes);
-  fillBytes(gathered + length - rightBytes, zero, rightBytes);
+  const bytesBefore = before * pitch;
+  const bytesAfter = after * pitch;
+  fillBytes(gathered, zero, bytesBefore);
+  copyBytes(gathered + bytesBefore, source + bytesBefore, length - bytesBefore - bytesAfter);
+  fillBytes(gathered + length - bytesAfter, zero, bytesAfter);
   return gathered;
 }
 
 /** Segments in one kernel row: 1 where the row is contiguous. */
 function rowSegments(step: usize): i32 {
-  const kernelW = word(step, Conv.KERNEL_W);
-  return Conv.segments(1, kernelW, word(step, Conv.IN_C), word(step, Conv.GROUPS), word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
+  return Conv.segments(1, word(step, Conv.KERNEL_W), word(step, Conv.IN_C), word(step, Conv.GROUPS), word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
 }
 
+/** Values of one segment. */
 function columnLength(step: usize): i32 {
   return Conv.segmentLength(word(step, Conv.KERNEL_W), word(step, Conv.IN_C), word(step, Conv.GROUPS), word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
 }
