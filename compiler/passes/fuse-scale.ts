@@ -1,6 +1,7 @@
 /**
  * Folds multiplications and the rest of the constant arithmetic around Conv and Gemm into their weights and biases (see affine.ts):
- * x·c, x/c and c−x before or behind them, x+c and x−c before them. Gemm's own alpha and beta join its constants, too.
+ * x·c, x/c and c−x before or behind them, x+c and x−c before them. Gemm's own alpha and beta join its constants, too, and a C that is
+ * one number for all outputs becomes one for each.
  *
  *   alpha · A·B + beta · C = A·(alpha·B) + (beta·C)
  */
@@ -26,9 +27,10 @@ function foldFactors(graph: Graph, node: Node): boolean {
   const alpha = numberAttribute(node, "alpha", 1);
   const beta = numberAttribute(node, "beta", 1);
   const weights = node.inputs[1]?.constant;
-  if ((alpha === 1 && beta === 1) || weights?.dtype !== "float32") return false;
   const bias = biasOf(node, typeOf(node.outputs[0]!).shape[1]!);
-  if (!bias) return false;
+  if (weights?.dtype !== "float32" || !bias) return false;
+  const isRow = !node.inputs[2] || `${typeOf(node.inputs[2]).shape}` === `${bias.length}`;
+  if (alpha === 1 && beta === 1 && isRow) return false;
   const scaled = alpha === 1 ? null : { ...weights, data: Float32Array.from(weights.data as Float32Array, (w) => w * alpha) };
   if (!setWeights(graph, node, scaled, bias)) return false;
   graph.setAttributes(node, { alpha: undefined });

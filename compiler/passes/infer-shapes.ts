@@ -2,20 +2,24 @@
  * Gives every value its type, and folds what is known while compiling: shape arithmetic (Shape, Gather, Concat … of known
  * dimensions) has to be folded on the way, because later shapes depend on it.
  *
- * A DequantizeLinear of constants stays: it carries quantized weights.
+ * A DequantizeLinear of constants stays: it carries quantized weights. So does what would make large constants of small ones
+ * (Expand, Tile): the file would hold what the runtime computes.
  */
-import type { Tensor } from "../../host/tensor.ts";
-import type { Graph, Node } from "../ir/graph.ts";
+import { dtypeBytes, elementCount, type Tensor } from "../../host/tensor.ts";
+import type { Graph, Node, ValueType } from "../ir/graph.ts";
 import { evaluateNode, inferNode } from "../ops/index.ts";
 
-/** Infers all types and folds nodes whose operands are constant. Folded nodes are removed. */
+/** Results of this size are folded even where they are larger than their operands. */
+const ALWAYS_FOLDED_BYTES = 2 ** 24;
+
+/** Infers all types and folds nodes whose operands are constant. Folded nodes are removed. Errors: those of the operators. */
 export function inferShapes(graph: Graph): void {
   for (const node of [...graph.nodes]) {
     const types = inferNode(node);
     node.outputs.forEach((value, i) => {
       graph.setType(value, types[i]!);
     });
-    if (!isFoldable(node)) continue;
+    if (!isFoldable(node, types)) continue;
     const results = evaluateNode(node, node.inputs.map(operandTensor));
     node.outputs.forEach((value, i) => {
       graph.makeConstant(value, results[i]!);
@@ -24,10 +28,20 @@ export function inferShapes(graph: Graph): void {
   }
 }
 
-function isFoldable(node: Node): boolean {
+function isFoldable(node: Node, types: readonly ValueType[]): boolean {
   if (node.op === "DequantizeLinear") return false;
   if (node.op === "Shape" || node.op === "Size") return true;
-  return node.inputs.every((value) => value === null || value.constant !== null);
+  if (node.inputs.some((value) => value !== null && value.constant === null)) return false;
+  const bytes = sum(types.map(byteSize));
+  return bytes <= ALWAYS_FOLDED_BYTES || bytes <= sum(node.inputs.map((value) => (value?.type ? byteSize(value.type) : 0)));
+}
+
+function byteSize({ dtype, shape }: ValueType): number {
+  return elementCount(shape) * dtypeBytes(dtype);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, x) => total + x, 0);
 }
 
 function operandTensor(value: Node["inputs"][number]): Tensor | null {
