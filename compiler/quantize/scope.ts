@@ -71,7 +71,7 @@ function isPlainGemm(node: Node): boolean {
   const { alpha = 1, beta = 1, transA = 0 } = node.attributes;
   const bias = node.inputs[2]?.constant;
   const outputs = typeOf(node.outputs[0]!).shape[1]!;
-  return alpha === 1 && beta === 1 && transA === 0 && (!bias || bias.data.length === outputs);
+  return alpha === 1 && beta === 1 && transA === 0 && (!bias || (bias.data.length === outputs && bias.shape[bias.shape.length - 1] === outputs));
 }
 
 function isConstantOrAbsent(node: Node, index: number): boolean {
