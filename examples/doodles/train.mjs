@@ -102,7 +102,7 @@ async function train(steps, folder) {
 }
 
 const { values } = parseArgs({
-  options: { check: { type: "boolean" }, steps: { type: "string", default: "3000" }, output: { type: "string", default: fileURLToPath(new URL(".", import.meta.url)) } },
+  options: { check: { type: "boolean" }, steps: { type: "string", default: "4000" }, output: { type: "string", default: fileURLToPath(new URL(".", import.meta.url)) } },
 });
 if (values.check) {
   for (const { title, worst, compared } of await checkGradients(compileKernels)) {
