@@ -21,3 +21,5 @@ export const BINARY = 18;
 export const UNARY = 19;
 export const CAST = 20;
 export const PACK = 21;
+export const COMPARE = 22;
+export const SELECT = 23;

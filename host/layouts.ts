@@ -6,27 +6,29 @@
  */
 import type { Extents } from "../format/extents.ts";
 import * as Opcode from "../format/opcodes.ts";
-import { extents as binary, WORDS as BINARY } from "../format/steps/binary.ts";
-import { extents as binaryI8, WORDS as BINARY_I8 } from "../format/steps/binary-i8.ts";
-import { extents as cast, WORDS as CAST } from "../format/steps/cast.ts";
-import { extents as convF32, WORDS as CONV_F32 } from "../format/steps/conv-f32.ts";
-import { extents as convI8, WORDS as CONV_I8 } from "../format/steps/conv-i8.ts";
-import { extents as copy, WORDS as COPY } from "../format/steps/copy.ts";
-import { extents as depthwiseF32, WORDS as DEPTHWISE_F32 } from "../format/steps/depthwise-f32.ts";
-import { extents as depthwiseI8, WORDS as DEPTHWISE_I8 } from "../format/steps/depthwise-i8.ts";
-import { extents as dequantize, WORDS as DEQUANTIZE } from "../format/steps/dequantize.ts";
-import { extents as fill, WORDS as FILL } from "../format/steps/fill.ts";
-import { extents as gather, WORDS as GATHER } from "../format/steps/gather.ts";
-import { extents as matmulF32, WORDS as MATMUL_F32 } from "../format/steps/matmul-f32.ts";
-import { extents as matmulI8, WORDS as MATMUL_I8 } from "../format/steps/matmul-i8.ts";
-import { extents as pack, WORDS as PACK } from "../format/steps/pack.ts";
-import { extents as pool, WORDS as POOL } from "../format/steps/pool.ts";
-import { extents as quantize, WORDS as QUANTIZE } from "../format/steps/quantize.ts";
-import { extents as reduce, WORDS as REDUCE } from "../format/steps/reduce.ts";
-import { extents as resample, WORDS as RESAMPLE } from "../format/steps/resample.ts";
-import { extents as softmax, WORDS as SOFTMAX } from "../format/steps/softmax.ts";
-import { extents as tableI8, WORDS as TABLE_I8 } from "../format/steps/table-i8.ts";
-import { extents as unary, WORDS as UNARY } from "../format/steps/unary.ts";
+import { WORDS as BINARY, extents as binary } from "../format/steps/binary.ts";
+import { WORDS as BINARY_I8, extents as binaryI8 } from "../format/steps/binary-i8.ts";
+import { WORDS as CAST, extents as cast } from "../format/steps/cast.ts";
+import { WORDS as COMPARE, extents as compare } from "../format/steps/compare.ts";
+import { WORDS as CONV_F32, extents as convF32 } from "../format/steps/conv-f32.ts";
+import { WORDS as CONV_I8, extents as convI8 } from "../format/steps/conv-i8.ts";
+import { WORDS as COPY, extents as copy } from "../format/steps/copy.ts";
+import { WORDS as DEPTHWISE_F32, extents as depthwiseF32 } from "../format/steps/depthwise-f32.ts";
+import { WORDS as DEPTHWISE_I8, extents as depthwiseI8 } from "../format/steps/depthwise-i8.ts";
+import { WORDS as DEQUANTIZE, extents as dequantize } from "../format/steps/dequantize.ts";
+import { WORDS as FILL, extents as fill } from "../format/steps/fill.ts";
+import { WORDS as GATHER, extents as gather } from "../format/steps/gather.ts";
+import { WORDS as MATMUL_F32, extents as matmulF32 } from "../format/steps/matmul-f32.ts";
+import { WORDS as MATMUL_I8, extents as matmulI8 } from "../format/steps/matmul-i8.ts";
+import { WORDS as PACK, extents as pack } from "../format/steps/pack.ts";
+import { WORDS as POOL, extents as pool } from "../format/steps/pool.ts";
+import { WORDS as QUANTIZE, extents as quantize } from "../format/steps/quantize.ts";
+import { WORDS as REDUCE, extents as reduce } from "../format/steps/reduce.ts";
+import { WORDS as RESAMPLE, extents as resample } from "../format/steps/resample.ts";
+import { WORDS as SELECT, extents as select } from "../format/steps/select.ts";
+import { WORDS as SOFTMAX, extents as softmax } from "../format/steps/softmax.ts";
+import { WORDS as TABLE_I8, extents as tableI8 } from "../format/steps/table-i8.ts";
+import { WORDS as UNARY, extents as unary } from "../format/steps/unary.ts";
 
 /** One step's layout. */
 export interface Layout {
@@ -60,6 +62,8 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map([
   [Opcode.UNARY, { name: "UNARY", words: UNARY, extents: unary }],
   [Opcode.CAST, { name: "CAST", words: CAST, extents: cast }],
   [Opcode.PACK, { name: "PACK", words: PACK, extents: pack }],
+  [Opcode.COMPARE, { name: "COMPARE", words: COMPARE, extents: compare }],
+  [Opcode.SELECT, { name: "SELECT", words: SELECT, extents: select }],
 ]);
 
 /** The layout of `opcode`, or undefined where there is no such step. */

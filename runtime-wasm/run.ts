@@ -9,6 +9,7 @@ import { OK, UNKNOWN_STEP } from "../format/status.ts";
 import { binary } from "./kernels/binary.ts";
 import { binaryI8 } from "./kernels/binary-i8.ts";
 import { cast } from "./kernels/cast.ts";
+import { compare } from "./kernels/compare.ts";
 import { convF32 } from "./kernels/conv-f32.ts";
 import { convI8 } from "./kernels/conv-i8.ts";
 import { copy } from "./kernels/copy.ts";
@@ -23,6 +24,7 @@ import { pool } from "./kernels/pool.ts";
 import { quantize } from "./kernels/quantize.ts";
 import { reduce } from "./kernels/reduce.ts";
 import { resample } from "./kernels/resample.ts";
+import { select } from "./kernels/select.ts";
 import { softmax } from "./kernels/softmax.ts";
 import { tableI8 } from "./kernels/table-i8.ts";
 import { unary } from "./kernels/unary.ts";
@@ -59,6 +61,8 @@ export function run(plan: usize, end: usize, data: usize): i32 {
       case Opcode.UNARY: unary(step, data); break;
       case Opcode.CAST: cast(step, data); break;
       case Opcode.PACK: packStep(step, data); break;
+      case Opcode.COMPARE: compare(step, data); break;
+      case Opcode.SELECT: select(step, data); break;
       default: return UNKNOWN_STEP;
     }
     step += <usize>(word(step, LENGTH) << 2);

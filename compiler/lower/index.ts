@@ -8,6 +8,7 @@ import { type Unsupported, unsupported } from "../errors.ts";
 import { ARRANGEMENT_OPS, lowerArrangement, lowerArrangementI8 } from "./arrangement.ts";
 import { Builder } from "./builder.ts";
 import { BINARY_OPS, lowerBinaryF32, lowerBinaryI8, lowerTableI8, lowerUnaryF32, lowerVariadic, UNARY_OPS } from "./elementwise.ts";
+import { LOGIC_OPS, lowerLogic } from "./logic.ts";
 import { emitCopy } from "./movement.ts";
 import { lowerBatchNorm, lowerPool, lowerPoolI8, lowerReduce, lowerReduceI8, lowerSoftmax, REDUCE_OPS } from "./pooling.ts";
 import type { Port, Lowered } from "./lowered.ts";
@@ -35,6 +36,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ...table(["BatchNormalization"], { int8: never, float: lowerBatchNorm }),
   ...table(["QuantizeLinear", "DequantizeLinear"], { int8: never, float: lowerQuantizeLinear }),
   ...table(["Cast"], { int8: never, float: lowerCast }),
+  ...table(LOGIC_OPS, { int8: never, float: lowerLogic }),
   ...table(["Resize"], { int8: lowerResizeI8, float: lowerResize }),
   ...table(ARRANGEMENT_OPS, { int8: lowerArrangementI8, float: lowerArrangement }),
 ]);

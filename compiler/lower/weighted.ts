@@ -29,7 +29,7 @@ export function lowerWeightedI8(builder: Builder, node: Node): boolean {
   const bias = biasValue ? biasTensor(biasValue, x.scale, weights.scales) : null;
   if (biasValue && !bias) return false;
   const shape = weightedShape(node, weights.outputs);
-  if (!shape) return false;
+  if (!shape || hasDepth(shape)) return false;
   const arithmetic = rescale(x, weights, integerBias(bias, x.scale, weights.scales), result);
   const src = builder.reference(x.value);
   const dst = builder.define(result ? result.value : onlyOutput(node));
