@@ -35,7 +35,7 @@ export function fuseActivations(graph: Graph): number {
 function clampingProducer(graph: Graph, value: Value): Node | null {
   for (let at = value; ; at = requiredInput(at.producer!, 0)) {
     const { producer } = at;
-    if (!producer || producer.outputs.length !== 1 || !soleReader(graph, at)) return null;
+    if (producer?.outputs.length !== 1 || !soleReader(graph, at)) return null;
     if (CLAMPING.has(producer.op)) return producer;
     if (!VIEWS.has(producer.op) && producer.op !== "Transpose") return null;
   }

@@ -32,7 +32,7 @@ export function fuseBias(graph: Graph): number {
 /** Rows of the constant matrix that a float32 MatMul multiplies with; 0 for other products and empty ones. */
 function matrixDepth(node: Node): number {
   const [x, w] = [requiredInput(node, 0), requiredInput(node, 1)];
-  if (!w.constant || w.constant.shape.length !== 2 || typeOf(x).dtype !== "float32") return 0;
+  if (w.constant?.shape.length !== 2 || typeOf(x).dtype !== "float32") return 0;
   return elementCount(typeOf(x).shape) * elementCount(w.constant.shape) > 0 ? w.constant.shape[0]! : 0;
 }
 
