@@ -142,7 +142,7 @@ describe("results", () => {
     };
     const written = decodeNpz(readFileSync(scratch.path("out.npz")), "out.npz").get("scores");
     expect(written?.shape).toEqual([1, 4]);
-    expect([...(written?.data as Float32Array)]).toEqual(outputs[0]?.values);
+    expect(Array.from((written?.data ?? []) as Float32Array)).toEqual(outputs[0]?.values);
     const [best] = outputs[0]?.top ?? [];
     expect(best?.score).toBe(Math.max(...(outputs[0]?.values ?? [])));
     expect(best?.label).toBe(["one", "two", "three", "four"][best?.class ?? -1]);

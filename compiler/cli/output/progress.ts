@@ -3,13 +3,14 @@ import { SingleBar } from "cli-progress";
 
 /** One bar after another, one per phase. */
 export interface Progress {
-  /** `done` of `total` in `phase`; a new phase ends the bar of the one before. */
+  /** `done` of `total` in `phase`, 0 where the end is not known; a new phase ends the bar of the one before. */
   update(phase: string, done: number, total: number): void;
   /** Takes the bar away; also before an error is printed. */
   stop(): void;
 }
 
 const FORMAT = "{phase} {bar} {percentage} % ({value}/{total})";
+const FORMAT_WITHOUT_END = "{phase} {value}";
 const SILENT: Progress = { update: () => {}, stop: () => {} };
 
 let active: Progress = SILENT;
@@ -39,7 +40,7 @@ function terminalProgress(): Progress {
       if (phase !== shown) {
         stop();
         bar = new SingleBar({
-          format: FORMAT,
+          format: total > 0 ? FORMAT : FORMAT_WITHOUT_END,
           stream: process.stderr,
           clearOnComplete: true,
           hideCursor: false,
