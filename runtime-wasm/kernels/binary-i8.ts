@@ -22,6 +22,7 @@ const INDEX: usize = SCRATCH + 96;
 const A_RUN: usize = SCRATCH + 128;
 const B_RUN: usize = SCRATCH + 144;
 
+/** Runs one BINARY_I8 step. */
 export function binaryI8(step: usize, data: usize): void {
   const rank = mergeDims(step);
   const last = <usize>(rank - 1) << 2;

@@ -16,6 +16,7 @@ import { packPatches } from "./patches-i8.ts";
 /** From this many rows on, widening a B panel once costs less than widening in the inner loop. */
 const WIDEN_ROWS: i32 = 24;
 
+/** Runs one CONV_I8 step. */
 export function convI8(step: usize, data: usize): void {
   const block = address(step, Conv.SCRATCH, data);
   prepareOutput(block, word(step, Conv.OUT_DTYPE), word(step, Conv.BOUNDED), word(step, Conv.OUT_ZERO), word(step, Conv.MIN), word(step, Conv.MAX));

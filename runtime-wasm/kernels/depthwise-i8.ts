@@ -14,6 +14,7 @@ import { clampRow, rowStride1, rowStride2 } from "./depthwise-rows-i8.ts";
 import { depthwiseTaps } from "./depthwise-taps-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
 
+/** Runs one DEPTHWISE_I8 step. */
 export function depthwiseI8(step: usize, data: usize): void {
   const block = address(step, Depthwise.SCRATCH, data);
   prepareOutput(block, INT8, word(step, Depthwise.BOUNDED), word(step, Depthwise.OUT_ZERO), word(step, Depthwise.MIN), word(step, Depthwise.MAX));

@@ -5,6 +5,7 @@ import { storeFloats } from "../simd/tail.ts";
 import { address, word } from "../words.ts";
 import { RUN } from "./run-length.ts";
 
+/** Runs one DEQUANTIZE step. */
 export function dequantize(step: usize, data: usize): void {
   const dtype = word(step, Dequantize.DTYPE);
   const bytes = elementBytes(dtype);

@@ -17,6 +17,7 @@ import { packRows } from "./panel-i8.ts";
 
 const SCALES_BYTES: usize = 32;
 
+/** Runs one MATMUL_I8 step. */
 export function matmulI8(step: usize, data: usize): void {
   const block = address(step, Matmul.SCRATCH, data);
   prepareOutput(block, word(step, Matmul.OUT_DTYPE), word(step, Matmul.BOUNDED), word(step, Matmul.OUT_ZERO), word(step, Matmul.MIN), word(step, Matmul.MAX));

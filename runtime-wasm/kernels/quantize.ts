@@ -11,6 +11,7 @@ import { storeUpTo8 } from "../simd/tail.ts";
 import { address, word } from "../words.ts";
 import { RUN } from "./run-length.ts";
 
+/** Runs one QUANTIZE step. */
 export function quantize(step: usize, data: usize): void {
   const unsigned = word(step, Quantize.DTYPE) == UINT8;
   const scale = address(step, Quantize.SCALE, data);

@@ -9,6 +9,7 @@ import { address, floatWord, word } from "../words.ts";
 /** Rows that int16 sums of int8 cannot overflow. */
 const ROWS_16: i32 = 256;
 
+/** Runs one REDUCE step of int8: KIND is MEAN. */
 export function reduceI8(step: usize, data: usize): void {
   const count = word(step, Reduce.COUNT);
   const inner = word(step, Reduce.INNER);

@@ -3,6 +3,7 @@ import * as Table from "../../format/steps/table-i8.ts";
 import { address, word } from "../words.ts";
 import { RUN } from "./run-length.ts";
 
+/** Runs one TABLE_I8 step. */
 export function tableI8(step: usize, data: usize): void {
   const table = address(step, Table.TABLE, data) + 128;
   const src = address(step, Table.SRC, data);

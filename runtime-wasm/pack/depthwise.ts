@@ -1,4 +1,4 @@
-/** The depthwise packings: channels, canonically outermost, become the lanes. */
+/** The int8 depthwise packings: channels, canonically outermost, become the lanes. */
 
 /** [C][T] int8 to [⌈C/8⌉][T][8] int16, zero padded. */
 export function packDepthwiseI8(src: usize, dst: usize, channels: i32, taps: i32): void {
@@ -27,16 +27,5 @@ export function packDepthwise3x3I8(src: usize, dst: usize, channels: i32): void 
       store<i16>(lanes + x * 64, load<i8>(src + x, 6), 32);
     }
     src += 9;
-  }
-}
-
-/** [C][T] float32 to [T][⌈C/4⌉·4], zero padded. */
-export function packDepthwiseF32(src: usize, dst: usize, channels: i32, taps: i32): void {
-  const padded = (channels + 3) & ~3;
-  for (let t = 0; t < taps; t++) {
-    for (let c = 0; c < padded; c++) {
-      store<f32>(dst, c < channels ? load<f32>(src + <usize>((c * taps + t) << 2)) : 0);
-      dst += 4;
-    }
   }
 }
