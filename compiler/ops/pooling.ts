@@ -163,6 +163,6 @@ export const globalAveragePool = globalPool("GlobalAveragePool", (x) => {
 /** GlobalMaxPool. */
 export const globalMaxPool = globalPool("GlobalMaxPool", (x) => {
   let best = -Infinity;
-  for (const value of x) if (!(value <= best)) best = value;
+  for (const value of x) if (value > best || Number.isNaN(value)) best = value;
   return best;
 });
