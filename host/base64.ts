@@ -11,7 +11,10 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
   let out = 0;
   for (let i = 0; i < text.length; i += 4) {
     const group =
-      (values[text.charCodeAt(i)]! << 18) | (values[text.charCodeAt(i + 1)]! << 12) | (values[text.charCodeAt(i + 2)]! << 6) | values[text.charCodeAt(i + 3)]!;
+      (values[text.charCodeAt(i)]! << 18) |
+      (values[text.charCodeAt(i + 1)]! << 12) |
+      (values[text.charCodeAt(i + 2)]! << 6) |
+      values[text.charCodeAt(i + 3)]!;
     // Writes behind the end of a typed array are dropped, which is what the padding wants.
     bytes[out] = group >> 16;
     bytes[out + 1] = group >> 8;

@@ -28,12 +28,21 @@ async function compile(name: BuildName): Promise<WebAssembly.Module> {
   if (typeof WebAssembly === "undefined") throw new LoadError("wasm-refused", "This engine has no WebAssembly.");
   const bytes = decodeBase64(BUILDS[name]);
   if (!WebAssembly.validate(bytes)) {
-    throw new LoadError("no-simd", "This engine lacks WebAssembly SIMD: eqm needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later.", { build: name });
+    throw new LoadError(
+      "no-simd",
+      "This engine lacks WebAssembly SIMD: eqm needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later.",
+      { build: name },
+    );
   }
   try {
     return await WebAssembly.compile(bytes);
   } catch (cause) {
     modules.delete(name);
-    throw new LoadError("wasm-refused", "This page or engine refuses to compile WebAssembly: allow 'wasm-unsafe-eval' in its content security policy.", { build: name }, cause);
+    throw new LoadError(
+      "wasm-refused",
+      "This page or engine refuses to compile WebAssembly: allow 'wasm-unsafe-eval' in its content security policy.",
+      { build: name },
+      cause,
+    );
   }
 }

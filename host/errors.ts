@@ -81,7 +81,16 @@ export class LoadError extends EqmError {
 }
 
 /** Why a model could not be loaded although its bytes may be sound. */
-export type LoadCode = "http-status" | "html-instead" | "file-url" | "fetch-failed" | "no-simd" | "wasm-refused" | "out-of-memory" | "other-build" | "worker-failed";
+export type LoadCode =
+  | "http-status"
+  | "html-instead"
+  | "file-url"
+  | "fetch-failed"
+  | "no-simd"
+  | "wasm-refused"
+  | "out-of-memory"
+  | "other-build"
+  | "worker-failed";
 
 /** A run stopped, or the model is gone. */
 export class RunError extends EqmError {
@@ -101,28 +110,42 @@ export function notEqm(firstBytes: string): FormatError {
 
 /** The file says a later version of the format. */
 export function newerVersion(version: number, offset: number): FormatError {
-  return new FormatError("newer-version", `The file is of format version ${version}, this eqm reads version 1: update eqm.`, offset, { version });
+  return new FormatError("newer-version", `The file is of format version ${version}, this eqm reads version 1: update eqm.`, offset, {
+    version,
+  });
 }
 
 /** The plan was written for other step layouts. */
 export function otherLayouts(offset: number, expected: number, got: number): FormatError {
-  return new FormatError("other-layouts", "The file was compiled by another version of eqm, whose steps look different: compile it again, or load it with that version.", offset, {
-    expected,
-    got,
-  });
+  return new FormatError(
+    "other-layouts",
+    "The file was compiled by another version of eqm, whose steps look different: compile it again, or load it with that version.",
+    offset,
+    {
+      expected,
+      got,
+    },
+  );
 }
 
 /** The file ends early. */
 export function truncated(offset: number, expectedBytes: number, gotBytes: number): FormatError {
-  return new FormatError("truncated", `The file is cut off: ${gotBytes} of ${expectedBytes} bytes are there. Copy or download it again.`, offset, {
-    expected: expectedBytes,
-    got: gotBytes,
-  });
+  return new FormatError(
+    "truncated",
+    `The file is cut off: ${gotBytes} of ${expectedBytes} bytes are there. Copy or download it again.`,
+    offset,
+    {
+      expected: expectedBytes,
+      got: gotBytes,
+    },
+  );
 }
 
 /** A stored hash is not that of the bytes. */
 export function hashMismatch(what: string, offset: number): FormatError {
-  return new FormatError("hash-mismatch", `The ${what} is damaged: its hash does not match. Copy or download the file again.`, offset, { what });
+  return new FormatError("hash-mismatch", `The ${what} is damaged: its hash does not match. Copy or download the file again.`, offset, {
+    what,
+  });
 }
 
 /** A run was asked of a disposed model. */

@@ -4,7 +4,7 @@
  */
 import { digestText, type Hasher } from "./hash.ts";
 import type { Inspectable } from "./inspection.ts";
-import { type JsonObject, type JsonValue, isJsonObject } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { stepResult } from "./step-result.ts";
 import type { DType, TypedArray } from "./tensor.ts";
 
@@ -31,12 +31,14 @@ export interface Golden {
 export function readGolden(json: JsonValue, fail: (where: string, problem: string) => never): Golden {
   const root: JsonObject = isJsonObject(json) ? json : fail("golden", "is not an object");
   if (root["generator"] !== 1) fail("generator", "is not known to this version: update eqm");
-  const ranges = (Array.isArray(root["ranges"]) ? (root["ranges"] as readonly JsonValue[]) : fail("ranges", "is not a list")).map((range, i) => {
-    const low = isJsonObject(range) ? range["low"] : undefined;
-    const high = isJsonObject(range) ? range["high"] : undefined;
-    if (typeof low !== "number" || typeof high !== "number" || low > high) return fail(`ranges[${i}]`, "is no range");
-    return { low, high };
-  });
+  const ranges = (Array.isArray(root["ranges"]) ? (root["ranges"] as readonly JsonValue[]) : fail("ranges", "is not a list")).map(
+    (range, i) => {
+      const low = isJsonObject(range) ? range["low"] : undefined;
+      const high = isJsonObject(range) ? range["high"] : undefined;
+      if (typeof low !== "number" || typeof high !== "number" || low > high) return fail(`ranges[${i}]`, "is no range");
+      return { low, high };
+    },
+  );
   const steps = Array.isArray(root["steps"]) ? (root["steps"] as readonly JsonValue[]) : fail("steps", "is not a list");
   return {
     generator: 1,

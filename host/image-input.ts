@@ -8,15 +8,20 @@ import { roundHalfEven } from "./transfer.ts";
 /** The first input made of one image, or of as many as its batch. Throws InputError `no-preprocess`, `bad-image` or `wrong-shape`. */
 export function imageInput(images: Image | readonly Image[], { preprocess: spec, inputs }: Metadata): TypedArray {
   const input = inputs[0];
-  if (!spec || !input) throw new InputError("no-preprocess", "The file holds no preprocessing specification: compile the model with --preprocess.");
+  if (!spec || !input)
+    throw new InputError("no-preprocess", "The file holds no preprocessing specification: compile the model with --preprocess.");
   const batch = preprocess("data" in images ? [images] : images, spec);
   const { dtype, shape, scale, name } = input;
   if (shape.length === 4 ? batch.shape.some((dimension, i) => dimension !== shape[i]) : batch.data.length !== elementCount(shape)) {
-    throw new InputError("wrong-shape", `The input ${JSON.stringify(name)} has shape [${shape}], the images come out as [${batch.shape}].`, {
-      input: name,
-      expected: shape,
-      got: batch.shape,
-    });
+    throw new InputError(
+      "wrong-shape",
+      `The input ${JSON.stringify(name)} has shape [${shape}], the images come out as [${batch.shape}].`,
+      {
+        input: name,
+        expected: shape,
+        got: batch.shape,
+      },
+    );
   }
   return dtype === "float32" || scale !== undefined ? batch.data : toIntegers(batch.data, dtype);
 }

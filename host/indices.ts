@@ -53,6 +53,8 @@ function gatherProblem(words: Int32Array, program: Program): string | undefined 
 
 /** The bytes at `address` where one COPY constant holds all of them. */
 function constantView({ constants }: Program, address: number, bytes: number): DataView | undefined {
-  const holder = constants.find((constant) => constant.packing === COPY && constant.address <= address && address + bytes <= constant.address + constant.bytes.length);
+  const holder = constants.find(
+    (constant) => constant.packing === COPY && constant.address <= address && address + bytes <= constant.address + constant.bytes.length,
+  );
   return holder && new DataView(holder.bytes.buffer, holder.bytes.byteOffset + address - holder.address, bytes);
 }

@@ -49,7 +49,8 @@ function inspect(program: Program, module: WebAssembly.Module): Inspectable {
   const end = plan.constantsBytes + plan.arenaBytes;
 
   function view(address: number, bytes: number, start = 0): Uint8Array {
-    if (!(address >= start && bytes >= 0 && address + bytes <= end)) throw new RangeError(`${bytes} bytes at ${address} are not within ${start} to ${end}`);
+    if (!(address >= start && bytes >= 0 && address + bytes <= end))
+      throw new RangeError(`${bytes} bytes at ${address} are not within ${start} to ${end}`);
     return instance.bytes(address, bytes);
   }
 

@@ -8,7 +8,7 @@ import * as Status from "../format/status.ts";
 import { disposed, outOfMemory, RunError } from "./errors.ts";
 import { memoryBytes } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
-import { planWords, type Program } from "./program.ts";
+import { type Program, planWords } from "./program.ts";
 import { instantiate, type Runtime } from "./runtime.ts";
 import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
 
@@ -44,7 +44,12 @@ export class Instance {
     try {
       status = runtime.run(this.#stepAddresses[from]!, this.#stepAddresses[to]!, this.#data);
     } catch (cause) {
-      throw new RunError("trap", "The runtime trapped. The file passed every check, so this is a fault of eqm: please report it with the model.", {}, cause);
+      throw new RunError(
+        "trap",
+        "The runtime trapped. The file passed every check, so this is a fault of eqm: please report it with the model.",
+        {},
+        cause,
+      );
     }
     if (status !== Status.OK) throw statusError(status);
   }
@@ -115,7 +120,10 @@ function statusError(status: number): RunError {
     case Status.UNKNOWN_PACKING:
       return new RunError("unknown-packing", "A constant has a packing that this build of the runtime does not have: update eqm.");
     case Status.INDEX_OUT_OF_RANGE:
-      return new RunError("index-out-of-range", "An index that the model was given or computed lies outside its axis: check the inputs that hold indices.");
+      return new RunError(
+        "index-out-of-range",
+        "An index that the model was given or computed lies outside its axis: check the inputs that hold indices.",
+      );
     default:
       throw new Error(`unreachable: status ${status}`);
   }

@@ -26,7 +26,10 @@ export function writeJson(value: unknown, depth = 0): string {
   if (typeof value === "object" && value !== null) {
     const record = value as Record<string, unknown>;
     const keys = Object.keys(record).filter((key) => record[key] !== undefined);
-    return `{${keys.sort().map((key) => `${JSON.stringify(key)}:${writeJson(record[key], depth + 1)}`).join(",")}}`;
+    return `{${keys
+      .sort()
+      .map((key) => `${JSON.stringify(key)}:${writeJson(record[key], depth + 1)}`)
+      .join(",")}}`;
   }
   if (typeof value === "number" && !Number.isFinite(value)) throw new RangeError(`JSON cannot hold ${value}`);
   const written = JSON.stringify(value);

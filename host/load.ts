@@ -26,7 +26,8 @@ let hasher: Hasher | undefined;
 export function load(source: Source, options: LoadOptions & { readonly worker: () => WorkerLike }): Promise<WorkerModel>;
 export function load(source: Source, options?: LoadOptions & { readonly worker?: undefined }): Promise<Model>;
 export async function load(source: Source, { signal, threads = 1, worker }: LoadOptions = {}): Promise<Model | WorkerModel> {
-  if (!Number.isInteger(threads) || threads < 1) throw new InputError("bad-option", `threads is ${threads}, not a positive integer.`, { option: "threads", got: threads });
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new InputError("bad-option", `threads is ${threads}, not a positive integer.`, { option: "threads", got: threads });
   if (worker) {
     const bytes = await sourceBytes(source, signal);
     return loadInWorker(worker(), bytes, !isCallersOwn(source), signal);

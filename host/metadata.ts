@@ -3,9 +3,9 @@
  *
  * `readMetadata` copies what it knows into fresh objects after checking it, so that no key of the file ever reaches a prototype.
  */
-import { type JsonObject, type JsonValue, isJsonObject } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { checkPreprocessSpec, type PreprocessSpec } from "./preprocess-spec.ts";
-import { type DType, DTYPES } from "./tensor.ts";
+import { DTYPES, type DType } from "./tensor.ts";
 
 /** One input or output: a dense region of the arena in ONNX axis order and its own element type. */
 export interface TensorRegion {
@@ -81,14 +81,23 @@ function region(json: JsonValue, where: string, fail: Fail): TensorRegion {
   const name = text(row["name"], `${where}.name`, fail);
   if (name === "") fail(`${where}.name`, "is empty");
   const dtype = DTYPES.find((known) => known === row["dtype"]) ?? fail(`${where}.dtype`, `is none of ${DTYPES.join(", ")}`);
-  const shape = list(row["shape"], `${where}.shape`, fail).map((dimension, i) => integer(dimension, 1, 0x7fffffff, `${where}.shape[${i}]`, fail));
+  const shape = list(row["shape"], `${where}.shape`, fail).map((dimension, i) =>
+    integer(dimension, 1, 0x7fffffff, `${where}.shape[${i}]`, fail),
+  );
   const address = integer(row["address"], 0, 0x7fffffff, `${where}.address`, fail);
   if (row["scale"] === undefined && row["zeroPoint"] === undefined) return { name, dtype, shape, address };
   if (dtype !== "int8" && dtype !== "uint8") fail(`${where}.scale`, `does not go with ${dtype}`);
   const scale = row["scale"];
   if (typeof scale !== "number" || !(scale > 0) || Math.fround(scale) !== scale) fail(`${where}.scale`, "is not a positive float32");
   const [low, high] = dtype === "int8" ? [-128, 127] : [0, 255];
-  return { name, dtype, shape, address, scale: scale as number, zeroPoint: integer(row["zeroPoint"], low, high, `${where}.zeroPoint`, fail) };
+  return {
+    name,
+    dtype,
+    shape,
+    address,
+    scale: scale as number,
+    zeroPoint: integer(row["zeroPoint"], low, high, `${where}.zeroPoint`, fail),
+  };
 }
 
 function origin(json: JsonValue, where: string, fail: Fail): StepOrigin {
@@ -112,6 +121,7 @@ function text(json: JsonValue | undefined, where: string, fail: Fail): string {
 }
 
 function integer(json: JsonValue | undefined, low: number, high: number, where: string, fail: Fail): number {
-  if (typeof json !== "number" || !Number.isInteger(json) || json < low || json > high) fail(where, `is not an integer from ${low} to ${high}`);
+  if (typeof json !== "number" || !Number.isInteger(json) || json < low || json > high)
+    fail(where, `is not an integer from ${low} to ${high}`);
   return json as number;
 }

@@ -74,7 +74,8 @@ export class Model {
     checkNames(inputs, this.#slots.inputs, "input");
     checkNames(outputs, this.#slots.outputs, "output");
     for (const { region, view } of this.#slots.inputs) {
-      if (!Object.hasOwn(inputs, region.name)) throw new InputError("missing-input", `The input ${JSON.stringify(region.name)} is missing.`, { input: region.name });
+      if (!Object.hasOwn(inputs, region.name))
+        throw new InputError("missing-input", `The input ${JSON.stringify(region.name)} is missing.`, { input: region.name });
       writeTensor(inputs[region.name]!, region, view);
     }
     this.#instance.run();
@@ -87,7 +88,9 @@ export class Model {
 
   /** Needs a worker: load with the option `worker`. Throws RunError `no-worker`. */
   runAsync(): Promise<never> {
-    return Promise.reject(new RunError("no-worker", "The model runs on this thread: load it with { worker: () => new Worker(…) } for runAsync, or call run."));
+    return Promise.reject(
+      new RunError("no-worker", "The model runs on this thread: load it with { worker: () => new Worker(…) } for runAsync, or call run."),
+    );
   }
 
   /**
@@ -106,7 +109,8 @@ export class Model {
 }
 
 // Engines without Symbol.dispose have no `using` either.
-if (Symbol.dispose) Object.defineProperty(Model.prototype, Symbol.dispose, { value: Model.prototype.dispose, configurable: true, writable: true });
+if (Symbol.dispose)
+  Object.defineProperty(Model.prototype, Symbol.dispose, { value: Model.prototype.dispose, configurable: true, writable: true });
 
 /** What a caller sees of a tensor. */
 export function describeTensor({ name, dtype, shape, scale, zeroPoint }: TensorRegion): TensorDescription {
@@ -117,7 +121,10 @@ function checkNames(given: Readonly<Record<string, unknown>>, slots: readonly Sl
   for (const name of Object.keys(given)) {
     if (!slots.some(({ region }) => region.name === name)) {
       const known = slots.map(({ region }) => JSON.stringify(region.name)).join(", ");
-      throw new InputError(`unknown-${what}`, `The model has no ${what} ${JSON.stringify(name)}; it has ${known || "none"}.`, { [what]: name, known: slots.map(({ region }) => region.name) });
+      throw new InputError(`unknown-${what}`, `The model has no ${what} ${JSON.stringify(name)}; it has ${known || "none"}.`, {
+        [what]: name,
+        known: slots.map(({ region }) => region.name),
+      });
     }
   }
 }

@@ -3,7 +3,7 @@
  *
  * In this order: resize, letterbox, crop, then for each channel y = (x·scale − mean) / std with x in 0..255.
  */
-import { type JsonValue, isJsonObject } from "./json.ts";
+import { isJsonObject, type JsonValue } from "./json.ts";
 
 /** Width and height in pixels. */
 export type Size = readonly [width: number, height: number];
@@ -34,18 +34,22 @@ const KEYS = ["channels", "layout", "resize", "letterbox", "padValue", "crop", "
 /** Checks and copies a specification. Calls `fail`, which must throw, with what is wrong. */
 export function checkPreprocessSpec(json: JsonValue, fail: (problem: string) => never): PreprocessSpec {
   if (!isJsonObject(json)) return fail("is not an object");
-  for (const key of Object.keys(json)) if (!KEYS.includes(key)) fail(`has an unknown key ${JSON.stringify(key)}; known are ${KEYS.join(", ")}`);
+  for (const key of Object.keys(json))
+    if (!KEYS.includes(key)) fail(`has an unknown key ${JSON.stringify(key)}; known are ${KEYS.join(", ")}`);
   const { channels, layout, resize, letterbox, padValue, crop, scale, mean, std } = json;
   if (channels !== "RGB" && channels !== "BGR" && channels !== "L") return fail('"channels" is none of RGB, BGR, L');
   if (layout !== "NCHW" && layout !== "NHWC") return fail('"layout" is neither NCHW nor NHWC');
   const count = channels === "L" ? 1 : 3;
-  if (padValue !== undefined && !(typeof padValue === "number" && padValue >= 0 && padValue <= 255)) return fail('"padValue" is no number from 0 to 255');
+  if (padValue !== undefined && !(typeof padValue === "number" && padValue >= 0 && padValue <= 255))
+    return fail('"padValue" is no number from 0 to 255');
   const spread = std === undefined ? undefined : perChannel(std, "std", count, fail);
   for (const value of [spread ?? 1].flat()) if (value === 0) fail('"std" is 0');
   return {
     channels,
     layout,
-    ...(resize !== undefined && { resize: isJsonObject(resize) ? { shortest: side(resize["shortest"], "resize.shortest", fail) } : size(resize, "resize", fail) }),
+    ...(resize !== undefined && {
+      resize: isJsonObject(resize) ? { shortest: side(resize["shortest"], "resize.shortest", fail) } : size(resize, "resize", fail),
+    }),
     ...(letterbox !== undefined && { letterbox: size(letterbox, "letterbox", fail) }),
     ...(padValue !== undefined && { padValue }),
     ...(crop !== undefined && { crop: size(crop, "crop", fail) }),
@@ -61,7 +65,8 @@ function size(json: JsonValue, key: string, fail: (problem: string) => never): S
 }
 
 function side(json: JsonValue | undefined, key: string, fail: (problem: string) => never): number {
-  if (typeof json !== "number" || !Number.isInteger(json) || json < 1 || json > MAX_IMAGE_SIDE) fail(`"${key}" is no integer from 1 to ${MAX_IMAGE_SIDE}`);
+  if (typeof json !== "number" || !Number.isInteger(json) || json < 1 || json > MAX_IMAGE_SIDE)
+    fail(`"${key}" is no integer from 1 to ${MAX_IMAGE_SIDE}`);
   return json as number;
 }
 

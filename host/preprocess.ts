@@ -26,7 +26,10 @@ export function preprocess(images: readonly Image[], spec: PreprocessSpec): Batc
   const { width, height, channels } = first;
   for (const other of prepared) {
     if (other.width !== width || other.height !== height) {
-      throw new InputError("bad-image", `Images of one batch come out at ${width}×${height} and ${other.width}×${other.height}: add "resize" or "crop" to the specification.`);
+      throw new InputError(
+        "bad-image",
+        `Images of one batch come out at ${width}×${height} and ${other.width}×${other.height}: add "resize" or "crop" to the specification.`,
+      );
     }
   }
   const data = new Float32Array(prepared.length * channels * height * width);
@@ -37,11 +40,18 @@ export function preprocess(images: readonly Image[], spec: PreprocessSpec): Batc
 /** The image with one channel (L) or three, in the order R, G, B. */
 function checkedPixels({ data, width, height, channels: given }: Image, spec: PreprocessSpec): Pixels {
   const pixels = width * height;
-  if (!Number.isInteger(width) || !Number.isInteger(height) || pixels <= 0) throw new InputError("bad-image", `An image of ${width}×${height} is none.`);
-  if (!/^Uint8(Clamped)?Array$/.test(tagOf(data))) throw new InputError("bad-image", "An image's data is a Uint8Array or a Uint8ClampedArray.");
+  if (!Number.isInteger(width) || !Number.isInteger(height) || pixels <= 0)
+    throw new InputError("bad-image", `An image of ${width}×${height} is none.`);
+  if (!/^Uint8(Clamped)?Array$/.test(tagOf(data)))
+    throw new InputError("bad-image", "An image's data is a Uint8Array or a Uint8ClampedArray.");
   const channels = given ?? data.length / pixels;
-  if (channels !== 1 && channels !== 3 && channels !== 4) throw new InputError("bad-image", `An image has 1, 3 or 4 channels, not ${channels}.`);
-  if (data.length !== pixels * channels) throw new InputError("bad-image", `An image of ${width}×${height} with ${channels} channels has ${pixels * channels} bytes, not ${data.length}.`);
+  if (channels !== 1 && channels !== 3 && channels !== 4)
+    throw new InputError("bad-image", `An image has 1, 3 or 4 channels, not ${channels}.`);
+  if (data.length !== pixels * channels)
+    throw new InputError(
+      "bad-image",
+      `An image of ${width}×${height} with ${channels} channels has ${pixels * channels} bytes, not ${data.length}.`,
+    );
   const wanted = spec.channels === "L" ? 1 : 3;
   if (channels === wanted) return { data, width, height, channels };
   const converted = new Uint8Array(pixels * wanted);
@@ -73,13 +83,17 @@ function letterboxed(image: Pixels, [width, height]: Size, padValue: number): Pi
   const inner = resizeBilinear(image, Math.max(1, Math.round(image.width * ratio)), Math.max(1, Math.round(image.height * ratio)));
   const { channels } = image;
   const data = new Uint8Array(width * height * channels).fill(Math.round(padValue));
-  for (let y = 0; y < inner.height; y++) data.set(inner.data.subarray(y * inner.width * channels, (y + 1) * inner.width * channels), y * width * channels);
+  for (let y = 0; y < inner.height; y++)
+    data.set(inner.data.subarray(y * inner.width * channels, (y + 1) * inner.width * channels), y * width * channels);
   return { data, width, height, channels };
 }
 
 function cropped(image: Pixels, [width, height]: Size): Pixels {
   if (image.width < width || image.height < height) {
-    throw new InputError("bad-image", `An image of ${image.width}×${image.height} is too small for the crop of ${width}×${height}: add "resize" to the specification.`);
+    throw new InputError(
+      "bad-image",
+      `An image of ${image.width}×${image.height} is too small for the crop of ${width}×${height}: add "resize" to the specification.`,
+    );
   }
   const { channels } = image;
   const left = Math.floor((image.width - width) / 2);
@@ -93,7 +107,11 @@ function cropped(image: Pixels, [width, height]: Size): Pixels {
 }
 
 /** y = (x·scale − mean) / std in float64, rounded once, through a table for each channel. */
-function normalise({ data, width, height, channels }: Pixels, { channels: order, layout, scale = 1, mean = 0, std = 1 }: PreprocessSpec, into: Float32Array): void {
+function normalise(
+  { data, width, height, channels }: Pixels,
+  { channels: order, layout, scale = 1, mean = 0, std = 1 }: PreprocessSpec,
+  into: Float32Array,
+): void {
   const pixels = width * height;
   const planes = layout === "NCHW";
   const at = (values: number | readonly number[], c: number) => (typeof values === "number" ? values : values[c]!);

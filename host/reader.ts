@@ -14,7 +14,7 @@ import type { Digest, Hasher } from "./hash.ts";
 import { type JsonValue, parseJson } from "./json.ts";
 import { memoryBytes } from "./memory-layout.ts";
 import { type Metadata, readMetadata } from "./metadata.ts";
-import { type Constant, type Plan, planWords, type Program } from "./program.ts";
+import { type Constant, type Plan, type Program, planWords } from "./program.ts";
 import { decodeUtf8 } from "./utf8.ts";
 import { decodeWords, wordOffset } from "./varint.ts";
 import { type Place, verifyProgram } from "./verify.ts";
@@ -35,17 +35,26 @@ export function readEqm(bytes: Uint8Array, hasher: Hasher): Program {
   const declared = view.getUint32(File.HEADER_MEMORY_BYTES * 4, true);
   const needed = memoryBytes({ planWords: planWords(program.plan), ...program.plan });
   if (declared !== needed) {
-    throw new FormatError("memory-mismatch", `The header states ${declared} bytes of memory, the plan takes ${needed}.`, File.HEADER_MEMORY_BYTES * 4, {
-      expected: needed,
-      got: declared,
-    });
+    throw new FormatError(
+      "memory-mismatch",
+      `The header states ${declared} bytes of memory, the plan takes ${needed}.`,
+      File.HEADER_MEMORY_BYTES * 4,
+      {
+        expected: needed,
+        got: declared,
+      },
+    );
   }
   return program;
 }
 
 function readHeader(bytes: Uint8Array, view: DataView, hasher: Hasher): void {
   if (bytes.length < 4 || view.getUint32(0, true) !== File.MAGIC) {
-    throw notEqm(bytes.length === 0 ? "nothing, it is empty" : Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join(" "));
+    throw notEqm(
+      bytes.length === 0
+        ? "nothing, it is empty"
+        : Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join(" "),
+    );
   }
   if (bytes.length < File.HEADER_BYTES) throw truncated(bytes.length, File.HEADER_BYTES, bytes.length);
   const word = (index: number) => view.getUint32(index * 4, true);
@@ -54,11 +63,14 @@ function readHeader(bytes: Uint8Array, view: DataView, hasher: Hasher): void {
   if (version !== File.VERSION) throw new FormatError("bad-header", `There is no format version ${version}.`, File.HEADER_VERSION * 4);
   const fileBytes = word(File.HEADER_FILE_BYTES);
   if (bytes.length < fileBytes) throw truncated(bytes.length, fileBytes, bytes.length);
-  if (bytes.length > fileBytes) throw new FormatError("trailing-bytes", `The file goes on behind its end, ${bytes.length - fileBytes} bytes.`, fileBytes);
+  if (bytes.length > fileBytes)
+    throw new FormatError("trailing-bytes", `The file goes on behind its end, ${bytes.length - fileBytes} bytes.`, fileBytes);
   const count = word(File.HEADER_SECTIONS);
-  if (count > File.MAX_SECTIONS) throw new FormatError("bad-header", `The header counts ${count} sections, more than ${File.MAX_SECTIONS}.`, File.HEADER_SECTIONS * 4);
+  if (count > File.MAX_SECTIONS)
+    throw new FormatError("bad-header", `The header counts ${count} sections, more than ${File.MAX_SECTIONS}.`, File.HEADER_SECTIONS * 4);
   const tableEnd = File.HEADER_BYTES + count * File.SECTION_BYTES;
-  if (tableEnd > fileBytes) throw new FormatError("bad-header", `The table of ${count} sections does not fit the file.`, File.HEADER_SECTIONS * 4);
+  if (tableEnd > fileBytes)
+    throw new FormatError("bad-header", `The table of ${count} sections does not fit the file.`, File.HEADER_SECTIONS * 4);
 
   hasher.begin();
   hasher.update(bytes.subarray(0, File.HEADER_HASH_LOW * 4));
@@ -89,9 +101,11 @@ function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): Readon
     const start = Math.ceil(end / File.SECTION_ALIGNMENT) * File.SECTION_ALIGNMENT;
     if (offset !== start) throw bad(File.SECTION_OFFSET, `it starts at ${offset}, not at ${start}`);
     if (offset + length > bytes.length) throw bad(File.SECTION_LENGTH, `it ends at ${offset + length}, the file at ${bytes.length}`);
-    for (let at = end; at < offset; at++) if (bytes[at] !== 0) throw new FormatError("bad-padding", "A byte between sections is not 0.", at);
+    for (let at = end; at < offset; at++)
+      if (bytes[at] !== 0) throw new FormatError("bad-padding", "A byte between sections is not 0.", at);
     const content = bytes.subarray(offset, offset + length);
-    if (!holds(hasher.digest(content), word(File.SECTION_HASH_LOW), word(File.SECTION_HASH_HIGH))) throw hashMismatch(`section ${i} (kind ${kind})`, offset);
+    if (!holds(hasher.digest(content), word(File.SECTION_HASH_LOW), word(File.SECTION_HASH_HIGH)))
+      throw hashMismatch(`section ${i} (kind ${kind})`, offset);
     sections.set(kind, { kind, offset, bytes: content });
     end = offset + length;
     lastKind = kind;
@@ -139,7 +153,8 @@ function readConstants(table: Section, blob: Section): Constant[] {
   const words = decodeWords(table.bytes, table.offset);
   const bad = (index: number, problem: string) => new FormatError("bad-constants", problem, table.offset + wordOffset(table.bytes, index));
   const count = words[0] ?? -1;
-  if (count < 0 || words.length !== 1 + count * Packing.ROW_WORDS) throw bad(0, `The table of constants has ${words.length} words, not those of ${count} rows.`);
+  if (count < 0 || words.length !== 1 + count * Packing.ROW_WORDS)
+    throw bad(0, `The table of constants has ${words.length} words, not those of ${count} rows.`);
   const known = new Map<number, number>();
   let end = 0;
   const constants = Array.from({ length: count }, (_, i): Constant => {
@@ -147,8 +162,10 @@ function readConstants(table: Section, blob: Section): Constant[] {
     const word = (index: number) => words[row + index]!;
     const offset = word(Packing.FILE_OFFSET);
     const length = word(Packing.FILE_BYTES);
-    if (word(Packing.ENCODING) !== Packing.RAW) throw bad(row + Packing.ENCODING, `Constant ${i}: encoding ${word(Packing.ENCODING)} is not known to this version: update eqm.`);
-    if (length <= 0 || offset < 0 || offset + length > blob.bytes.length) throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its ${length} bytes at ${offset} are not in the file.`);
+    if (word(Packing.ENCODING) !== Packing.RAW)
+      throw bad(row + Packing.ENCODING, `Constant ${i}: encoding ${word(Packing.ENCODING)} is not known to this version: update eqm.`);
+    if (length <= 0 || offset < 0 || offset + length > blob.bytes.length)
+      throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its ${length} bytes at ${offset} are not in the file.`);
     // A constant follows the last new one, or repeats the bytes of an earlier one whole.
     if (offset === end) {
       known.set(offset, length);
@@ -157,12 +174,19 @@ function readConstants(table: Section, blob: Section): Constant[] {
       throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its bytes at ${offset} neither follow the last ones nor repeat earlier ones.`);
     }
     const [packing, p0, p1, p2] = [word(Packing.PACKING), word(Packing.P0), word(Packing.P1), word(Packing.P2)];
-    if (!Packing.packingHolds(packing, length, p0, p1, p2) || word(Packing.PACKED_BYTES) !== Packing.packedBytes(packing, length, p0, p1, p2)) {
-      throw bad(row + Packing.PACKED_BYTES, `Constant ${i}: ${length} bytes of packing ${packing} (${p0}, ${p1}, ${p2}) do not become ${word(Packing.PACKED_BYTES)}.`);
+    if (
+      !Packing.packingHolds(packing, length, p0, p1, p2) ||
+      word(Packing.PACKED_BYTES) !== Packing.packedBytes(packing, length, p0, p1, p2)
+    ) {
+      throw bad(
+        row + Packing.PACKED_BYTES,
+        `Constant ${i}: ${length} bytes of packing ${packing} (${p0}, ${p1}, ${p2}) do not become ${word(Packing.PACKED_BYTES)}.`,
+      );
     }
     return { packing, p0, p1, p2, bytes: blob.bytes.subarray(offset, offset + length), address: word(Packing.ADDRESS) };
   });
-  if (end !== blob.bytes.length) throw new FormatError("bad-constants", "The constants' section holds bytes that no constant uses.", blob.offset + end);
+  if (end !== blob.bytes.length)
+    throw new FormatError("bad-constants", "The constants' section holds bytes that no constant uses.", blob.offset + end);
   return constants;
 }
 
@@ -171,17 +195,20 @@ function readPlan({ bytes, offset }: Section): { readonly plan: Plan; readonly s
   const bad = (index: number, problem: string) => new FormatError("bad-plan", problem, offset + wordOffset(bytes, index));
   const header = PlanWord.PLAN_HEADER_WORDS;
   if (words.length < header) throw bad(0, "The plan is shorter than its header.");
-  if (words[PlanWord.PLAN_WORDS] !== words.length - header) throw bad(PlanWord.PLAN_WORDS, `The plan says ${words[PlanWord.PLAN_WORDS]} words, it has ${words.length - header}.`);
+  if (words[PlanWord.PLAN_WORDS] !== words.length - header)
+    throw bad(PlanWord.PLAN_WORDS, `The plan says ${words[PlanWord.PLAN_WORDS]} words, it has ${words.length - header}.`);
   const steps: Int32Array[] = [];
   const stepWords: number[] = [];
   for (let at = header; at < words.length; ) {
     const length = words[at + PlanWord.LENGTH] ?? 0;
-    if (length < 2 || at + length > words.length) throw bad(at, `Step ${steps.length} says ${length} words, the plan has ${words.length - at} left.`);
+    if (length < 2 || at + length > words.length)
+      throw bad(at, `Step ${steps.length} says ${length} words, the plan has ${words.length - at} left.`);
     steps.push(words.subarray(at, at + length));
     stepWords.push(at);
     at += length;
   }
-  if (steps.length !== words[PlanWord.STEP_COUNT]) throw bad(PlanWord.STEP_COUNT, `The plan says ${words[PlanWord.STEP_COUNT]} steps, it has ${steps.length}.`);
+  if (steps.length !== words[PlanWord.STEP_COUNT])
+    throw bad(PlanWord.STEP_COUNT, `The plan says ${words[PlanWord.STEP_COUNT]} steps, it has ${steps.length}.`);
   const plan = {
     constantsBytes: words[PlanWord.CONSTANTS_BYTES]!,
     arenaBytes: words[PlanWord.ARENA_BYTES]!,
@@ -191,7 +218,11 @@ function readPlan({ bytes, offset }: Section): { readonly plan: Plan; readonly s
   return { plan, stepWords };
 }
 
-function readJson<T>({ bytes, offset }: Section, code: FormatCode, read: (json: JsonValue, fail: (where: string, problem: string) => never) => T): T {
+function readJson<T>(
+  { bytes, offset }: Section,
+  code: FormatCode,
+  read: (json: JsonValue, fail: (where: string, problem: string) => never) => T,
+): T {
   const text = decodeUtf8(bytes);
   if (typeof text === "number") throw new FormatError(code, "A text is no UTF-8.", offset + text);
   let json: JsonValue;

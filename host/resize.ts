@@ -65,7 +65,8 @@ function triangleFilter(from: number, to: number): Filter {
     const sum = exact.reduce((total, weight) => total + weight, 0);
     first[t] = start;
     count[t] = end - start;
-    for (const [k, weight] of exact.entries()) weights[t * taps + k] = Math.trunc(0.5 + (sum === 0 ? weight : weight / sum) * (1 << PRECISION_BITS));
+    for (const [k, weight] of exact.entries())
+      weights[t * taps + k] = Math.trunc(0.5 + (sum === 0 ? weight : weight / sum) * (1 << PRECISION_BITS));
   }
   return { first, count, weights, taps };
 }

@@ -14,12 +14,18 @@ export interface Runtime {
 
 /** Puts a build onto a memory and initialises it. Throws LoadError `other-build` where it was made for other step layouts. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Runtime {
-  const { abi, ...runtime } = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Runtime & { readonly abi: WebAssembly.Global };
+  const { abi, ...runtime } = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Runtime & {
+    readonly abi: WebAssembly.Global;
+  };
   if (abi.value !== ABI) {
-    throw new LoadError("other-build", "The runtime and the loader are of different versions of eqm: install the package again, or build it anew.", {
-      expected: ABI,
-      got: abi.value as unknown,
-    });
+    throw new LoadError(
+      "other-build",
+      "The runtime and the loader are of different versions of eqm: install the package again, or build it anew.",
+      {
+        expected: ABI,
+        got: abi.value as unknown,
+      },
+    );
   }
   runtime.init();
   return runtime;

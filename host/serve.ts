@@ -24,7 +24,10 @@ export function serve(scope: Scope): void {
       } else {
         if (!model) throw new Error("unreachable: run before load");
         const outputs = model.run(request.run);
-        scope.answer({ id, outputs }, Object.values(outputs).map(({ buffer }) => buffer as ArrayBuffer));
+        scope.answer(
+          { id, outputs },
+          Object.values(outputs).map(({ buffer }) => buffer as ArrayBuffer),
+        );
       }
     } catch (error) {
       scope.answer({ id, error: toPlain(error) }, []);

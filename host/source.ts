@@ -29,22 +29,37 @@ export function isCallersOwn(source: Source): boolean {
 
 async function fetched(address: URL | string, signal: AbortSignal | undefined): Promise<Response> {
   if (/^file:/i.test(String(address)) && isNodeLike()) {
-    throw new LoadError("file-url", `${address} is a file: read it first, as in load(await readFile(new URL(…))) with readFile of node:fs/promises.`);
+    throw new LoadError(
+      "file-url",
+      `${address} is a file: read it first, as in load(await readFile(new URL(…))) with readFile of node:fs/promises.`,
+    );
   }
   try {
     return await fetch(address, { signal });
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new LoadError("fetch-failed", `${address} cannot be fetched: ${cause instanceof Error ? cause.message : String(cause)}.`, { address: String(address) }, cause);
+    throw new LoadError(
+      "fetch-failed",
+      `${address} cannot be fetched: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      { address: String(address) },
+      cause,
+    );
   }
 }
 
 async function responseBytes(response: Response, signal: AbortSignal | undefined): Promise<Uint8Array> {
   const address = response.url || "the response";
-  if (!response.ok) throw new LoadError("http-status", `${address}: the server answers ${response.status} ${response.statusText}`.trimEnd(), { status: response.status });
+  if (!response.ok)
+    throw new LoadError("http-status", `${address}: the server answers ${response.status} ${response.statusText}`.trimEnd(), {
+      status: response.status,
+    });
   const type = response.headers.get("content-type") ?? "";
   if (/\bhtml\b/i.test(type)) {
-    throw new LoadError("html-instead", `${address} is a web page (${type}), not a .eqm: the address is wrong, or the server answers every address with its start page.`, { type });
+    throw new LoadError(
+      "html-instead",
+      `${address} is a web page (${type}), not a .eqm: the address is wrong, or the server answers every address with its start page.`,
+      { type },
+    );
   }
   try {
     return new Uint8Array(await response.arrayBuffer());

@@ -2,8 +2,9 @@
  * The bytes that a step's result is, for golden hashes and for whoever wants to look at intermediates: the elements that it
  * wrote, in their order, without what lies between them where a result is strided.
  */
-import type { Extents } from "../format/extents.ts";
+
 import { FLOAT32 } from "../format/dtypes.ts";
+import type { Extents } from "../format/extents.ts";
 import * as Opcode from "../format/opcodes.ts";
 import { OPCODE } from "../format/plan.ts";
 import * as ConvF32 from "../format/steps/conv-f32.ts";

@@ -12,7 +12,8 @@ import { dtypeOfArray, elementCount, isTensor, newArray, type Tensor, type Typed
 export function writeTensor(given: TypedArray | Tensor, region: TensorRegion, view: TypedArray): void {
   const data = checked(given, region, "input");
   if (region.dtype === "float32" || data.BYTES_PER_ELEMENT !== view.BYTES_PER_ELEMENT) {
-    if (region.scale !== undefined) quantize(data as Float32Array, region.scale, region.zeroPoint!, region.dtype === "uint8", view as Int8Array);
+    if (region.scale !== undefined)
+      quantize(data as Float32Array, region.scale, region.zeroPoint!, region.dtype === "uint8", view as Int8Array);
     else (view as Float32Array).set(data as Float32Array);
   } else if (region.dtype === "bool") {
     for (let i = 0; i < view.length; i++) view[i] = data[i] ? 1 : 0;
@@ -40,13 +41,22 @@ function checked(given: TypedArray | Tensor, region: TensorRegion, what: "input"
   const data = (tensor ? tensor.data : given) as TypedArray;
   const got = dtypeOfArray(data);
   const wanted = scale === undefined ? dtype : `${dtype} or float32`;
-  const fits = (type: string | undefined) => type === dtype || (type === "uint8" && dtype === "bool") || (type === "float32" && scale !== undefined);
+  const fits = (type: string | undefined) =>
+    type === dtype || (type === "uint8" && dtype === "bool") || (type === "float32" && scale !== undefined);
   if (!fits(got) || (tensor && tensor.dtype !== got && tensor.dtype !== dtype)) {
     const found = tensor ? `a tensor of ${tensor.dtype}` : got === undefined ? "no typed array" : `an array of ${got}`;
-    throw new InputError("wrong-dtype", `${is} takes ${wanted}, got ${found}.`, { [what]: name, expected: wanted, got: tensor ? tensor.dtype : got });
+    throw new InputError("wrong-dtype", `${is} takes ${wanted}, got ${found}.`, {
+      [what]: name,
+      expected: wanted,
+      got: tensor ? tensor.dtype : got,
+    });
   }
   if (tensor && !sameShape(tensor.shape, shape)) {
-    throw new InputError("wrong-shape", `${is} has shape [${shape}], got [${tensor.shape}].`, { [what]: name, expected: shape, got: tensor.shape });
+    throw new InputError("wrong-shape", `${is} has shape [${shape}], got [${tensor.shape}].`, {
+      [what]: name,
+      expected: shape,
+      got: tensor.shape,
+    });
   }
   if (data.length !== elementCount(shape)) {
     throw new InputError("wrong-length", `${is} of shape [${shape}] takes ${elementCount(shape)} elements, got ${data.length}.`, {

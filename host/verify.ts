@@ -7,13 +7,13 @@ import type { Extents } from "../format/extents.ts";
 import { ALIGNMENT } from "../format/memory.ts";
 import { packedBytes, packingHolds } from "../format/packings.ts";
 import { LENGTH, OPCODE } from "../format/plan.ts";
-import { FormatError, type FormatCode } from "./errors.ts";
+import { type FormatCode, FormatError } from "./errors.ts";
 import { rangeHolds } from "./golden.ts";
 import { indexProblem } from "./indices.ts";
 import { layoutOf } from "./layouts.ts";
 import { dataBytes, MAX_DATA_BYTES, stagingBytes } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
-import { type Plan, planWords, type Program } from "./program.ts";
+import { type Plan, type Program, planWords } from "./program.ts";
 import { dtypeBytes, elementCount } from "./tensor.ts";
 
 /** The most words that all steps of a plan may have. */
@@ -49,11 +49,15 @@ function verifySizes({ constants, plan }: Program, fail: Fail): void {
   for (const key of ["constantsBytes", "arenaBytes", "stagingBytes"] as const) {
     if (!Number.isInteger(plan[key]) || plan[key] < 0) fail("bad-plan", place, `The plan's ${key} is ${plan[key]}.`);
   }
-  if (plan.constantsBytes % ALIGNMENT !== 0) fail("bad-plan", place, `The plan's constantsBytes is ${plan.constantsBytes}, no multiple of ${ALIGNMENT}.`);
+  if (plan.constantsBytes % ALIGNMENT !== 0)
+    fail("bad-plan", place, `The plan's constantsBytes is ${plan.constantsBytes}, no multiple of ${ALIGNMENT}.`);
   const staging = stagingBytes(constants);
-  if (plan.stagingBytes !== staging) fail("bad-plan", place, `The plan's stagingBytes is ${plan.stagingBytes}, its constants need ${staging}.`);
-  if (dataBytes(plan) > MAX_DATA_BYTES) fail("too-much-memory", place, `The plan wants ${dataBytes(plan)} bytes of data, more than ${MAX_DATA_BYTES}.`);
-  if (planWords(plan) > MAX_PLAN_WORDS) fail("too-much-memory", place, `The plan has ${planWords(plan)} words, more than ${MAX_PLAN_WORDS}.`);
+  if (plan.stagingBytes !== staging)
+    fail("bad-plan", place, `The plan's stagingBytes is ${plan.stagingBytes}, its constants need ${staging}.`);
+  if (dataBytes(plan) > MAX_DATA_BYTES)
+    fail("too-much-memory", place, `The plan wants ${dataBytes(plan)} bytes of data, more than ${MAX_DATA_BYTES}.`);
+  if (planWords(plan) > MAX_PLAN_WORDS)
+    fail("too-much-memory", place, `The plan has ${planWords(plan)} words, more than ${MAX_PLAN_WORDS}.`);
 }
 
 function verifyConstants({ constants, plan }: Program, fail: Fail): void {
@@ -61,12 +65,19 @@ function verifyConstants({ constants, plan }: Program, fail: Fail): void {
   for (const [index, { packing, p0, p1, p2, bytes, address }] of constants.entries()) {
     const place: Place = { part: "constant", index };
     if (!packingHolds(packing, bytes.length, p0, p1, p2)) {
-      fail("bad-constants", place, `Constant ${index}: ${bytes.length} bytes do not fit packing ${packing} with parameters ${p0}, ${p1}, ${p2}.`);
+      fail(
+        "bad-constants",
+        place,
+        `Constant ${index}: ${bytes.length} bytes do not fit packing ${packing} with parameters ${p0}, ${p1}, ${p2}.`,
+      );
     }
-    if (address % ALIGNMENT !== 0) fail("bad-constants", place, `Constant ${index}: its address ${address} is no multiple of ${ALIGNMENT}.`);
-    if (address < end) fail("bad-constants", place, `Constant ${index}: its address ${address} is below ${end}, where the one before it ends.`);
+    if (address % ALIGNMENT !== 0)
+      fail("bad-constants", place, `Constant ${index}: its address ${address} is no multiple of ${ALIGNMENT}.`);
+    if (address < end)
+      fail("bad-constants", place, `Constant ${index}: its address ${address} is below ${end}, where the one before it ends.`);
     end = address + packedBytes(packing, bytes.length, p0, p1, p2);
-    if (end > plan.constantsBytes) fail("bad-constants", place, `Constant ${index} ends at ${end}, the constants' region at ${plan.constantsBytes}.`);
+    if (end > plan.constantsBytes)
+      fail("bad-constants", place, `Constant ${index} ends at ${end}, the constants' region at ${plan.constantsBytes}.`);
   }
 }
 
@@ -88,7 +99,8 @@ function verifyStep(program: Program, index: number, fail: Fail): void {
     },
     write(address, bytes) {
       writes.push({ address, bytes });
-      if (!(bytes > 0 && address >= constantsBytes && address + bytes <= end)) refuse(`it writes ${bytes} bytes at ${address}, the arena is ${constantsBytes} to ${end}`);
+      if (!(bytes > 0 && address >= constantsBytes && address + bytes <= end))
+        refuse(`it writes ${bytes} bytes at ${address}, the arena is ${constantsBytes} to ${end}`);
     },
     check(holds, claim) {
       if (!holds) refuse(`not so: ${claim}`);
@@ -96,7 +108,8 @@ function verifyStep(program: Program, index: number, fail: Fail): void {
   };
   layout.extents(words, extents);
   for (const [i, own] of writes.entries()) {
-    if (i > 0 && [...reads, ...writes.slice(0, i)].some((other) => overlap(own, other))) refuse(`its scratch at ${own.address} lies over what it reads or writes`);
+    if (i > 0 && [...reads, ...writes.slice(0, i)].some((other) => overlap(own, other)))
+      refuse(`its scratch at ${own.address} lies over what it reads or writes`);
   }
   const problem = indexProblem(words, program);
   if (problem !== undefined) refuse(problem);
@@ -115,24 +128,31 @@ function verifyMetadata({ metadata, plan }: Program, fail: Fail): void {
   const place: Place = { part: "metadata" };
   const { inputs, outputs, steps } = metadata;
   if (outputs.length === 0) fail("bad-metadata", place, "The model has no outputs.");
-  if (steps.length !== 0 && steps.length !== plan.steps.length) fail("bad-metadata", place, `The metadata names ${steps.length} steps, the plan has ${plan.steps.length}.`);
+  if (steps.length !== 0 && steps.length !== plan.steps.length)
+    fail("bad-metadata", place, `The metadata names ${steps.length} steps, the plan has ${plan.steps.length}.`);
   for (const region of [...inputs, ...outputs]) verifyRegion(region, plan, (problem) => fail("bad-metadata", place, problem));
 }
 
 function verifyGolden({ metadata, plan, golden }: Program, fail: Fail): void {
   if (!golden) return;
   if (golden.ranges.length !== metadata.inputs.length || golden.steps.length !== plan.steps.length) {
-    fail("bad-golden", { part: "golden" }, `The golden vector is of ${golden.ranges.length} inputs and ${golden.steps.length} steps, the model of ${metadata.inputs.length} and ${plan.steps.length}.`);
+    fail(
+      "bad-golden",
+      { part: "golden" },
+      `The golden vector is of ${golden.ranges.length} inputs and ${golden.steps.length} steps, the model of ${metadata.inputs.length} and ${plan.steps.length}.`,
+    );
   }
   for (const [i, { name, dtype }] of metadata.inputs.entries()) {
-    if (!rangeHolds(golden.ranges[i]!, dtype)) fail("bad-golden", { part: "golden" }, `The golden range of the input ${JSON.stringify(name)} does not go with ${dtype}.`);
+    if (!rangeHolds(golden.ranges[i]!, dtype))
+      fail("bad-golden", { part: "golden" }, `The golden range of the input ${JSON.stringify(name)} does not go with ${dtype}.`);
   }
 }
 
 function verifyRegion({ name, dtype, shape, address }: TensorRegion, plan: Plan, fail: (problem: string) => never): void {
   const bytes = elementCount(shape) * dtypeBytes(dtype);
   const end = plan.constantsBytes + plan.arenaBytes;
-  if (address % dtypeBytes(dtype) !== 0) fail(`The tensor ${JSON.stringify(name)} lies at ${address}, no multiple of ${dtypeBytes(dtype)}.`);
+  if (address % dtypeBytes(dtype) !== 0)
+    fail(`The tensor ${JSON.stringify(name)} lies at ${address}, no multiple of ${dtypeBytes(dtype)}.`);
   if (address < plan.constantsBytes || address + bytes > end) {
     fail(`The tensor ${JSON.stringify(name)} takes ${bytes} bytes at ${address}, the arena is ${plan.constantsBytes} to ${end}.`);
   }

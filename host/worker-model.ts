@@ -67,10 +67,20 @@ export class WorkerModel {
 }
 
 // Engines without Symbol.dispose have no `using` either.
-if (Symbol.dispose) Object.defineProperty(WorkerModel.prototype, Symbol.dispose, { value: WorkerModel.prototype.dispose, configurable: true, writable: true });
+if (Symbol.dispose)
+  Object.defineProperty(WorkerModel.prototype, Symbol.dispose, {
+    value: WorkerModel.prototype.dispose,
+    configurable: true,
+    writable: true,
+  });
 
 /** Loads `bytes` in `worker`. Ends the worker where that fails. `owned` bytes are handed over, others copied. */
-export async function loadInWorker(worker: WorkerLike, bytes: Uint8Array, owned: boolean, signal: AbortSignal | undefined): Promise<WorkerModel> {
+export async function loadInWorker(
+  worker: WorkerLike,
+  bytes: Uint8Array,
+  owned: boolean,
+  signal: AbortSignal | undefined,
+): Promise<WorkerModel> {
   const line = new Line(worker);
   try {
     const whole = owned && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
@@ -94,7 +104,12 @@ class Line {
     this.#worker = worker;
     const onAnswer = (answer: unknown) => this.#settle(answer as Answer);
     const onFault = (message: string) =>
-      this.close(new RunError("worker-failed", `The model's worker failed: ${message}. Check that its script is eqm/worker and that it can be loaded.`));
+      this.close(
+        new RunError(
+          "worker-failed",
+          `The model's worker failed: ${message}. Check that its script is eqm/worker and that it can be loaded.`,
+        ),
+      );
     if (worker.addEventListener) {
       worker.addEventListener("message", ({ data }) => onAnswer(data));
       worker.addEventListener("error", ({ message }) => onFault(message ?? "it could not be started"));
@@ -108,7 +123,11 @@ class Line {
     }
   }
 
-  async ask(request: { readonly load: Uint8Array } | { readonly run: Inputs }, transfer: ArrayBuffer[], signal?: AbortSignal): Promise<Answer> {
+  async ask(
+    request: { readonly load: Uint8Array } | { readonly run: Inputs },
+    transfer: ArrayBuffer[],
+    signal?: AbortSignal,
+  ): Promise<Answer> {
     if (this.#closed) throw this.#closed.reason;
     const id = this.#next++;
     let onAbort: (() => void) | undefined;

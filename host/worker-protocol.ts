@@ -1,5 +1,16 @@
 /** What a model's two sides say to each other when it runs in a worker, and how errors cross over whole. */
-import { type Details, EqmError, FormatError, type FormatCode, InputError, type InputCode, LoadError, type LoadCode, RunError, type RunCode } from "./errors.ts";
+import {
+  type Details,
+  EqmError,
+  type FormatCode,
+  FormatError,
+  type InputCode,
+  InputError,
+  type LoadCode,
+  LoadError,
+  type RunCode,
+  RunError,
+} from "./errors.ts";
 import type { Metadata } from "./metadata.ts";
 import type { Features, Inputs, Outputs } from "./model.ts";
 

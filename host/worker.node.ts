@@ -4,7 +4,7 @@ import { serve } from "./serve.ts";
 import type { Request } from "./worker-protocol.ts";
 
 const port = parentPort;
-if (!port) throw new Error("eqm/worker is the script of a worker: new Worker(new URL(import.meta.resolve(\"eqm/worker\")))");
+if (!port) throw new Error('eqm/worker is the script of a worker: new Worker(new URL(import.meta.resolve("eqm/worker")))');
 serve({
   onRequest: (handler) => port.on("message", (request: Request) => handler(request)),
   answer: (answer, transfer) => port.postMessage(answer, transfer),

@@ -8,7 +8,7 @@ import { packedBytes, RAW } from "../../format/packings.ts";
 import type { Digest, Hasher } from "../../host/hash.ts";
 import { writeJson } from "../../host/json.ts";
 import { memoryBytes } from "../../host/memory-layout.ts";
-import { type Constant, planWords, type Program } from "../../host/program.ts";
+import { type Constant, type Program, planWords } from "../../host/program.ts";
 import { encodeUtf8 } from "../../host/utf8.ts";
 import { encodeWords } from "../../host/varint.ts";
 import { verifyProgram } from "../../host/verify.ts";
@@ -28,7 +28,10 @@ export function emitFile(program: Program, hasher: Hasher): Uint8Array<ArrayBuff
     { kind: File.METADATA, bytes: encodeUtf8(writeJson(metadata)) },
     { kind: File.CONSTANTS_TABLE, bytes: encodeWords(table) },
     { kind: File.CONSTANTS, bytes: blob },
-    { kind: File.PLAN, bytes: encodeWords([plan.constantsBytes, plan.arenaBytes, plan.stagingBytes, plan.steps.length, steps.length, ...steps]) },
+    {
+      kind: File.PLAN,
+      bytes: encodeWords([plan.constantsBytes, plan.arenaBytes, plan.stagingBytes, plan.steps.length, steps.length, ...steps]),
+    },
   ];
   if (golden) sections.push({ kind: File.GOLDEN, bytes: encodeUtf8(writeJson(golden)) });
   return assemble(sections, memoryBytes({ planWords: planWords(plan), ...plan }), hasher);

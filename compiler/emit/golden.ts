@@ -2,8 +2,8 @@
 import { type GoldenRange, rangeHolds, runGolden } from "../../host/golden.ts";
 import type { Hasher } from "../../host/hash.ts";
 import { openProgram } from "../../host/inspection.ts";
-import type { Program } from "../../host/program.ts";
 import type { TensorRegion } from "../../host/metadata.ts";
+import type { Program } from "../../host/program.ts";
 
 /** What `addGolden` gives: the program, with a golden vector where one could be had. */
 export interface WithGolden {
@@ -12,15 +12,27 @@ export interface WithGolden {
 }
 
 /** Runs a program on golden inputs. `rangeOf` gives the calibrated range of a float32 input, or null. */
-export function addGolden(program: Program, module: WebAssembly.Module, hasher: Hasher, rangeOf: (name: string) => GoldenRange | null): WithGolden {
+export function addGolden(
+  program: Program,
+  module: WebAssembly.Module,
+  hasher: Hasher,
+  rangeOf: (name: string) => GoldenRange | null,
+): WithGolden {
   const model = openProgram(program, module);
   try {
     const ranges = program.metadata.inputs.map((input) => goldenRange(input, rangeOf(input.name)));
     const { golden, constantOutputs, nanOutputs } = runGolden(model, ranges, hasher);
     if (nanOutputs.length > 0) {
-      return { program, warnings: [`The outputs ${nanOutputs.join(", ")} are NaN on pseudo-random inputs: the file carries no golden vector for eqm verify.`] };
+      return {
+        program,
+        warnings: [
+          `The outputs ${nanOutputs.join(", ")} are NaN on pseudo-random inputs: the file carries no golden vector for eqm verify.`,
+        ],
+      };
     }
-    const warnings = constantOutputs.map((name) => `The output ${name} is constant on pseudo-random inputs: eqm verify says little about it.`);
+    const warnings = constantOutputs.map(
+      (name) => `The output ${name} is constant on pseudo-random inputs: eqm verify says little about it.`,
+    );
     return { program: { ...program, golden }, warnings };
   } finally {
     model.dispose();

@@ -9,7 +9,7 @@ import { OPCODE } from "../../format/plan.ts";
 import { FormatError, RunError } from "../../host/errors.ts";
 import { Instance } from "../../host/instance.ts";
 import { layoutOf } from "../../host/layouts.ts";
-import { planWords, type Program } from "../../host/program.ts";
+import { type Program, planWords } from "../../host/program.ts";
 import { readEqm } from "../../host/reader.ts";
 import { decodeWords, encodeWords } from "../../host/varint.ts";
 import { verifyProgram } from "../../host/verify.ts";
@@ -111,7 +111,8 @@ function attempt(read: () => Program, random: Random): Outcome {
     if (!(error instanceof RunError) || error.code !== "index-out-of-range") throw error;
   }
   if (Buffer.compare(before, snapshot) !== 0) throw new Error("the run wrote into the plan or the constants");
-  if (Buffer.compare(withoutWrites(arena, loaded), untouched) !== 0) throw new Error("the run wrote into the arena outside of its steps' extents");
+  if (Buffer.compare(withoutWrites(arena, loaded), untouched) !== 0)
+    throw new Error("the run wrote into the arena outside of its steps' extents");
   if (behind.some((byte) => byte !== CANARY)) throw new Error("the run wrote behind the arena");
   return "ran";
 }
@@ -124,7 +125,10 @@ function rounds(count: number, label: string, round: (random: Random) => Outcome
     try {
       outcomes[round(randomSource(seed))]++;
     } catch (cause) {
-      throw new Error(`${label}: round with FUZZ_SEED=${seed} failed: ${cause instanceof Error ? `${cause.message} ${String(cause.cause ?? "")}` : String(cause)}`, { cause });
+      throw new Error(
+        `${label}: round with FUZZ_SEED=${seed} failed: ${cause instanceof Error ? `${cause.message} ${String(cause.cause ?? "")}` : String(cause)}`,
+        { cause },
+      );
     }
   }
   return outcomes;
@@ -162,23 +166,27 @@ function holds(candidate: Program): boolean {
   }
 }
 
-it.each(stepModules().map((module) => [module.name, module] as const))("%s: hostile words are refused or run within the arena", (name, module) => {
-  const outcomes = rounds(ROUNDS, name, (random) => {
-    const hostile = oneStep(module, random);
-    return attempt(() => {
-      verifyProgram(hostile);
-      return hostile;
-    }, random);
-  });
-  expect(outcomes.ran, JSON.stringify(outcomes)).toBeGreaterThan(ROUNDS / 10);
-  expect(outcomes.refused, JSON.stringify(outcomes)).toBeGreaterThan(0);
-});
+it.each(stepModules().map((module) => [module.name, module] as const))(
+  "%s: hostile words are refused or run within the arena",
+  (name, module) => {
+    const outcomes = rounds(ROUNDS, name, (random) => {
+      const hostile = oneStep(module, random);
+      return attempt(() => {
+        verifyProgram(hostile);
+        return hostile;
+      }, random);
+    });
+    expect(outcomes.ran, JSON.stringify(outcomes)).toBeGreaterThan(ROUNDS / 10);
+    expect(outcomes.refused, JSON.stringify(outcomes)).toBeGreaterThan(0);
+  },
+);
 
 it("refuses or runs files with changed bytes and hashes put right", () => {
   const sound = smallFile();
   const outcomes = rounds(ROUNDS * 4, "changed bytes", (random) => {
     const file = sound.slice();
-    for (let n = 1 + (random() % 4); n > 0; n--) file[random() % file.length] = random() % 3 ? random() : pick(random, [0, 1, 0x7f, 0x80, 0xff]);
+    for (let n = 1 + (random() % 4); n > 0; n--)
+      file[random() % file.length] = random() % 3 ? random() : pick(random, [0, 1, 0x7f, 0x80, 0xff]);
     return attempt(() => readEqm(reseal(file), hasher), random);
   });
   expect(outcomes.refused).toBeGreaterThan(ROUNDS);
@@ -200,7 +208,27 @@ it("refuses or runs files with changed metadata", () => {
   const sound = smallFile();
   const sections = allSections(sound);
   const text = Buffer.from(sections.get(File.METADATA)!).toString();
-  const pieces = ["{", "}", "[", "]", ",", ":", '"', "-", "1e999", "9", "null", "true", '"__proto__"', '"x"', "\\ud800", "\u0000", "[".repeat(300), "1.5", "4294967296"];
+  const pieces = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    '"',
+    "-",
+    "1e999",
+    "9",
+    "null",
+    "true",
+    '"__proto__"',
+    '"x"',
+    "\\ud800",
+    "\u0000",
+    "[".repeat(300),
+    "1.5",
+    "4294967296",
+  ];
   const outcomes = rounds(ROUNDS * 2, "changed metadata", (random) => {
     const at = random() % text.length;
     const changed = text.slice(0, at) + pick(random, pieces) + text.slice(at + (random() % 4));

@@ -20,6 +20,8 @@ it("every opcode has one layout, the one of its file", () => {
   expect([...allLayouts()].map(([opcode, { name, words }]) => ({ opcode, name, words }))).toEqual(
     modules.map(({ opcode, name, fields }) => ({ opcode, name, words: fields.length + 2 })),
   );
-  expect(modules.map(({ name }) => name)).toEqual(Object.keys(Opcode).sort((a, b) => (Opcode as Record<string, number>)[a]! - (Opcode as Record<string, number>)[b]!));
+  expect(modules.map(({ name }) => name)).toEqual(
+    Object.keys(Opcode).sort((a, b) => (Opcode as Record<string, number>)[a]! - (Opcode as Record<string, number>)[b]!),
+  );
   expect(new Set(modules.map(({ opcode }) => opcode)).size).toBe(modules.length);
 });

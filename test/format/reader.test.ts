@@ -43,7 +43,10 @@ function withMetadata(change: (metadata: Record<string, unknown>) => unknown): U
 function sortedJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(sortedJson).join(",")}]`;
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
-  return `{${Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, item]) => `${JSON.stringify(key)}:${sortedJson(item)}`).join(",")}}`;
+  return `{${Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, item]) => `${JSON.stringify(key)}:${sortedJson(item)}`)
+    .join(",")}}`;
 }
 
 /** The small file with words of the plan or the constants table changed. */
@@ -72,7 +75,11 @@ describe("the header", () => {
   });
 
   it("of a newer version says to update eqm", () => {
-    expect(refusal(withWord(4, 2))).toEqual({ code: "newer-version", message: "The file is of format version 2, this eqm reads version 1: update eqm. (byte 4)", offset: 4 });
+    expect(refusal(withWord(4, 2))).toEqual({
+      code: "newer-version",
+      message: "The file is of format version 2, this eqm reads version 1: update eqm. (byte 4)",
+      offset: 4,
+    });
     expect(refusal(withWord(4, 0))).toEqual({ code: "bad-header", message: "There is no format version 0. (byte 4)", offset: 4 });
   });
 
@@ -98,7 +105,8 @@ describe("the header", () => {
   it("must be of the same step layouts", () => {
     expect(refusal(withWord(File.HEADER_ABI * 4, 12345))).toEqual({
       code: "other-layouts",
-      message: "The file was compiled by another version of eqm, whose steps look different: compile it again, or load it with that version. (byte 16)",
+      message:
+        "The file was compiled by another version of eqm, whose steps look different: compile it again, or load it with that version. (byte 16)",
       offset: 16,
     });
   });
@@ -113,13 +121,25 @@ describe("the header", () => {
   });
 
   it("keeps its reserved words 0", () => {
-    expect(refusal(withWord(File.HEADER_RESERVED * 4, 1))).toEqual({ code: "bad-header", message: "Word 7 of the header is reserved and not 0. (byte 28)", offset: 28 });
+    expect(refusal(withWord(File.HEADER_RESERVED * 4, 1))).toEqual({
+      code: "bad-header",
+      message: "Word 7 of the header is reserved and not 0. (byte 28)",
+      offset: 28,
+    });
     expect(refusal(withWord(File.HEADER_THREAD_BYTES * 4, 1)).offset).toBe(24);
   });
 
   it("counts no more sections than there can be", () => {
-    expect(refusal(withWord(File.HEADER_SECTIONS * 4, 65))).toEqual({ code: "bad-header", message: "The header counts 65 sections, more than 64. (byte 12)", offset: 12 });
-    expect(refusal(withWord(File.HEADER_SECTIONS * 4, 64))).toEqual({ code: "bad-header", message: "The table of 64 sections does not fit the file. (byte 12)", offset: 12 });
+    expect(refusal(withWord(File.HEADER_SECTIONS * 4, 65))).toEqual({
+      code: "bad-header",
+      message: "The header counts 65 sections, more than 64. (byte 12)",
+      offset: 12,
+    });
+    expect(refusal(withWord(File.HEADER_SECTIONS * 4, 64))).toEqual({
+      code: "bad-header",
+      message: "The table of 64 sections does not fit the file. (byte 12)",
+      offset: 12,
+    });
   });
 });
 
@@ -132,7 +152,11 @@ describe("the section table", () => {
       message: "Section 3: kind 7 is not known to this version: update eqm. (byte 112)",
       offset: 112,
     });
-    expect(refusal(withWord(row(1, File.SECTION_KIND), File.METADATA))).toEqual({ code: "bad-section", message: "Section 1: kind 1 comes behind kind 1. (byte 64)", offset: 64 });
+    expect(refusal(withWord(row(1, File.SECTION_KIND), File.METADATA))).toEqual({
+      code: "bad-section",
+      message: "Section 1: kind 1 comes behind kind 1. (byte 64)",
+      offset: 64,
+    });
   });
 
   it("leaves no hole and no overlap", () => {
@@ -152,13 +176,21 @@ describe("the section table", () => {
     const file = smallFile();
     const tableEnd = File.HEADER_BYTES + 4 * File.SECTION_BYTES;
     file[tableEnd] = 1;
-    expect(refusal(reseal(file))).toEqual({ code: "bad-padding", message: `A byte between sections is not 0. (byte ${tableEnd})`, offset: tableEnd });
+    expect(refusal(reseal(file))).toEqual({
+      code: "bad-padding",
+      message: `A byte between sections is not 0. (byte ${tableEnd})`,
+      offset: tableEnd,
+    });
   });
 
   it("has every section that is needed", () => {
     const sections = allSections(smallFile());
     sections.delete(File.PLAN);
-    expect(refusal(withSections(smallFile(), sections))).toEqual({ code: "bad-section", message: "The section PLAN is missing. (byte 12)", offset: 12 });
+    expect(refusal(withSections(smallFile(), sections))).toEqual({
+      code: "bad-section",
+      message: "The section PLAN is missing. (byte 12)",
+      offset: 12,
+    });
     expect(refusal(withSections(smallFile(), new Map())).message).toBe("The section METADATA is missing. (byte 12)");
   });
 
@@ -177,24 +209,71 @@ describe("metadata", () => {
     ["no object", () => "[]", "metadata is not an object. (byte 192)"],
     ["no canonical JSON", () => '{"a": 1}', "A text is no canonical JSON: JSON is not in its canonical form. (byte 192)"],
     ["no outputs", (m) => ({ ...m, outputs: [] }), "The model has no outputs. (byte 192)"],
-    ["one name twice", (m) => ({ ...m, outputs: [(m["outputs"] as unknown[])[0], (m["outputs"] as unknown[])[0]] }), 'outputs the name "y" stands twice. (byte 192)'],
-    ["an unknown type", (m) => ({ ...m, inputs: [{ name: "x", dtype: "float16", shape: [1], address: 256 }] }), "inputs[0].dtype is none of float32, int8, uint8, int32, int64, bool. (byte 192)"],
-    ["an empty axis", (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [0], address: 256 }] }), "inputs[0].shape[0] is not an integer from 1 to 2147483647. (byte 192)"],
-    ["an input among the constants", (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [4], address: 0 }] }), 'The tensor "x" takes 4 bytes at 0, the arena is 256 to 512. (byte 192)'],
-    ["an input behind the arena", (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [65536, 65536], address: 256 }] }), 'The tensor "x" takes 4294967296 bytes at 256, the arena is 256 to 512. (byte 192)'],
-    ["an input out of line", (m) => ({ ...m, inputs: [{ name: "x", dtype: "float32", shape: [4], address: 258 }] }), 'The tensor "x" lies at 258, no multiple of 4. (byte 192)'],
-    ["a scale that is no float32", (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [4], address: 256, scale: 0.1, zeroPoint: 0 }] }), "inputs[0].scale is not a positive float32. (byte 192)"],
-    ["a scale of a float", (m) => ({ ...m, inputs: [{ name: "x", dtype: "float32", shape: [4], address: 256, scale: 1, zeroPoint: 0 }] }), "inputs[0].scale does not go with float32. (byte 192)"],
-    ["a zero point too low", (m) => ({ ...m, inputs: [{ name: "x", dtype: "uint8", shape: [4], address: 256, scale: 1, zeroPoint: -1 }] }), "inputs[0].zeroPoint is not an integer from 0 to 255. (byte 192)"],
-    ["origins of too few steps", (m) => ({ ...m, steps: [{ op: "Neg", nodes: [] }] }), "The metadata names 1 steps, the plan has 3. (byte 192)"],
-    ["a bad preprocessing", (m) => ({ ...m, preprocess: { channels: "RGB", layout: "NCHW", std: 0 } }), 'preprocess "std" is 0. (byte 192)'],
+    [
+      "one name twice",
+      (m) => ({ ...m, outputs: [(m["outputs"] as unknown[])[0], (m["outputs"] as unknown[])[0]] }),
+      'outputs the name "y" stands twice. (byte 192)',
+    ],
+    [
+      "an unknown type",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "float16", shape: [1], address: 256 }] }),
+      "inputs[0].dtype is none of float32, int8, uint8, int32, int64, bool. (byte 192)",
+    ],
+    [
+      "an empty axis",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [0], address: 256 }] }),
+      "inputs[0].shape[0] is not an integer from 1 to 2147483647. (byte 192)",
+    ],
+    [
+      "an input among the constants",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [4], address: 0 }] }),
+      'The tensor "x" takes 4 bytes at 0, the arena is 256 to 512. (byte 192)',
+    ],
+    [
+      "an input behind the arena",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [65536, 65536], address: 256 }] }),
+      'The tensor "x" takes 4294967296 bytes at 256, the arena is 256 to 512. (byte 192)',
+    ],
+    [
+      "an input out of line",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "float32", shape: [4], address: 258 }] }),
+      'The tensor "x" lies at 258, no multiple of 4. (byte 192)',
+    ],
+    [
+      "a scale that is no float32",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [4], address: 256, scale: 0.1, zeroPoint: 0 }] }),
+      "inputs[0].scale is not a positive float32. (byte 192)",
+    ],
+    [
+      "a scale of a float",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "float32", shape: [4], address: 256, scale: 1, zeroPoint: 0 }] }),
+      "inputs[0].scale does not go with float32. (byte 192)",
+    ],
+    [
+      "a zero point too low",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "uint8", shape: [4], address: 256, scale: 1, zeroPoint: -1 }] }),
+      "inputs[0].zeroPoint is not an integer from 0 to 255. (byte 192)",
+    ],
+    [
+      "origins of too few steps",
+      (m) => ({ ...m, steps: [{ op: "Neg", nodes: [] }] }),
+      "The metadata names 1 steps, the plan has 3. (byte 192)",
+    ],
+    [
+      "a bad preprocessing",
+      (m) => ({ ...m, preprocess: { channels: "RGB", layout: "NCHW", std: 0 } }),
+      'preprocess "std" is 0. (byte 192)',
+    ],
     ["labels that are no texts", (m) => ({ ...m, labels: [1] }), "labels[0] is not a text. (byte 192)"],
   ])("with %s is refused", (_name, change, message) => {
     expect(refusal(withMetadata(change))).toEqual({ code: "bad-metadata", message, offset: 192 });
   });
 
   it("may carry what this version does not know, and reaches no prototype", () => {
-    const read = readEqm(withMetadata((m) => ({ ...m, zFuture: { x: 1 }, provenance: JSON.parse('{"__proto__":{"polluted":1}}') as unknown })), hasher);
+    const read = readEqm(
+      withMetadata((m) => ({ ...m, zFuture: { x: 1 }, provenance: JSON.parse('{"__proto__":{"polluted":1}}') as unknown })),
+      hasher,
+    );
     expect(read.metadata.provenance?.["polluted"]).toBe(undefined);
     expect(({} as Record<string, unknown>)["polluted"]).toBe(undefined);
     expect(Object.keys(read.metadata)).not.toContain("zFuture");
@@ -247,7 +326,8 @@ describe("constants", () => {
       [Packing.CHANNELS_32, 12, 3, 1, 0, false],
       [Packing.COPY, 0, 0, 0, 0, false],
     ];
-    for (const [packing, bytes, p0, p1, p2, holds] of cases) expect(Packing.packingHolds(packing, bytes, p0, p1, p2), `${packing} ${bytes} ${p0} ${p1} ${p2}`).toBe(holds);
+    for (const [packing, bytes, p0, p1, p2, holds] of cases)
+      expect(Packing.packingHolds(packing, bytes, p0, p1, p2), `${packing} ${bytes} ${p0} ${p1} ${p2}`).toBe(holds);
   });
 });
 
@@ -264,12 +344,22 @@ describe("the plan", () => {
     ["a read behind the data", set(7, 507), "bad-step", /^Step 0 \(TABLE_I8\): it reads 6 bytes at 507, the data ends at 512\./],
     ["a write into constants", set(8, 250), "bad-step", /^Step 0 \(TABLE_I8\): it writes 6 bytes at 250, the arena is 256 to 512\./],
     ["a write behind the arena", set(8, 507), "bad-step", /^Step 0 \(TABLE_I8\): it writes 6 bytes at 507, the arena is 256 to 512\./],
-    ["a count that overflows", set(10, 0x7fffffff), "bad-step", /^Step 0 \(TABLE_I8\): it reads 2147483647 bytes at 256, the data ends at 512\./],
+    [
+      "a count that overflows",
+      set(10, 0x7fffffff),
+      "bad-step",
+      /^Step 0 \(TABLE_I8\): it reads 2147483647 bytes at 256, the data ends at 512\./,
+    ],
     ["a count below 1", set(10, 0), "bad-step", /^Step 0 \(TABLE_I8\): not so: COUNT is positive\./],
     ["a negative arena", set(1, -1), "bad-plan", /^The plan's arenaBytes is -1\./],
     ["constants out of line", set(0, 257), "bad-plan", /^The plan's constantsBytes is 257, no multiple of 64\./],
     ["staging that no constant needs", set(2, 64), "bad-plan", /^The plan's stagingBytes is 64, its constants need 0\./],
-    ["an arena beyond the address space", set(1, 0x7fffffff), "too-much-memory", /^The plan wants 2147483903 bytes of data, more than 2147418112\./],
+    [
+      "an arena beyond the address space",
+      set(1, 0x7fffffff),
+      "too-much-memory",
+      /^The plan wants 2147483903 bytes of data, more than 2147418112\./,
+    ],
   ])("with %s is refused", (_name, change, code, message) => {
     const refused = refusal(withWords(File.PLAN, change));
     expect(refused.code).toBe(code);

@@ -11,7 +11,7 @@ it("writes zigzag LEB128", () => {
 
 it("reads back every kind of word", () => {
   const random = randomSource(3);
-  const words = Int32Array.from({ length: 5000 }, () => (random() | 0) >> random() % 32);
+  const words = Int32Array.from({ length: 5000 }, () => (random() | 0) >> (random() % 32));
   const bytes = encodeWords(words);
   expect(decodeWords(bytes, 0)).toEqual(words);
   expect(wordOffset(bytes, 1234)).toBe(encodeWords(words.subarray(0, 1234)).length);

@@ -55,7 +55,8 @@ it("imports nothing but format/, build/ and itself, and evaluates no text", () =
       const isNodes = file.endsWith(".node.ts") && from!.startsWith("node:");
       if (!/^\.\/[\w.-]+\.ts$|^\.\.\/(format|build)\/[\w/-]+\.ts$/.test(from!) && !isNodes) outside.push(`${file}: ${from}`);
     }
-    if (/\beval\(|new Function|\bimport\(|\brequire\(|TextDecoder\(|TextEncoder\(|\batob\(/.test(text)) outside.push(`${file}: forbidden call`);
+    if (/\beval\(|new Function|\bimport\(|\brequire\(|TextDecoder\(|TextEncoder\(|\batob\(/.test(text))
+      outside.push(`${file}: forbidden call`);
   }
   expect(outside).toEqual([]);
   expect(code).not.toMatch(/\bimport\b\s*[("{]/);

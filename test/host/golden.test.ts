@@ -79,8 +79,17 @@ describe("a golden vector", () => {
     expect(model.golden).toEqual(golden);
     expect(verifyGolden(model, model.golden!, hasher)).toEqual({ holds: true, inputsHold: true, outputsHold: true });
     const steps = [golden.steps[0]!, "0123456789abcdef", golden.steps[2]!];
-    expect(verifyGolden(model, { ...golden, steps }, hasher)).toEqual({ holds: false, inputsHold: true, outputsHold: true, firstWrongStep: 1 });
-    expect(verifyGolden(model, { ...golden, outputs: "0123456789abcdef" }, hasher)).toEqual({ holds: false, inputsHold: true, outputsHold: false });
+    expect(verifyGolden(model, { ...golden, steps }, hasher)).toEqual({
+      holds: false,
+      inputsHold: true,
+      outputsHold: true,
+      firstWrongStep: 1,
+    });
+    expect(verifyGolden(model, { ...golden, outputs: "0123456789abcdef" }, hasher)).toEqual({
+      holds: false,
+      inputsHold: true,
+      outputsHold: false,
+    });
   });
 
   it("covers only the elements that a strided step writes, reversed ones in their order", () => {
@@ -153,6 +162,8 @@ describe("an inspectable model", () => {
 
   it("is verified like a file", () => {
     const { metadata, constants, plan } = smallProgram();
-    expect(() => openProgram({ metadata, constants, plan: { ...plan, arenaBytes: 128 } }, plainModule)).toThrow("it writes 6 bytes at 384, the arena is 256 to 384");
+    expect(() => openProgram({ metadata, constants, plan: { ...plan, arenaBytes: 128 } }, plainModule)).toThrow(
+      "it writes 6 bytes at 384, the arena is 256 to 384",
+    );
   });
 });

@@ -13,7 +13,9 @@ import type { TypedArray } from "../../host/tensor.ts";
 import { constant, hasher, program, smallFile, step } from "../support/small-model.ts";
 
 /** What a promise or a call throws, whole. */
-async function thrown(run: () => unknown): Promise<{ readonly name: string; readonly code: string; readonly message: string; readonly details: unknown }> {
+async function thrown(
+  run: () => unknown,
+): Promise<{ readonly name: string; readonly code: string; readonly message: string; readonly details: unknown }> {
   try {
     await run();
   } catch (error) {
@@ -121,7 +123,10 @@ describe("a loaded model", () => {
     const inputs = Object.fromEntries(names.map((name, i) => [name, new Int8Array([i + 1])]));
     const outputs = model.run(inputs);
     expect(names.map((name) => outputs[name])).toEqual([new Int8Array([1]), new Int8Array([2]), new Int8Array([3])]);
-    expect(await thrown(() => model.run({ toString: new Int8Array(1) }))).toMatchObject({ code: "missing-input", details: { input: "__proto__" } });
+    expect(await thrown(() => model.run({ toString: new Int8Array(1) }))).toMatchObject({
+      code: "missing-input",
+      details: { input: "__proto__" },
+    });
   });
 });
 
@@ -135,57 +140,112 @@ describe("what does not fit is refused", () => {
     [
       "an unknown input",
       (model) => model.run({ x: new Int8Array(6), X: new Int8Array(6) }),
-      { name: "InputError", code: "unknown-input", message: 'The model has no input "X"; it has "x".', details: { input: "X", known: ["x"] } },
+      {
+        name: "InputError",
+        code: "unknown-input",
+        message: 'The model has no input "X"; it has "x".',
+        details: { input: "X", known: ["x"] },
+      },
     ],
     [
       "an unknown output",
       (model) => model.run({ x: new Int8Array(6) }, { outputs: { q: new Int8Array(6) } }),
-      { name: "InputError", code: "unknown-output", message: 'The model has no output "q"; it has "y", "z".', details: { output: "q", known: ["y", "z"] } },
+      {
+        name: "InputError",
+        code: "unknown-output",
+        message: 'The model has no output "q"; it has "y", "z".',
+        details: { output: "q", known: ["y", "z"] },
+      },
     ],
     [
       "another type",
       (model) => model.run({ x: new Int32Array(6) }),
-      { name: "InputError", code: "wrong-dtype", message: 'The input "x" takes int8 or float32, got an array of int32.', details: { input: "x", expected: "int8 or float32", got: "int32" } },
+      {
+        name: "InputError",
+        code: "wrong-dtype",
+        message: 'The input "x" takes int8 or float32, got an array of int32.',
+        details: { input: "x", expected: "int8 or float32", got: "int32" },
+      },
     ],
     [
       "a plain list",
       (model) => model.run({ x: [1, 2, 3, 4, 5, 6] as unknown as Int8Array }),
-      { name: "InputError", code: "wrong-dtype", message: 'The input "x" takes int8 or float32, got no typed array.', details: { input: "x", expected: "int8 or float32", got: undefined } },
+      {
+        name: "InputError",
+        code: "wrong-dtype",
+        message: 'The input "x" takes int8 or float32, got no typed array.',
+        details: { input: "x", expected: "int8 or float32", got: undefined },
+      },
     ],
     [
       "null",
       (model) => model.run({ x: null as unknown as Int8Array }),
-      { name: "InputError", code: "wrong-dtype", message: 'The input "x" takes int8 or float32, got no typed array.', details: { input: "x", expected: "int8 or float32", got: undefined } },
+      {
+        name: "InputError",
+        code: "wrong-dtype",
+        message: 'The input "x" takes int8 or float32, got no typed array.',
+        details: { input: "x", expected: "int8 or float32", got: undefined },
+      },
     ],
     [
       "another length",
       (model) => model.run({ x: new Int8Array(7) }),
-      { name: "InputError", code: "wrong-length", message: 'The input "x" of shape [1,6] takes 6 elements, got 7.', details: { input: "x", expected: 6, got: 7 } },
+      {
+        name: "InputError",
+        code: "wrong-length",
+        message: 'The input "x" of shape [1,6] takes 6 elements, got 7.',
+        details: { input: "x", expected: 6, got: 7 },
+      },
     ],
     [
       "another shape",
       (model) => model.run({ x: { dtype: "int8", shape: [6, 1], data: new Int8Array(6) } }),
-      { name: "InputError", code: "wrong-shape", message: 'The input "x" has shape [1,6], got [6,1].', details: { input: "x", expected: [1, 6], got: [6, 1] } },
+      {
+        name: "InputError",
+        code: "wrong-shape",
+        message: 'The input "x" has shape [1,6], got [6,1].',
+        details: { input: "x", expected: [1, 6], got: [6, 1] },
+      },
     ],
     [
       "a tensor whose type is not its data's",
       (model) => model.run({ x: { dtype: "int32", shape: [1, 6], data: new Int8Array(6) } }),
-      { name: "InputError", code: "wrong-dtype", message: 'The input "x" takes int8 or float32, got a tensor of int32.', details: { input: "x", expected: "int8 or float32", got: "int32" } },
+      {
+        name: "InputError",
+        code: "wrong-dtype",
+        message: 'The input "x" takes int8 or float32, got a tensor of int32.',
+        details: { input: "x", expected: "int8 or float32", got: "int32" },
+      },
     ],
     [
       "an output array of another type",
       (model) => model.run({ x: new Int8Array(6) }, { outputs: { y: new Float32Array(6) } }),
-      { name: "InputError", code: "wrong-dtype", message: 'The output "y" takes int8, got an array of float32.', details: { output: "y", expected: "int8", got: "float32" } },
+      {
+        name: "InputError",
+        code: "wrong-dtype",
+        message: 'The output "y" takes int8, got an array of float32.',
+        details: { output: "y", expected: "int8", got: "float32" },
+      },
     ],
     [
       "an image where there is no specification",
       (model) => model.preprocess({ data: new Uint8Array(3), width: 1, height: 1 }),
-      { name: "InputError", code: "no-preprocess", message: "The file holds no preprocessing specification: compile the model with --preprocess.", details: {} },
+      {
+        name: "InputError",
+        code: "no-preprocess",
+        message: "The file holds no preprocessing specification: compile the model with --preprocess.",
+        details: {},
+      },
     ],
     [
       "runAsync without a worker",
       (model) => model.runAsync(),
-      { name: "RunError", code: "no-worker", message: "The model runs on this thread: load it with { worker: () => new Worker(…) } for runAsync, or call run.", details: {} },
+      {
+        name: "RunError",
+        code: "no-worker",
+        message: "The model runs on this thread: load it with { worker: () => new Worker(…) } for runAsync, or call run.",
+        details: {},
+      },
     ],
   ])("%s", async (_name, call, error) => {
     using model = await load(smallFile());
@@ -209,7 +269,9 @@ describe("what does not fit is refused", () => {
       program({
         inputs: [{ name: "i", dtype: "int64", shape: [2], address: 0 }],
         outputs: [{ name: "y", dtype: "int8", shape: [2], address: 128 }],
-        steps: [step(Opcode.GATHER, Gather, { SRC: 64, DST: 128, INDICES: 0, INDEX_DTYPE: INT64, OUTER: 1, AXIS: 4, COUNT: 2, INNER_BYTES: 1 })],
+        steps: [
+          step(Opcode.GATHER, Gather, { SRC: 64, DST: 128, INDICES: 0, INDEX_DTYPE: INT64, OUTER: 1, AXIS: 4, COUNT: 2, INNER_BYTES: 1 }),
+        ],
       }),
       hasher,
     );
@@ -231,7 +293,9 @@ describe("what does not fit is refused", () => {
         outputs: [{ name: "y", dtype: "int8", shape: [2], address: 64 }],
         constants: [constant(0, new Uint8Array(indices.buffer))],
         constantsBytes: 64,
-        steps: [step(Opcode.GATHER, Gather, { SRC: 128, DST: 64, INDICES: 0, INDEX_DTYPE: INT32, OUTER: 1, AXIS: 4, COUNT: 2, INNER_BYTES: 1 })],
+        steps: [
+          step(Opcode.GATHER, Gather, { SRC: 128, DST: 64, INDICES: 0, INDEX_DTYPE: INT32, OUTER: 1, AXIS: 4, COUNT: 2, INNER_BYTES: 1 }),
+        ],
       });
     expect(() => emitFile(gather(new Int32Array([-4, 3])), hasher)).not.toThrow();
     expect(() => emitFile(gather(new Int32Array([0, 4])), hasher)).toThrow("Step 0 (GATHER): index 4 is outside the axis of 4.");
@@ -250,7 +314,10 @@ describe("memory", () => {
   });
 
   it("stays flat over 1,000 cycles of load, run and dispose", async () => {
-    const file = emitFile(program({ inputs: [], outputs: [{ name: "y", dtype: "int8", shape: [1], address: 0 }], arenaBytes: 4_000_000, steps: [] }), hasher);
+    const file = emitFile(
+      program({ inputs: [], outputs: [{ name: "y", dtype: "int8", shape: [1], address: 0 }], arenaBytes: 4_000_000, steps: [] }),
+      hasher,
+    );
     const cycle = async () => {
       using model = await load(file);
       model.run({});
@@ -310,11 +377,22 @@ it("a step whose scratch lies over what it reads or writes is refused", () => {
       inputs: [],
       outputs: [{ name: "y", dtype: "float32", shape: [4], address: 0 }],
       steps: [
-        step(Opcode.SOFTMAX, Softmax, { SRC: 0, DST: 64, DTYPE: FLOAT32, OUTER: 1, COUNT: 4, INNER: 1, OUT_DTYPE: FLOAT32, SCRATCH: scratch }),
+        step(Opcode.SOFTMAX, Softmax, {
+          SRC: 0,
+          DST: 64,
+          DTYPE: FLOAT32,
+          OUTER: 1,
+          COUNT: 4,
+          INNER: 1,
+          OUT_DTYPE: FLOAT32,
+          SCRATCH: scratch,
+        }),
       ],
     });
   expect(() => emitFile(build(128), hasher)).not.toThrow();
   for (const scratch of [0, 12, 64, 79]) {
-    expect(() => emitFile(build(scratch), hasher)).toThrow(`Step 0 (SOFTMAX): its scratch at ${scratch} lies over what it reads or writes.`);
+    expect(() => emitFile(build(scratch), hasher)).toThrow(
+      `Step 0 (SOFTMAX): its scratch at ${scratch} lies over what it reads or writes.`,
+    );
   }
 });

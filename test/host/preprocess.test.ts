@@ -15,7 +15,10 @@ describe("resizing", () => {
   it("halves by the widened triangle: weights 1, 3, 3, 1 of 8, cut off and normalised at the edges", () => {
     // Destination 0 has its centre at 1 and a support of 2: sources 0, 1, 2 with weights ¾, ¾, ¼; destination 1 is its mirror image.
     const { data } = resizeBilinear(grey([0, 70, 140, 210], 4), 2, 1);
-    expect([...data]).toEqual([Math.round((0 * 0.75 + 70 * 0.75 + 140 * 0.25) / 1.75), Math.round((70 * 0.25 + 140 * 0.75 + 210 * 0.75) / 1.75)]);
+    expect([...data]).toEqual([
+      Math.round((0 * 0.75 + 70 * 0.75 + 140 * 0.25) / 1.75),
+      Math.round((70 * 0.25 + 140 * 0.75 + 210 * 0.75) / 1.75),
+    ]);
     const { data: inner } = resizeBilinear(grey([0, 0, 0, 80, 160, 240, 0, 0], 8), 4, 1);
     // Destination 1 of 4 has its centre at 3: sources 1 to 4.
     expect(inner[1]).toBe(Math.round((0 + 0 + 80 * 3 + 160) / 8));
@@ -34,7 +37,13 @@ describe("resizing", () => {
   it("keeps constant images constant at awkward sizes, and leaves an equal size alone", () => {
     for (const value of [0, 1, 127, 128, 254, 255]) {
       const image: Pixels = { data: new Uint8Array(37 * 23 * 3).fill(value), width: 37, height: 23, channels: 3 };
-      for (const [width, height] of [[1, 1], [5, 100], [100, 5], [36, 24], [74, 46]] as const) {
+      for (const [width, height] of [
+        [1, 1],
+        [5, 100],
+        [100, 5],
+        [36, 24],
+        [74, 46],
+      ] as const) {
         expect(new Set(resizeBilinear(image, width, height).data)).toEqual(new Set([value]));
       }
       expect(resizeBilinear(image, 37, 23).data).toBe(image.data);
@@ -55,7 +64,10 @@ describe("a specification", () => {
       data: new Float32Array([(15 - 1) / 2, (30 - 1) / 2, (10 - 2) / 4, (25 - 2) / 4, (5 - 3) / 8, (20 - 3) / 8]),
       shape: [1, 3, 1, 2],
     });
-    expect(preprocess([image], { channels: "RGB", layout: "NHWC" })).toEqual({ data: new Float32Array([10, 20, 30, 40, 50, 60]), shape: [1, 1, 2, 3] });
+    expect(preprocess([image], { channels: "RGB", layout: "NHWC" })).toEqual({
+      data: new Float32Array([10, 20, 30, 40, 50, 60]),
+      shape: [1, 1, 2, 3],
+    });
   });
 
   it("makes luma of colour, colour of grey, and drops alpha", () => {
@@ -66,7 +78,10 @@ describe("a specification", () => {
   });
 
   it("crops from the centre, the odd pixel to the right and below", () => {
-    const image = grey(Array.from({ length: 20 }, (_, i) => i), 5);
+    const image = grey(
+      Array.from({ length: 20 }, (_, i) => i),
+      5,
+    );
     expect([...preprocess([image], { ...L, crop: [2, 2] }).data]).toEqual([6, 7, 11, 12]);
     expect([...preprocess([image], { ...L, crop: [3, 1] }).data]).toEqual([6, 7, 8]);
   });
@@ -96,14 +111,20 @@ describe("a specification", () => {
     [{ data: new Uint8Array(12), width: 2, height: 2, channels: 1 }, "An image of 2×2 with 1 channels has 4 bytes, not 12."],
     [{ data: new Uint8Array(0), width: 0, height: 2 }, "An image of 0×2 is none."],
     [{ data: [1, 2, 3], width: 1, height: 1 }, "An image's data is a Uint8Array or a Uint8ClampedArray."],
-    [{ data: new Uint8Array(3), width: 1, height: 1 }, 'An image of 1×1 is too small for the crop of 2×2: add "resize" to the specification.'],
+    [
+      { data: new Uint8Array(3), width: 1, height: 1 },
+      'An image of 1×1 is too small for the crop of 2×2: add "resize" to the specification.',
+    ],
   ])("refuses %o", (image, message) => {
     expect(() => preprocess([image as Pixels], { ...L, crop: [2, 2] })).toThrow(new InputError("bad-image", message));
   });
 
   it.each<[JsonValue, string]>([
     [[], "is not an object"],
-    [{ channels: "RGB", layout: "NCHW", sizes: 1 }, 'has an unknown key "sizes"; known are channels, layout, resize, letterbox, padValue, crop, scale, mean, std'],
+    [
+      { channels: "RGB", layout: "NCHW", sizes: 1 },
+      'has an unknown key "sizes"; known are channels, layout, resize, letterbox, padValue, crop, scale, mean, std',
+    ],
     [{ channels: "RGBA", layout: "NCHW" }, '"channels" is none of RGB, BGR, L'],
     [{ channels: "RGB" }, '"layout" is neither NCHW nor NHWC'],
     [{ channels: "RGB", layout: "NCHW", resize: [1] }, '"resize" is not [width, height]'],
@@ -146,7 +167,11 @@ describe("model.preprocess", () => {
   it("refuses images that do not come out at the input's shape", async () => {
     using model = await load(file("float32", [1, 3, 2, 1], { channels: "RGB", layout: "NCHW" }));
     expect(() => model.preprocess(image)).toThrow(
-      new InputError("wrong-shape", 'The input "image" has shape [1,3,2,1], the images come out as [1,3,1,2].', { input: "image", expected: [1, 3, 2, 1], got: [1, 3, 1, 2] }),
+      new InputError("wrong-shape", 'The input "image" has shape [1,3,2,1], the images come out as [1,3,1,2].', {
+        input: "image",
+        expected: [1, 3, 2, 1],
+        got: [1, 3, 1, 2],
+      }),
     );
   });
 });

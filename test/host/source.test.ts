@@ -18,7 +18,9 @@ let server: Server;
 let base: string;
 
 beforeAll(async () => {
-  server = createServer((request, response) => (answers[request.url!] ?? ((missing) => missing.writeHead(404, "Not Found").end()))(response));
+  server = createServer((request, response) =>
+    (answers[request.url!] ?? ((missing) => missing.writeHead(404, "Not Found").end()))(response),
+  );
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
@@ -43,7 +45,16 @@ it("loads from bytes, a buffer, a view, shared memory, a response, a URL and an 
   larger.set(file, 7);
   const shared = new Uint8Array(new SharedArrayBuffer(file.length));
   shared.set(file);
-  const sources = [file, Buffer.from(file), file.buffer, larger.subarray(7, 7 + file.length), shared, await fetch(`${base}/model.eqm`), new URL(`${base}/model.eqm`), `${base}/model.eqm`];
+  const sources = [
+    file,
+    Buffer.from(file),
+    file.buffer,
+    larger.subarray(7, 7 + file.length),
+    shared,
+    await fetch(`${base}/model.eqm`),
+    new URL(`${base}/model.eqm`),
+    `${base}/model.eqm`,
+  ];
   for (const source of sources) {
     using model = await load(source);
     expect(model.run({ x: new Int8Array(6) })["y"]).toEqual(new Int8Array(6).fill(-1));
@@ -59,14 +70,26 @@ it("leaves the caller's bytes alone and does not look at them again", async () =
 });
 
 it("says what the server said instead", async () => {
-  expect(await thrown(load(`${base}/nothing`))).toEqual({ name: "LoadError", code: "http-status", message: `${base}/nothing: the server answers 404 Not Found` });
+  expect(await thrown(load(`${base}/nothing`))).toEqual({
+    name: "LoadError",
+    code: "http-status",
+    message: `${base}/nothing: the server answers 404 Not Found`,
+  });
   expect(await thrown(load(`${base}/page`))).toEqual({
     name: "LoadError",
     code: "html-instead",
     message: `${base}/page is a web page (text/html; charset=utf-8), not a .eqm: the address is wrong, or the server answers every address with its start page.`,
   });
-  expect(await thrown(load(`${base}/cut`))).toMatchObject({ name: "LoadError", code: "fetch-failed", message: expect.stringContaining(`${base}/cut broke off`) as string });
-  expect(await thrown(load("http://127.0.0.1:1/"))).toMatchObject({ name: "LoadError", code: "fetch-failed", message: expect.stringContaining("http://127.0.0.1:1/ cannot be fetched") as string });
+  expect(await thrown(load(`${base}/cut`))).toMatchObject({
+    name: "LoadError",
+    code: "fetch-failed",
+    message: expect.stringContaining(`${base}/cut broke off`) as string,
+  });
+  expect(await thrown(load("http://127.0.0.1:1/"))).toMatchObject({
+    name: "LoadError",
+    code: "fetch-failed",
+    message: expect.stringContaining("http://127.0.0.1:1/ cannot be fetched") as string,
+  });
 });
 
 it("asks for the bytes of a file: address", async () => {
@@ -82,7 +105,11 @@ it("refuses what is no source, and options that mean nothing", async () => {
     code: "bad-source",
     message: "A model is loaded from a Uint8Array, an ArrayBuffer, a Response, a URL or an address as text.",
   });
-  expect(await thrown(load(smallFile(), { threads: 0 }))).toEqual({ name: "InputError", code: "bad-option", message: "threads is 0, not a positive integer." });
+  expect(await thrown(load(smallFile(), { threads: 0 }))).toEqual({
+    name: "InputError",
+    code: "bad-option",
+    message: "threads is 0, not a positive integer.",
+  });
 });
 
 it("ends with the signal's reason, before, while and after fetching", async () => {

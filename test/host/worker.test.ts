@@ -18,7 +18,14 @@ let script: string;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "eqm-worker-"));
   script = join(directory, "worker.mjs");
-  await build({ entryPoints: [fileURLToPath(new URL("../../host/worker.node.ts", import.meta.url))], bundle: true, platform: "node", format: "esm", outfile: script, logLevel: "silent" });
+  await build({
+    entryPoints: [fileURLToPath(new URL("../../host/worker.node.ts", import.meta.url))],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    outfile: script,
+    logLevel: "silent",
+  });
 });
 
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -78,7 +85,9 @@ it.each<[string, () => WorkerLike]>([
     const all = await Promise.all(inputs.map((x) => model.runAsync({ x })));
     for (const [i, x] of inputs.entries()) expect(all[i]).toEqual(local.run({ x }));
     expect(inputs[7]).toEqual(new Int8Array([7, -7, 3, 4, 5, 6]));
-    expect(await model.runAsync({ x: { dtype: "int8", shape: [1, 6], data: new Int8Array(6) } })).toEqual(local.run({ x: new Int8Array(6) }));
+    expect(await model.runAsync({ x: { dtype: "int8", shape: [1, 6], data: new Int8Array(6) } })).toEqual(
+      local.run({ x: new Int8Array(6) }),
+    );
   } finally {
     model.dispose();
   }
@@ -128,8 +137,14 @@ it("dispose ends the worker and rejects what is under way and what comes", async
 });
 
 it("a worker that fails is a typed error, at loading and at a run", async () => {
-  const missing: unknown = await load(smallFile(), { worker: () => new Worker(join(directory, "missing.mjs")) }).catch((thrown: unknown) => thrown);
-  expect(missing).toMatchObject({ name: "RunError", code: "worker-failed", message: expect.stringContaining("Cannot find module") as string });
+  const missing: unknown = await load(smallFile(), { worker: () => new Worker(join(directory, "missing.mjs")) }).catch(
+    (thrown: unknown) => thrown,
+  );
+  expect(missing).toMatchObject({
+    name: "RunError",
+    code: "worker-failed",
+    message: expect.stringContaining("Cannot find module") as string,
+  });
   const worker = new LocalWorker();
   const model = await load(smallFile(), { worker: () => worker });
   const run = model.runAsync({ x: new Int8Array(6) });
@@ -137,5 +152,8 @@ it("a worker that fails is a typed error, at loading and at a run", async () => 
   await expect(run).rejects.toEqual(
     new RunError("worker-failed", "The model's worker failed: boom. Check that its script is eqm/worker and that it can be loaded."),
   );
-  await expect(load(smallFile(), { worker: () => ({ postMessage: () => {}, terminate: () => {} }) })).rejects.toMatchObject({ name: "LoadError", code: "worker-failed" });
+  await expect(load(smallFile(), { worker: () => ({ postMessage: () => {}, terminate: () => {} }) })).rejects.toMatchObject({
+    name: "LoadError",
+    code: "worker-failed",
+  });
 });

@@ -12,15 +12,34 @@ export function withTables(text: string): string {
 
 /** Every table by name. */
 export const TABLES: Readonly<Record<string, () => string>> = {
-  header: () => rows(["byte", "word"], fileConstants("HEADER_").filter(({ name }) => !/WORDS|BYTES$/.test(name) || /FILE_BYTES|MEMORY_BYTES|THREAD_BYTES/.test(name)).map(({ name, value }) => [String(value * 4), name])),
+  header: () =>
+    rows(
+      ["byte", "word"],
+      fileConstants("HEADER_")
+        .filter(({ name }) => !/WORDS|BYTES$/.test(name) || /FILE_BYTES|MEMORY_BYTES|THREAD_BYTES/.test(name))
+        .map(({ name, value }) => [String(value * 4), name]),
+    ),
   "section-row": () =>
-    rows(["byte", "word"], fileConstants("SECTION_").filter(({ name }) => !/WORDS|BYTES|ALIGNMENT/.test(name)).map(({ name, value }) => [String(value * 4), name])),
-  sections: () => rows(["kind", "section"], constantsOf("file.ts").filter(({ name }) => !/^(HEADER|SECTION|MAX|VERSION|MAGIC)/.test(name)).map(pair)),
+    rows(
+      ["byte", "word"],
+      fileConstants("SECTION_")
+        .filter(({ name }) => !/WORDS|BYTES|ALIGNMENT/.test(name))
+        .map(({ name, value }) => [String(value * 4), name]),
+    ),
+  sections: () =>
+    rows(
+      ["kind", "section"],
+      constantsOf("file.ts")
+        .filter(({ name }) => !/^(HEADER|SECTION|MAX|VERSION|MAGIC)/.test(name))
+        .map(pair),
+    ),
   limits: () =>
     rows(
       ["name", "value"],
       [
-        ...constantsOf("file.ts").filter(({ name }) => /^(MAGIC|VERSION|HEADER_BYTES|SECTION_BYTES|SECTION_ALIGNMENT|MAX_SECTIONS)$/.test(name)),
+        ...constantsOf("file.ts").filter(({ name }) =>
+          /^(MAGIC|VERSION|HEADER_BYTES|SECTION_BYTES|SECTION_ALIGNMENT|MAX_SECTIONS)$/.test(name),
+        ),
         ...constantsOf("memory.ts"),
       ].map(({ name, value }) => [name, name === "MAGIC" ? `0x${value.toString(16)}` : String(value)]),
     ),
@@ -29,16 +48,36 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   packings: () => block(headerComment("packings.ts")),
   "packing-codes": () => {
     const constants = constantsOf("packings.ts");
-    return rows(["code", "packing"], constants.slice(0, constants.findIndex(({ name }) => name === "PACKING")).map(pair));
+    return rows(
+      ["code", "packing"],
+      constants
+        .slice(
+          0,
+          constants.findIndex(({ name }) => name === "PACKING"),
+        )
+        .map(pair),
+    );
   },
   "constants-row": () => {
     const constants = constantsOf("packings.ts");
     const from = constants.findIndex(({ name }) => name === "PACKING");
-    return rows(["word", "field"], constants.slice(from, constants.findIndex(({ name }) => name === "ROW_WORDS")).map(pair));
+    return rows(
+      ["word", "field"],
+      constants
+        .slice(
+          from,
+          constants.findIndex(({ name }) => name === "ROW_WORDS"),
+        )
+        .map(pair),
+    );
   },
   dtypes: () => rows(["code", "type"], constantsOf("dtypes.ts").map(pair)),
   status: () => rows(["code", "status"], constantsOf("status.ts").map(pair)),
-  opcodes: () => rows(["opcode", "step", "words"], stepModules().map(({ name, opcode, fields }) => [String(opcode), `[${name}](#${name.toLowerCase()})`, String(fields.length + 2)])),
+  opcodes: () =>
+    rows(
+      ["opcode", "step", "words"],
+      stepModules().map(({ name, opcode, fields }) => [String(opcode), `[${name}](#${name.toLowerCase()})`, String(fields.length + 2)]),
+    ),
   steps: () =>
     stepModules()
       .map(({ name, opcode, fields, values, comment }) => {

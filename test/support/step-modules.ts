@@ -48,8 +48,15 @@ export function stepModules(): readonly StepModule[] {
     const constants = constantsOf(`steps/${file}`);
     const end = constants.findIndex((constant) => constant.name === "WORDS");
     const fields = constants.slice(0, end);
-    if (constants[end]?.value !== end + 2 || fields.some(({ value }, i) => value !== i + 2)) throw new Error(`format/steps/${file} does not count its words from 2 to WORDS`);
-    return { name, opcode, fields: fields.map((field) => field.name), values: constants.slice(end + 1), comment: headerComment(`steps/${file}`) };
+    if (constants[end]?.value !== end + 2 || fields.some(({ value }, i) => value !== i + 2))
+      throw new Error(`format/steps/${file} does not count its words from 2 to WORDS`);
+    return {
+      name,
+      opcode,
+      fields: fields.map((field) => field.name),
+      values: constants.slice(end + 1),
+      comment: headerComment(`steps/${file}`),
+    };
   });
   return modules.sort((a, b) => a.opcode - b.opcode);
 }
