@@ -44,6 +44,7 @@ export const NOT_EQUAL = 6;
 export function extents(w: Int32Array, e: Extents): void {
   const bytes = elementBytes(w[DTYPE]!);
   e.check(bytes > 0, "DTYPE is a type");
+  e.check(w[OP]! >= EQUAL && w[OP]! <= NOT_EQUAL, "OP is EQUAL to NOT_EQUAL");
   let count = 1;
   for (let i = 0; i < 6; i++) count *= w[DIM0 + i]!;
   stridedExtent(w, e, w[A]!, DIM0, A_STRIDE0, 6, bytes, false);
