@@ -3,7 +3,7 @@
  *
  * Float results are rounded once. Integers wrap; division truncates, x/0 = 0; powers with a negative exponent truncate.
  */
-import { type DType, DTYPES, type DTypeArrays, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
+import { DTYPES, type DType, type DTypeArrays, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import type { Node } from "../ir/graph.ts";
 import { broadcastIndices, broadcastShape } from "./axes.ts";
@@ -76,7 +76,9 @@ const BINARY: readonly OpDefinition[] = [
   binary("Div", () => ({ float: (a, b) => a / b, integer: divide })),
   binary("PRelu", () => ({ float: (a, b) => (a < 0 ? a * b : a), integer: (a, b) => (a < 0n ? a * b : a) })),
   binary("Mod", (node) =>
-    numberAttribute(node, "fmod", 0) !== 0 ? { float: (a, b) => a % b, integer: truncatedModulo } : { float: floatFloorModulo, integer: floorModulo },
+    numberAttribute(node, "fmod", 0) !== 0
+      ? { float: (a, b) => a % b, integer: truncatedModulo }
+      : { float: floatFloorModulo, integer: floorModulo },
   ),
 ];
 
@@ -119,7 +121,12 @@ const POW: OpDefinition = {
 };
 
 /** Any number of operands, folded from the left; `finish` sees the fold of float operands and their number. */
-function variadic(name: string, dtypes: readonly DType[], functions: Functions, finish: (sum: number, count: number) => number = (sum) => sum): OpDefinition {
+function variadic(
+  name: string,
+  dtypes: readonly DType[],
+  functions: Functions,
+  finish: (sum: number, count: number) => number = (sum) => sum,
+): OpDefinition {
   return {
     name,
     infer: (node) => [{ dtype: commonType(node, dtypes), shape: broadcastShape(node, operandShapes(node)) }],
@@ -131,7 +138,8 @@ function variadic(name: string, dtypes: readonly DType[], functions: Functions, 
         tensors.map((tensor) => tensor.shape),
       );
       const readers = tensors.map((tensor) => reader(tensor, shape));
-      if (dtype === "float32") return [fill(dtype, shape, (i) => finish(readers.map((read) => read(i) as number).reduce(functions.float), readers.length))];
+      if (dtype === "float32")
+        return [fill(dtype, shape, (i) => finish(readers.map((read) => read(i) as number).reduce(functions.float), readers.length))];
       const fold = (i: number): bigint => readers.map((read) => BigInt(read(i))).reduce(functions.integer);
       return [fill(dtype, shape, dtype === "int64" ? fold : (i) => Number(BigInt.asIntN(32, fold(i))))];
     },

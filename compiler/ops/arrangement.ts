@@ -24,7 +24,9 @@ function gathering(name: string, results: (node: Node, x: readonly number[]) => 
     },
     evaluate: (node, inputs) => {
       const x = requiredTensor(inputs, 0);
-      return results(node, x.shape).map(({ shape, strides, offset, walked }) => pick(x, shape, stridedIndices(walked ?? shape, strides, offset)));
+      return results(node, x.shape).map(({ shape, strides, offset, walked }) =>
+        pick(x, shape, stridedIndices(walked ?? shape, strides, offset)),
+      );
     },
   };
 }
@@ -35,7 +37,8 @@ function transposed(node: Node, x: readonly number[]): readonly Gathered[] {
     "perm",
     x.map((_, i) => x.length - 1 - i),
   );
-  if (perm.length !== x.length || frontAxes(node, perm, x.length).length !== x.length) throw badOperands(node, `perm [${perm.join(", ")}] is not one of [${x.join(", ")}].`);
+  if (perm.length !== x.length || frontAxes(node, perm, x.length).length !== x.length)
+    throw badOperands(node, `perm [${perm.join(", ")}] is not one of [${x.join(", ")}].`);
   const strides = rowMajorStrides(x);
   return [{ shape: perm.map((axis) => x[axis]!), strides: perm.map((axis) => strides[axis]!) }];
 }
@@ -45,7 +48,8 @@ function sliced(node: Node, x: readonly number[]): readonly Gathered[] {
   const ends = requiredIntegers(node, 2, "ends");
   const axes = frontAxes(node, constantIntegers(node, 3, "axes") ?? starts.map((_, i) => i), x.length);
   const steps = constantIntegers(node, 4, "steps") ?? starts.map(() => 1);
-  if (ends.length !== starts.length || axes.length !== starts.length || steps.length !== starts.length) throw badOperands(node, "starts, ends, axes and steps differ in length.");
+  if (ends.length !== starts.length || axes.length !== starts.length || steps.length !== starts.length)
+    throw badOperands(node, "starts, ends, axes and steps differ in length.");
   if (steps.includes(0)) throw badOperands(node, "a step is 0.");
   const shape = [...x];
   const own = rowMajorStrides(x);
@@ -79,7 +83,8 @@ function partSizes(node: Node, size: number): readonly number[] {
   const given = constantIntegers(node, 1, "the sizes of its parts");
   const count = node.outputs.length;
   if (given) {
-    if (given.length !== count || given.some((d) => d < 0) || given.reduce((a, b) => a + b, 0) !== size) throw badOperands(node, `parts of [${given.join(", ")}] are not ${count} parts of ${size}.`);
+    if (given.length !== count || given.some((d) => d < 0) || given.reduce((a, b) => a + b, 0) !== size)
+      throw badOperands(node, `parts of [${given.join(", ")}] are not ${count} parts of ${size}.`);
     return given;
   }
   if (numberAttribute(node, "num_outputs", count) !== count) throw badOperands(node, `num_outputs is not its ${count} outputs.`);
@@ -98,9 +103,12 @@ function expanded(node: Node, x: readonly number[]): readonly Gathered[] {
 
 function tiled(node: Node, x: readonly number[]): readonly Gathered[] {
   const repeats = requiredIntegers(node, 1, "repeats");
-  if (repeats.length !== x.length || repeats.some((r) => r < 0)) throw badOperands(node, `repeats [${repeats.join(", ")}] do not fit [${x.join(", ")}].`);
+  if (repeats.length !== x.length || repeats.some((r) => r < 0))
+    throw badOperands(node, `repeats [${repeats.join(", ")}] do not fit [${x.join(", ")}].`);
   const own = rowMajorStrides(x);
-  return [{ shape: x.map((d, i) => d * repeats[i]!), walked: x.flatMap((d, i) => [repeats[i]!, d]), strides: x.flatMap((_, i) => [0, own[i]!]) }];
+  return [
+    { shape: x.map((d, i) => d * repeats[i]!), walked: x.flatMap((d, i) => [repeats[i]!, d]), strides: x.flatMap((_, i) => [0, own[i]!]) },
+  ];
 }
 
 function blockSize(node: Node): number {
@@ -114,11 +122,15 @@ function depthToSpace(node: Node, x: readonly number[]): readonly Gathered[] {
   const [n, c, h, w] = x as readonly [number, number, number, number];
   const block = blockSize(node);
   const mode = stringAttribute(node, "mode", "DCR");
-  if (c % (block * block) !== 0 || (mode !== "DCR" && mode !== "CRD")) throw badOperands(node, `${c} channels in mode ${mode} do not make blocks of ${block}.`);
+  if (c % (block * block) !== 0 || (mode !== "DCR" && mode !== "CRD"))
+    throw badOperands(node, `${c} channels in mode ${mode} do not make blocks of ${block}.`);
   const depth = c / (block * block);
   const plane = h * w;
-  const [stepC, stepY, stepX] = mode === "DCR" ? [plane, block * depth * plane, depth * plane] : [block * block * plane, block * plane, plane];
-  return [{ shape: [n, depth, h * block, w * block], walked: [n, depth, h, block, w, block], strides: [c * plane, stepC, w, stepY, 1, stepX] }];
+  const [stepC, stepY, stepX] =
+    mode === "DCR" ? [plane, block * depth * plane, depth * plane] : [block * block * plane, block * plane, plane];
+  return [
+    { shape: [n, depth, h * block, w * block], walked: [n, depth, h, block, w, block], strides: [c * plane, stepC, w, stepY, 1, stepX] },
+  ];
 }
 
 function spaceToDepth(node: Node, x: readonly number[]): readonly Gathered[] {
@@ -127,7 +139,9 @@ function spaceToDepth(node: Node, x: readonly number[]): readonly Gathered[] {
   const block = blockSize(node);
   if (h % block !== 0 || w % block !== 0) throw badOperands(node, `an image of ${h} × ${w} does not divide into blocks of ${block}.`);
   const [oh, ow] = [h / block, w / block];
-  return [{ shape: [n, c * block * block, oh, ow], walked: [n, block, block, c, oh, ow], strides: [c * h * w, w, 1, h * w, block * w, block] }];
+  return [
+    { shape: [n, c * block * block, oh, ow], walked: [n, block, block, c, oh, ow], strides: [c * h * w, w, 1, h * w, block * w, block] },
+  ];
 }
 
 /** Concat. */
@@ -135,7 +149,15 @@ const CONCAT: OpDefinition = {
   name: "Concat",
   infer: (node) => {
     const dtype = commonType(node, DTYPES);
-    return [{ dtype, shape: concatenated(node, node.inputs.map((_, i) => operandType(node, i).shape)).shape }];
+    return [
+      {
+        dtype,
+        shape: concatenated(
+          node,
+          node.inputs.map((_, i) => operandType(node, i).shape),
+        ).shape,
+      },
+    ];
   },
   evaluate: (node, inputs) => {
     const tensors = inputs.map((_, i) => requiredTensor(inputs, i));

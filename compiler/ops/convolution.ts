@@ -11,7 +11,7 @@ import { numberAttribute, numbersAttribute } from "../ir/attributes.ts";
 import type { Node } from "../ir/graph.ts";
 import type { OpDefinition } from "./definition.ts";
 import { checkRank, floats, floatTensor, operandType } from "./operands.ts";
-import { inThreeAxes, insideRange, slidingWindow, type Volume, type Window } from "./window.ts";
+import { insideRange, inThreeAxes, slidingWindow, type Volume, type Window } from "./window.ts";
 
 /** Conv. */
 export const conv: OpDefinition = {
@@ -48,7 +48,8 @@ function convolutionOf(node: Node): Convolution {
   }
   const kernel = w.slice(2);
   const declared = numbersAttribute(node, "kernel_shape", kernel);
-  if (declared.length !== kernel.length || declared.some((k, i) => k !== kernel[i])) throw badOperands(node, `kernel_shape [${declared.join(", ")}] is not that of the weights [${w.join(", ")}].`);
+  if (declared.length !== kernel.length || declared.some((k, i) => k !== kernel[i]))
+    throw badOperands(node, `kernel_shape [${declared.join(", ")}] is not that of the weights [${w.join(", ")}].`);
   if (node.inputs[2]) {
     const { shape: b } = operandType(node, 2, ["float32"]);
     if (b.length !== 1 || b[0] !== results) throw badOperands(node, `a bias of [${b.join(", ")}] does not fit ${results} channels.`);
@@ -56,7 +57,15 @@ function convolutionOf(node: Node): Convolution {
   return { x, w, group, window: slidingWindow(node, x.slice(2), kernel) };
 }
 
-function convolve(x: Float32Array, w: Float32Array, bias: Float32Array | null, xShape: readonly number[], wShape: readonly number[], group: number, volume: Volume): Float32Array {
+function convolve(
+  x: Float32Array,
+  w: Float32Array,
+  bias: Float32Array | null,
+  xShape: readonly number[],
+  wShape: readonly number[],
+  group: number,
+  volume: Volume,
+): Float32Array {
   const [batch, channels] = [xShape[0]!, xShape[1]!];
   const [results, perGroup] = [wShape[0]!, wShape[1]!];
   const inSize = elementCount(volume.input);

@@ -22,7 +22,12 @@ function float(name: string, make: (node: Node) => FloatFunction): OpDefinition 
     infer: (node) => [operandType(node, 0, ["float32"])],
     evaluate: (node, inputs) => {
       const apply = make(node);
-      return [floatTensor(requiredTensor(inputs, 0).shape, Float32Array.from(floats(inputs, 0), (x) => apply(x)))];
+      return [
+        floatTensor(
+          requiredTensor(inputs, 0).shape,
+          Float32Array.from(floats(inputs, 0), (x) => apply(x)),
+        ),
+      ];
     },
   };
 }
@@ -114,11 +119,26 @@ function numeric(name: string, dtypes: readonly DType[], number: FloatFunction, 
 }
 
 const NUMBERS: readonly OpDefinition[] = [
-  numeric("Relu", SIGNED, (x) => (x <= 0 ? 0 : x), (x) => (x < 0n ? 0n : x)),
-  numeric("Neg", SIGNED, (x) => -x, (x) => -x),
+  numeric(
+    "Relu",
+    SIGNED,
+    (x) => (x <= 0 ? 0 : x),
+    (x) => (x < 0n ? 0n : x),
+  ),
+  numeric(
+    "Neg",
+    SIGNED,
+    (x) => -x,
+    (x) => -x,
+  ),
   numeric("Abs", NUMERIC, Math.abs, (x) => (x < 0n ? -x : x)),
   numeric("Sign", NUMERIC, Math.sign, (x) => (x < 0n ? -1n : x > 0n ? 1n : 0n)),
-  numeric("Not", ["bool"], (x) => (x === 0 ? 1 : 0), (x) => x),
+  numeric(
+    "Not",
+    ["bool"],
+    (x) => (x === 0 ? 1 : 0),
+    (x) => x,
+  ),
 ];
 
 /** Clip: max with the lower bound, then min with the upper one; a NaN stays. */
@@ -129,7 +149,8 @@ const CLIP: OpDefinition = {
     for (const index of [1, 2]) {
       if (!node.inputs[index]) continue;
       const bound = operandType(node, index);
-      if (bound.dtype !== x.dtype || elementCount(bound.shape) !== 1) throw badOperands(node, `its bound is ${bound.dtype} [${bound.shape.join(", ")}]; it must be one ${x.dtype}.`);
+      if (bound.dtype !== x.dtype || elementCount(bound.shape) !== 1)
+        throw badOperands(node, `its bound is ${bound.dtype} [${bound.shape.join(", ")}]; it must be one ${x.dtype}.`);
     }
     return [x];
   },
@@ -149,7 +170,9 @@ function floatPredicate(name: string, make: (node: Node) => (x: number) => boole
     infer: (node) => [{ dtype: "bool", shape: operandType(node, 0, ["float32"]).shape }],
     evaluate: (node, inputs) => {
       const holds = make(node);
-      return [{ dtype: "bool", shape: requiredTensor(inputs, 0).shape, data: Uint8Array.from(floats(inputs, 0), (x) => (holds(x) ? 1 : 0)) }];
+      return [
+        { dtype: "bool", shape: requiredTensor(inputs, 0).shape, data: Uint8Array.from(floats(inputs, 0), (x) => (holds(x) ? 1 : 0)) },
+      ];
     },
   };
 }

@@ -56,7 +56,8 @@ export function findOp(name: string): OpDefinition | undefined {
 export function inferNode(node: Node): readonly ValueType[] {
   const types = inferInOrder(node);
   for (const { dtype, shape } of types) {
-    if (!(elementCount(shape) * dtypeBytes(dtype) <= MAX_BYTES)) throw badOperands(node, `a result of [${shape.join(", ")}] is larger than a WebAssembly memory.`);
+    if (!(elementCount(shape) * dtypeBytes(dtype) <= MAX_BYTES))
+      throw badOperands(node, `a result of [${shape.join(", ")}] is larger than a WebAssembly memory.`);
   }
   return types;
 }
@@ -116,7 +117,8 @@ function clamped(node: Node, tensor: Tensor): Tensor {
   const low = numberAttribute(node, "clampMin", -Infinity);
   const high = numberAttribute(node, "clampMax", Infinity);
   const data = newArray(tensor.dtype, tensor.data.length);
-  if (tensor.data instanceof BigInt64Array) tensor.data.forEach((x, i) => (data[i] = x < low ? BigInt(Math.ceil(low)) : x > high ? BigInt(Math.floor(high)) : x));
+  if (tensor.data instanceof BigInt64Array)
+    tensor.data.forEach((x, i) => (data[i] = x < low ? BigInt(Math.ceil(low)) : x > high ? BigInt(Math.floor(high)) : x));
   else for (let i = 0; i < data.length; i++) data[i] = within(tensor.data[i]!, low, high);
   return { dtype: tensor.dtype, shape: tensor.shape, data };
 }

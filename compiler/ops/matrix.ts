@@ -42,7 +42,8 @@ function multiplyInteger(a: Factor, b: Factor, { m, n, k }: Sizes, put: (i: numb
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
       let sum = 0n;
-      for (let l = 0; l < k; l++) sum += BigInt(a.data[a.offset + i * a.row + l * a.column]!) * BigInt(b.data[b.offset + l * b.row + j * b.column]!);
+      for (let l = 0; l < k; l++)
+        sum += BigInt(a.data[a.offset + i * a.row + l * a.column]!) * BigInt(b.data[b.offset + l * b.row + j * b.column]!);
       put(i, j, sum);
     }
   }
@@ -86,7 +87,8 @@ function productOf(node: Node) {
   const left = a.length === 1 ? [1, ...a] : a;
   const right = b.length === 1 ? [...b, 1] : b;
   const sizes: Sizes = { m: left[left.length - 2]!, k: left[left.length - 1]!, n: right[right.length - 1]! };
-  if (right[right.length - 2] !== sizes.k) throw badOperands(node, `[${a.join(", ")}] and [${b.join(", ")}] have inner sizes ${sizes.k} and ${right[right.length - 2]}.`);
+  if (right[right.length - 2] !== sizes.k)
+    throw badOperands(node, `[${a.join(", ")}] and [${b.join(", ")}] have inner sizes ${sizes.k} and ${right[right.length - 2]}.`);
   const [aBatch, bBatch] = [left.slice(0, -2), right.slice(0, -2)];
   const batch = broadcastShape(node, [aBatch, bBatch]);
   const shape = [...batch, ...(a.length === 1 ? [] : [sizes.m]), ...(b.length === 1 ? [] : [sizes.n])];
@@ -146,7 +148,8 @@ function gemmOf(node: Node) {
   if (node.inputs[2]) {
     const { shape: c } = operandType(node, 2);
     const common = broadcastShape(node, [c, target]);
-    if (common.length > 2 || common.some((d, i) => d !== target[i])) throw badOperands(node, `an addend of [${c.join(", ")}] does not broadcast to [${target.join(", ")}].`);
+    if (common.length > 2 || common.some((d, i) => d !== target[i]))
+      throw badOperands(node, `an addend of [${c.join(", ")}] does not broadcast to [${target.join(", ")}].`);
   }
   return { dtype, sizes, transA, transB };
 }

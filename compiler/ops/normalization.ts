@@ -16,7 +16,8 @@ function channelCount(shape: readonly number[]): number {
 
 function checkChannels(node: Node, index: number, channels: number): void {
   const { shape } = operandType(node, index, ["float32"]);
-  if (shape.length !== 1 || shape[0] !== channels) throw badOperands(node, `input ${index} is [${shape.join(", ")}]; the image has ${channels} channels.`);
+  if (shape.length !== 1 || shape[0] !== channels)
+    throw badOperands(node, `input ${index} is [${shape.join(", ")}]; the image has ${channels} channels.`);
 }
 
 /** Mean and population variance of `count` values. */
@@ -40,12 +41,19 @@ export const batchNormalization: OpDefinition = {
     checkRank(node, "the image", x.shape, 1, Infinity);
     const channels = channelCount(x.shape);
     for (let i = 1; i <= 4; i++) checkChannels(node, i, channels);
-    if (node.outputs.length > 1 && !isTraining(node)) throw badOperands(node, "it has running statistics as outputs without training_mode.");
+    if (node.outputs.length > 1 && !isTraining(node))
+      throw badOperands(node, "it has running statistics as outputs without training_mode.");
     return node.outputs.map((_, i): ValueType => (i === 0 ? x : { dtype: "float32", shape: [channels] }));
   },
   evaluate: (node, inputs) => {
     const { shape } = requiredTensor(inputs, 0);
-    const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map((i) => floats(inputs, i)) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+    const [x, scale, bias, mean, variance] = [0, 1, 2, 3, 4].map((i) => floats(inputs, i)) as [
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+      Float32Array,
+    ];
     const channels = channelCount(shape);
     const inner = elementCount(shape.slice(2));
     const batch = shape[0]!;
@@ -103,7 +111,8 @@ export const layerNormalization: OpDefinition = {
     for (const index of node.inputs[2] ? [1, 2] : [1]) {
       const { shape } = operandType(node, index, ["float32"]);
       const common = broadcastShape(node, [shape, x.shape]);
-      if (common.length !== x.shape.length || common.some((d, i) => d !== x.shape[i])) throw badOperands(node, `input ${index} of [${shape.join(", ")}] does not broadcast to [${x.shape.join(", ")}].`);
+      if (common.length !== x.shape.length || common.some((d, i) => d !== x.shape[i]))
+        throw badOperands(node, `input ${index} of [${shape.join(", ")}] does not broadcast to [${x.shape.join(", ")}].`);
     }
     const reduced = x.shape.map((d, i) => (i < axis ? d : 1));
     return node.outputs.map((_, i): ValueType => (i === 0 ? x : { dtype: "float32", shape: reduced }));

@@ -1,5 +1,5 @@
 /** Operands and results of an operator: their checked types, their constant values, and new tensors. */
-import { type DType, DTYPES, type DTypeArrays, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
+import { DTYPES, type DType, type DTypeArrays, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
 import { badOperands, notConstant } from "../errors.ts";
 import { type Node, requiredInput, typeOf, type ValueType } from "../ir/graph.ts";
 
@@ -23,7 +23,11 @@ export function operandType(node: Node, index: number, dtypes: readonly DType[] 
 }
 
 /** The common element type of the operands at `indices` (all by default). Errors: `bad-operands`. */
-export function commonType(node: Node, dtypes: readonly DType[] = DTYPES, indices: readonly number[] = node.inputs.map((_, i) => i)): DType {
+export function commonType(
+  node: Node,
+  dtypes: readonly DType[] = DTYPES,
+  indices: readonly number[] = node.inputs.map((_, i) => i),
+): DType {
   const { dtype } = operandType(node, indices[0]!, dtypes);
   for (const index of indices) {
     const other = operandType(node, index).dtype;

@@ -44,7 +44,8 @@ function checkValue(node: Node, dtype: DType): void {
   const value = node.inputs[2];
   if (!value) return;
   const type = typeOf(value);
-  if (type.dtype !== dtype || elementCount(type.shape) !== 1) throw badOperands(node, `its padding is ${type.dtype} [${type.shape.join(", ")}]; it must be one ${dtype}.`);
+  if (type.dtype !== dtype || elementCount(type.shape) !== 1)
+    throw badOperands(node, `its padding is ${type.dtype} [${type.shape.join(", ")}]; it must be one ${dtype}.`);
 }
 
 function paddingOf(node: Node, x: readonly number[]): Padding {

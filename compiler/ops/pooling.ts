@@ -23,7 +23,10 @@ function poolingOf(node: Node, dtypes: readonly DType[]): Pooling {
   const window = slidingWindow(node, input, numbersAttribute(node, "kernel_shape", []));
   const reaches = window.kernel.map((k, i) => (k - 1) * window.dilations[i]! + 1);
   if (reaches.some((reach, i) => window.padsBegin[i]! >= reach || window.padsEnd[i]! >= reach)) {
-    throw badOperands(node, `padding [${[...window.padsBegin, ...window.padsEnd].join(", ")}] is not smaller than the kernel [${window.kernel.join(", ")}].`);
+    throw badOperands(
+      node,
+      `padding [${[...window.padsBegin, ...window.padsEnd].join(", ")}] is not smaller than the kernel [${window.kernel.join(", ")}].`,
+    );
   }
   return { dtype, shape: [x[0]!, x[1]!, ...window.output], planes: x[0]! * x[1]!, volume: inThreeAxes(window, input) };
 }
@@ -77,7 +80,12 @@ export const maxPool: OpDefinition = {
   name: "MaxPool",
   infer: (node) => {
     const { dtype, shape } = poolingOf(node, POOLED);
-    return node.outputs.length > 1 ? [{ dtype, shape }, { dtype: "int64", shape }] : [{ dtype, shape }];
+    return node.outputs.length > 1
+      ? [
+          { dtype, shape },
+          { dtype: "int64", shape },
+        ]
+      : [{ dtype, shape }];
   },
   evaluate: (node, inputs) => {
     const pooling = poolingOf(node, POOLED);
@@ -148,7 +156,12 @@ function globalPool(name: string, reduce: (x: Float32Array) => number): OpDefini
       const x = floats(inputs, 0);
       const size = elementCount(shape.slice(2));
       const planes = shape[0]! * shape[1]!;
-      return [floatTensor(shapeOf(shape), Float32Array.from({ length: planes }, (_, i) => reduce(x.subarray(i * size, (i + 1) * size))))];
+      return [
+        floatTensor(
+          shapeOf(shape),
+          Float32Array.from({ length: planes }, (_, i) => reduce(x.subarray(i * size, (i + 1) * size))),
+        ),
+      ];
     },
   };
 }

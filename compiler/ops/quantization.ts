@@ -46,8 +46,10 @@ function quantizedType(node: Node): DType {
   const declared = numberAttribute(node, "output_dtype", 0);
   const zero = node.inputs[2] ? typeOf(node.inputs[2]).dtype : null;
   const dtype = zero ?? (declared === 0 ? "uint8" : dataType(declared)?.dtype);
-  if (dtype !== "int8" && dtype !== "uint8") throw badOperands(node, `it quantizes to ${dataType(declared)?.name ?? dtype}; eqm has int8 and uint8.`);
-  if (declared !== 0 && dataType(declared)?.name.toLowerCase() !== dtype) throw badOperands(node, `output_dtype is not the zero point's ${dtype}.`);
+  if (dtype !== "int8" && dtype !== "uint8")
+    throw badOperands(node, `it quantizes to ${dataType(declared)?.name ?? dtype}; eqm has int8 and uint8.`);
+  if (declared !== 0 && dataType(declared)?.name.toLowerCase() !== dtype)
+    throw badOperands(node, `output_dtype is not the zero point's ${dtype}.`);
   return dtype;
 }
 
@@ -56,7 +58,8 @@ export const dequantizeLinear: OpDefinition = {
   name: "DequantizeLinear",
   infer: (node) => {
     const { dtype, shape } = operandType(node, 0, ["int8", "uint8", "int32"]);
-    if (node.inputs[2] && operandType(node, 2).dtype !== dtype) throw badOperands(node, `its zero point is ${operandType(node, 2).dtype}, the operand ${dtype}.`);
+    if (node.inputs[2] && operandType(node, 2).dtype !== dtype)
+      throw badOperands(node, `its zero point is ${operandType(node, 2).dtype}, the operand ${dtype}.`);
     scaleIndices(node);
     return [{ dtype: "float32", shape }];
   },
@@ -82,7 +85,8 @@ function scaleIndices(node: Node): Int32Array {
   const fail = (): Error => badOperands(node, `scales [${scale.join(", ")}] do not fit an operand [${shape.join(", ")}].`);
   if (node.inputs[2]) {
     const { shape: zero } = operandType(node, 2);
-    if (elementCount(zero) !== elementCount(scale)) throw badOperands(node, `zero points [${zero.join(", ")}] do not fit scales [${scale.join(", ")}].`);
+    if (elementCount(zero) !== elementCount(scale))
+      throw badOperands(node, `zero points [${zero.join(", ")}] do not fit scales [${scale.join(", ")}].`);
   }
   const block = numberAttribute(node, "block_size", 0);
   if (block === 0 && elementCount(scale) === 1 && scale.length <= 1) return new Int32Array(elementCount(shape));
@@ -94,7 +98,8 @@ function scaleIndices(node: Node): Int32Array {
       shape.map((_, i) => (i === axis ? 1 : 0)),
     );
   }
-  const fits = block > 0 && scale.length === shape.length && scale.every((d, i) => d === (i === axis ? Math.ceil(shape[i]! / block) : shape[i]));
+  const fits =
+    block > 0 && scale.length === shape.length && scale.every((d, i) => d === (i === axis ? Math.ceil(shape[i]! / block) : shape[i]));
   if (!fits) throw fail();
   const strides = rowMajorStrides(scale);
   const inner = elementCount(shape.slice(axis + 1));
@@ -103,6 +108,7 @@ function scaleIndices(node: Node): Int32Array {
     shape,
     strides.map((stride, i) => (i === axis ? 0 : stride)),
   );
-  for (let i = 0; i < indices.length; i++) indices[i] = indices[i]! + Math.floor((Math.floor(i / inner) % shape[axis]!) / block) * strides[axis]!;
+  for (let i = 0; i < indices.length; i++)
+    indices[i] = indices[i]! + Math.floor((Math.floor(i / inner) % shape[axis]!) / block) * strides[axis]!;
   return indices;
 }

@@ -50,7 +50,12 @@ const exactSum = (values: readonly bigint[]): bigint => values.reduce((a, b) => 
 const REDUCTION_TABLE: readonly Reduction[] = [
   { name: "ReduceSum", dtypes: SUMMED, float: sum, exact: exactSum },
   { name: "ReduceMean", dtypes: SUMMED, float: (values) => sum(values) / values.length },
-  { name: "ReduceProd", dtypes: SUMMED, float: (values) => values.reduce((a, b) => a * b, 1), exact: (values) => values.reduce((a, b) => BigInt.asIntN(64, a * b), 1n) },
+  {
+    name: "ReduceProd",
+    dtypes: SUMMED,
+    float: (values) => values.reduce((a, b) => a * b, 1),
+    exact: (values) => values.reduce((a, b) => BigInt.asIntN(64, a * b), 1n),
+  },
   {
     name: "ReduceMax",
     dtypes: ORDERED,
@@ -63,7 +68,12 @@ const REDUCTION_TABLE: readonly Reduction[] = [
     float: (values, dtype) => extreme(values, MOST[dtype], (a, b) => a < b),
     exact: (values) => values.reduce((a, b) => (b < a ? b : a), 2n ** 63n - 1n),
   },
-  { name: "ReduceL1", dtypes: SUMMED, float: (values) => sum(values.map(Math.abs)), exact: (values) => exactSum(values.map((x) => (x < 0n ? -x : x))) },
+  {
+    name: "ReduceL1",
+    dtypes: SUMMED,
+    float: (values) => sum(values.map(Math.abs)),
+    exact: (values) => exactSum(values.map((x) => (x < 0n ? -x : x))),
+  },
   { name: "ReduceL2", dtypes: SUMMED, float: (values) => Math.sqrt(sumSquare(values)) },
   { name: "ReduceSumSquare", dtypes: SUMMED, float: sumSquare, exact: (values) => exactSum(values.map((x) => x * x)) },
   { name: "ReduceLogSum", dtypes: SUMMED, float: (values) => log(sum(values)) },

@@ -32,7 +32,8 @@ export const resize: OpDefinition = {
   name: "Resize",
   infer: (node) => {
     const { dtype, shape } = operandType(node, 0);
-    if (dtype !== "float32" && stringAttribute(node, "mode", "nearest") !== "nearest") throw badOperands(node, `it mixes elements of ${dtype}; eqm resizes them to the nearest, or float32.`);
+    if (dtype !== "float32" && stringAttribute(node, "mode", "nearest") !== "nearest")
+      throw badOperands(node, `it mixes elements of ${dtype}; eqm resizes them to the nearest, or float32.`);
     const result = [...shape];
     for (const { axis, outLength } of lengths(node, shape)) result[axis] = outLength;
     return [{ dtype, shape: result }];
@@ -77,7 +78,8 @@ function lengths(node: Node, shape: readonly number[]): readonly Length[] {
   const sizes = asked && asked.length > 0 ? asked : null;
   if ((scales === null) === (sizes === null)) throw badOperands(node, "it must have scales or sizes, and not both.");
   const given = scales ?? sizes!;
-  if (given.length !== axes.length || given.some((v) => !(v > 0 && v < Infinity))) throw badOperands(node, `scales or sizes [${given.join(", ")}] do not fit ${axes.length} axes.`);
+  if (given.length !== axes.length || given.some((v) => !(v > 0 && v < Infinity)))
+    throw badOperands(node, `scales or sizes [${given.join(", ")}] do not fit ${axes.length} axes.`);
   const roi = regions(node, axes.length);
   const kept = sizes ? keptScale(node, axes, sizes, shape) : null;
   return axes.map((axis, i) => {

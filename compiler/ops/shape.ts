@@ -31,7 +31,9 @@ const SIZE: OpDefinition = {
     requiredInput(node, 0);
     return [{ dtype: "int64", shape: [] }];
   },
-  evaluate: (_node, inputs) => [{ dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(elementCount(requiredTensor(inputs, 0).shape))) }],
+  evaluate: (_node, inputs) => [
+    { dtype: "int64", shape: [], data: BigInt64Array.of(BigInt(elementCount(requiredTensor(inputs, 0).shape))) },
+  ],
 };
 
 function constantValue(node: Node): Tensor {

@@ -49,7 +49,8 @@ function squeezed(node: Node, x: readonly number[]): readonly number[] {
   const given = constantIntegers(node, 1, "axes");
   if (!given) return x.filter((d) => d !== 1);
   const axes = frontAxes(node, given, x.length);
-  if (axes.some((axis) => x[axis] !== 1)) throw badOperands(node, `axes [${given.join(", ")}] of [${x.join(", ")}] are not all of length 1.`);
+  if (axes.some((axis) => x[axis] !== 1))
+    throw badOperands(node, `axes [${given.join(", ")}] of [${x.join(", ")}] are not all of length 1.`);
   return x.filter((_, i) => !axes.includes(i));
 }
 
@@ -70,7 +71,8 @@ const DROPOUT: OpDefinition = {
       operandType(node, 2, ["bool"]);
       // Training mode draws random numbers, unless its ratio is zero.
       const ratio = node.inputs[1] ? Number(node.inputs[1].constant?.data[0] ?? Number.NaN) : 0.5;
-      if (ratio !== 0 && training.constant?.data[0] !== 0) throw badOperands(node, "it drops at random (training_mode); eqm runs inference. Export the model in evaluation mode.");
+      if (ratio !== 0 && training.constant?.data[0] !== 0)
+        throw badOperands(node, "it drops at random (training_mode); eqm runs inference. Export the model in evaluation mode.");
     }
     const mask: ValueType = { dtype: "bool", shape: x.shape };
     return node.outputs.length > 1 ? [x, mask] : [x];

@@ -24,9 +24,15 @@ export function slidingWindow(node: Node, input: readonly number[], kernel: read
   const rank = input.length;
   const strides = positive(node, "strides", rank);
   const dilations = positive(node, "dilations", rank);
-  if (kernel.length !== rank || kernel.some((k) => k < 1)) throw badOperands(node, `a kernel of [${kernel.join(", ")}] does not fit ${rank} spatial axes.`);
-  const pads = numbersAttribute(node, "pads", Array.from({ length: 2 * rank }, () => 0));
-  if (pads.length !== 2 * rank || pads.some((p) => p < 0)) throw badOperands(node, `pads must be ${2 * rank} sizes, not [${pads.join(", ")}].`);
+  if (kernel.length !== rank || kernel.some((k) => k < 1))
+    throw badOperands(node, `a kernel of [${kernel.join(", ")}] does not fit ${rank} spatial axes.`);
+  const pads = numbersAttribute(
+    node,
+    "pads",
+    Array.from({ length: 2 * rank }, () => 0),
+  );
+  if (pads.length !== 2 * rank || pads.some((p) => p < 0))
+    throw badOperands(node, `pads must be ${2 * rank} sizes, not [${pads.join(", ")}].`);
   const autoPad = stringAttribute(node, "auto_pad", "NOTSET");
   if (!AUTO_PADS.includes(autoPad)) throw badOperands(node, `auto_pad ${autoPad} is not one of ${AUTO_PADS.join(", ")}.`);
   const ceil = numberAttribute(node, "ceil_mode", 0) !== 0;
@@ -50,13 +56,19 @@ export function slidingWindow(node: Node, input: readonly number[], kernel: read
     const count = Math.ceil(steps) + 1;
     return (count - 1) * stride >= size + padsBegin[i]! ? count - 1 : count;
   });
-  if (output.some((size) => size < 1)) throw badOperands(node, `a kernel of [${kernel.join(", ")}] is larger than the padded image of [${input.join(", ")}].`);
+  if (output.some((size) => size < 1))
+    throw badOperands(node, `a kernel of [${kernel.join(", ")}] is larger than the padded image of [${input.join(", ")}].`);
   return { kernel, strides, dilations, padsBegin, padsEnd, output };
 }
 
 function positive(node: Node, name: string, rank: number): readonly number[] {
-  const values = numbersAttribute(node, name, Array.from({ length: rank }, () => 1));
-  if (values.length !== rank || values.some((v) => v < 1)) throw badOperands(node, `${name} must be ${rank} positive numbers, not [${values.join(", ")}].`);
+  const values = numbersAttribute(
+    node,
+    name,
+    Array.from({ length: rank }, () => 1),
+  );
+  if (values.length !== rank || values.some((v) => v < 1))
+    throw badOperands(node, `${name} must be ${rank} positive numbers, not [${values.join(", ")}].`);
   return values;
 }
 
@@ -67,7 +79,10 @@ export interface Volume extends Window {
 
 /** `window` over `input`, in three axes. */
 export function inThreeAxes(window: Window, input: readonly number[]): Volume {
-  const fill = (values: readonly number[], filler: number): readonly number[] => [...Array.from({ length: 3 - values.length }, () => filler), ...values];
+  const fill = (values: readonly number[], filler: number): readonly number[] => [
+    ...Array.from({ length: 3 - values.length }, () => filler),
+    ...values,
+  ];
   return {
     input: fill(input, 1),
     kernel: fill(window.kernel, 1),

@@ -7,7 +7,8 @@ import type { Tensor } from "../../host/tensor.ts";
  */
 export function difference(want: Tensor, got: Tensor, rtol: number, atol: number): string | null {
   if (got.dtype !== want.dtype) return `${got.dtype} instead of ${want.dtype}`;
-  if (got.shape.length !== want.shape.length || got.shape.some((d, i) => d !== want.shape[i])) return `shape [${got.shape.join(", ")}] instead of [${want.shape.join(", ")}]`;
+  if (got.shape.length !== want.shape.length || got.shape.some((d, i) => d !== want.shape[i]))
+    return `shape [${got.shape.join(", ")}] instead of [${want.shape.join(", ")}]`;
   let count = 0;
   let worst = 0;
   for (let i = 0; i < want.data.length; i++) {

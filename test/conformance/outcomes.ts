@@ -58,7 +58,8 @@ async function attempt({ sets, rtol, atol }: LoadedTest, run: Run): Promise<Outc
     for (const { inputs, outputs } of sets) {
       const got = await run(inputs);
       isFolded &&= got.isFolded;
-      if (got.outputs.length !== outputs.length) return { failure: `${got.outputs.length} outputs instead of ${outputs.length}`, isFolded: false };
+      if (got.outputs.length !== outputs.length)
+        return { failure: `${got.outputs.length} outputs instead of ${outputs.length}`, isFolded: false };
       for (const [i, { name, tensor }] of outputs.entries()) {
         const problem = difference(tensor, got.outputs[i]!, rtol, atol);
         if (problem) return { failure: `${name}: ${problem}`, isFolded: false };
@@ -101,7 +102,8 @@ function rowOf(op: string, all: readonly TestOutcome[]): Row {
 
 function table(rows: readonly Row[]): readonly string[] {
   const sum = (pick: (row: Row) => number): number => rows.reduce((total, row) => total + pick(row), 0);
-  const line = ({ op, total, reference, compiled, folded, leftOut }: Row): string => `| ${op} | ${total} | ${reference} | ${compiled} | ${folded} | ${leftOut} |`;
+  const line = ({ op, total, reference, compiled, folded, leftOut }: Row): string =>
+    `| ${op} | ${total} | ${reference} | ${compiled} | ${folded} | ${leftOut} |`;
   const all: Row = {
     op: "**all**",
     total: sum((row) => row.total),
@@ -110,14 +112,21 @@ function table(rows: readonly Row[]): readonly string[] {
     compiled: sum((row) => row.compiled),
     folded: sum((row) => row.folded),
   };
-  return ["| operator | tests | reference passes | compiled passes | by folding alone | left out |", "|---|--:|--:|--:|--:|--:|", ...rows.map(line), line(all)];
+  return [
+    "| operator | tests | reference passes | compiled passes | by folding alone | left out |",
+    "|---|--:|--:|--:|--:|--:|",
+    ...rows.map(line),
+    line(all),
+  ];
 }
 
 /** The text of EXPECTED.md. */
 export function summary(all: readonly TestOutcome[]): string {
   const others = [...new Set(all.map(({ test }) => test.op))].filter((op) => !PROMISED.includes(op)).sort();
   const failures = (of: (outcome: TestOutcome) => Outcome): readonly string[] =>
-    all.filter((outcome) => of(outcome).failure !== null).map((outcome) => `- ${outcome.test.op}: ${outcome.test.group}/${outcome.test.name}: ${of(outcome).failure}`);
+    all
+      .filter((outcome) => of(outcome).failure !== null)
+      .map((outcome) => `- ${outcome.test.op}: ${outcome.test.group}/${outcome.test.name}: ${of(outcome).failure}`);
   const promised = (line: string): boolean => PROMISED.includes(line.slice(2, line.indexOf(":")));
   const list = (lines: readonly string[]): readonly string[] => (lines.length === 0 ? ["None."] : lines);
   const types = [...new Set(all.map(({ leftOut }) => leftOut))].filter((type) => type !== null).sort();
@@ -155,7 +164,13 @@ export function summary(all: readonly TestOutcome[]): string {
     "",
     "## Left out",
     "",
-    ...types.map((type) => `- ${type}: ${all.filter(({ leftOut }) => leftOut === type).map(({ test }) => test.name).join(", ")}`),
+    ...types.map(
+      (type) =>
+        `- ${type}: ${all
+          .filter(({ leftOut }) => leftOut === type)
+          .map(({ test }) => test.name)
+          .join(", ")}`,
+    ),
     "",
   ].join("\n");
 }

@@ -58,7 +58,9 @@ export function loadTest({ group, name }: ConformanceTest): LoadedTest {
   const graph = readMessage("ModelProto", model).graph!;
   const initializers = new Set(graph.initializer.map((tensor) => tensor.name));
   const inputs = graph.input.filter((input) => !initializers.has(input.name));
-  const tolerance = existsSync(join(folder, "data.json")) ? (JSON.parse(readFileSync(join(folder, "data.json"), "utf8")) as { rtol?: number; atol?: number }) : {};
+  const tolerance = existsSync(join(folder, "data.json"))
+    ? (JSON.parse(readFileSync(join(folder, "data.json"), "utf8")) as { rtol?: number; atol?: number })
+    : {};
   const leftOut = [...inputs, ...graph.output].map(({ type }) => elementType(type)).find((type) => !SUPPORTED.includes(type)) ?? null;
   const sets = readdirSync(folder)
     .filter((entry) => entry.startsWith("test_data_set_"))

@@ -5,7 +5,11 @@ import { apply, floats, integers, tensor, values } from "./operation.ts";
 
 const counting = (...shape: readonly number[]): Tensor => {
   const count = shape.reduce((a, b) => a * b, 1);
-  return tensor("float32", shape, Array.from({ length: count }, (_, i) => i));
+  return tensor(
+    "float32",
+    shape,
+    Array.from({ length: count }, (_, i) => i),
+  );
 };
 
 describe("views", () => {
@@ -16,7 +20,8 @@ describe("views", () => {
     [[0, 3], [0, -1], {}, [0, 0]],
     [[1], [], {}, []],
   ])("Reshape of %j by %j", (shape, asked, attributes, expected) => {
-    if (shape[0] === 0 && asked[1] === -1) return expect(() => apply("Reshape", [counting(...shape), integers(...asked)], attributes)).toThrow("cannot take the shape");
+    if (shape[0] === 0 && asked[1] === -1)
+      return expect(() => apply("Reshape", [counting(...shape), integers(...asked)], attributes)).toThrow("cannot take the shape");
     expect(apply("Reshape", [counting(...shape), integers(...asked)], attributes)[0]!.shape).toEqual(expected);
   });
 
@@ -42,7 +47,16 @@ describe("views", () => {
 });
 
 describe("rearranging", () => {
-  test.each<readonly [readonly number[], readonly number[], readonly number[], readonly number[] | null, readonly number[] | null, readonly number[]]>([
+  test.each<
+    readonly [
+      readonly number[],
+      readonly number[],
+      readonly number[],
+      readonly number[] | null,
+      readonly number[] | null,
+      readonly number[],
+    ]
+  >([
     [[6], [1], [5], null, [2], [1, 3]],
     [[6], [-1], [-100], null, [-2], [5, 3, 1]],
     [[6], [100], [-100], null, [-1], [5, 4, 3, 2, 1, 0]],
@@ -55,7 +69,11 @@ describe("rearranging", () => {
   });
 
   test("Split gives the rest to the last part", () => {
-    expect(apply("Split", [counting(7)], { num_outputs: 3 }, { outputs: 3 }).map(({ data }) => Array.from(data as Float32Array))).toEqual([[0, 1, 2], [3, 4, 5], [6]]);
+    expect(apply("Split", [counting(7)], { num_outputs: 3 }, { outputs: 3 }).map(({ data }) => Array.from(data as Float32Array))).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+      [6],
+    ]);
     expect(() => apply("Split", [counting(3), integers(1, 1)], {}, { outputs: 2 })).toThrow("parts of [1, 1] are not 2 parts of 3");
   });
 
@@ -65,7 +83,9 @@ describe("rearranging", () => {
   });
 
   test("Concat joins along any axis, empty parts too", () => {
-    const [y] = apply("Concat", [tensor("int64", [2, 1], [1, 2]), tensor("int64", [2, 0], []), tensor("int64", [2, 2], [3, 4, 5, 6])], { axis: -1 });
+    const [y] = apply("Concat", [tensor("int64", [2, 1], [1, 2]), tensor("int64", [2, 0], []), tensor("int64", [2, 2], [3, 4, 5, 6])], {
+      axis: -1,
+    });
     expect(y!.shape).toEqual([2, 3]);
     expect(Array.from(y!.data as BigInt64Array, Number)).toEqual([1, 3, 4, 2, 5, 6]);
     expect(() => apply("Concat", [counting(2, 1), counting(3, 1)], { axis: 1 })).toThrow("do not join along axis 1");
@@ -124,7 +144,11 @@ describe("shapes", () => {
   });
 
   test("Range counts to the limit, which it leaves out", () => {
-    const range = (start: number, limit: number, delta: number): readonly number[] => values("Range", [start, limit, delta].map((x) => tensor("int64", [], [x])));
+    const range = (start: number, limit: number, delta: number): readonly number[] =>
+      values(
+        "Range",
+        [start, limit, delta].map((x) => tensor("int64", [], [x])),
+      );
     expect(range(1, 8, 3)).toEqual([1, 4, 7]);
     expect(range(5, 5, 1)).toEqual([]);
     expect(range(5, 1, -2)).toEqual([5, 3]);

@@ -4,12 +4,25 @@ import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { apply, floats, randomNumbers, tensor, values } from "./operation.ts";
 
 /** The sum that defines a convolution, one output at a time, over any number of spatial axes. */
-function definition(x: Tensor, w: Tensor, bias: readonly number[], group: number, strides: readonly number[], dilations: readonly number[], begin: readonly number[], output: readonly number[]): readonly number[] {
+function definition(
+  x: Tensor,
+  w: Tensor,
+  bias: readonly number[],
+  group: number,
+  strides: readonly number[],
+  dilations: readonly number[],
+  begin: readonly number[],
+  output: readonly number[],
+): readonly number[] {
   const [n, c] = x.shape as readonly [number, number];
   const [k, perGroup] = w.shape as readonly [number, number];
   const input = x.shape.slice(2);
   const kernel = w.shape.slice(2);
-  const positions = (sizes: readonly number[]): readonly (readonly number[])[] => sizes.reduce<readonly (readonly number[])[]>((all, size) => all.flatMap((p) => Array.from({ length: size }, (_, i) => [...p, i])), [[]]);
+  const positions = (sizes: readonly number[]): readonly (readonly number[])[] =>
+    sizes.reduce<readonly (readonly number[])[]>(
+      (all, size) => all.flatMap((p) => Array.from({ length: size }, (_, i) => [...p, i])),
+      [[]],
+    );
   const flat = (index: readonly number[], sizes: readonly number[]): number => index.reduce((at, i, axis) => at * sizes[axis]! + i, 0);
   const results: number[] = [];
   for (let b = 0; b < n; b++) {
@@ -21,7 +34,9 @@ function definition(x: Tensor, w: Tensor, bias: readonly number[], group: number
           for (const tap of positions(kernel)) {
             const source = tap.map((t, axis) => place[axis]! * strides[axis]! + t * dilations[axis]! - begin[axis]!);
             if (source.some((s, axis) => s < 0 || s >= input[axis]!)) continue;
-            sum += Number(w.data[(o * perGroup + i) * elementCount(kernel) + flat(tap, kernel)]) * Number(x.data[(b * c + channel) * elementCount(input) + flat(source, input)]);
+            sum +=
+              Number(w.data[(o * perGroup + i) * elementCount(kernel) + flat(tap, kernel)]) *
+              Number(x.data[(b * c + channel) * elementCount(input) + flat(source, input)]);
           }
         }
         results.push(Math.fround(sum));
@@ -42,8 +57,15 @@ describe("Conv", () => {
       const [perGroup, results] = [whole(1, 2), whole(1, 2) * group];
       const [kernel, strides, dilations, begin, end] = [many(1, 3), many(1, 3), many(1, 2), many(0, 2), many(0, 2)];
       const input = kernel.map((size, i) => Math.max(1, (size - 1) * dilations[i]! + 1 - begin[i]! - end[i]! + whole(0, 4)));
-      const output = input.map((size, i) => Math.floor((size + begin[i]! + end[i]! - (kernel[i]! - 1) * dilations[i]! - 1) / strides[i]!) + 1);
-      const random = (shape: readonly number[]): Tensor => tensor("float32", shape, Array.from({ length: elementCount(shape) }, () => Math.fround(next() - 0.5)));
+      const output = input.map(
+        (size, i) => Math.floor((size + begin[i]! + end[i]! - (kernel[i]! - 1) * dilations[i]! - 1) / strides[i]!) + 1,
+      );
+      const random = (shape: readonly number[]): Tensor =>
+        tensor(
+          "float32",
+          shape,
+          Array.from({ length: elementCount(shape) }, () => Math.fround(next() - 0.5)),
+        );
       const [x, w] = [random([whole(1, 2), perGroup * group, ...input]), random([results, perGroup, ...kernel])];
       const bias = next() < 0.5 ? random([results]) : null;
       const [y] = apply("Conv", [x, w, bias], { group, strides, dilations, pads: [...begin, ...end] });
@@ -72,14 +94,31 @@ describe("Conv", () => {
   });
 
   test.each<readonly [string, readonly (Tensor | null)[], Record<string, Attribute>, string]>([
-    ["a kernel larger than the image", [tensor("float32", [1, 1, 2], [1, 2]), tensor("float32", [1, 1, 3], [1, 1, 1])], {}, "larger than the padded image"],
+    [
+      "a kernel larger than the image",
+      [tensor("float32", [1, 1, 2], [1, 2]), tensor("float32", [1, 1, 3], [1, 1, 1])],
+      {},
+      "larger than the padded image",
+    ],
     ["weights of other channels", [tensor("float32", [1, 2, 1], [1, 2]), tensor("float32", [1, 1, 1], [1])], {}, "in 1 groups do not fit"],
-    ["a kernel_shape that is not the weights'", [tensor("float32", [1, 1, 2], [1, 2]), tensor("float32", [1, 1, 1], [1])], { kernel_shape: [2] }, "kernel_shape [2]"],
+    [
+      "a kernel_shape that is not the weights'",
+      [tensor("float32", [1, 1, 2], [1, 2]), tensor("float32", [1, 1, 1], [1])],
+      { kernel_shape: [2] },
+      "kernel_shape [2]",
+    ],
     ["a bias of another length", [tensor("float32", [1, 1, 1], [1]), tensor("float32", [1, 1, 1], [1]), floats(1, 2)], {}, "a bias of [2]"],
-    ["a stride of 0", [tensor("float32", [1, 1, 1], [1]), tensor("float32", [1, 1, 1], [1])], { strides: [0] }, "strides must be 1 positive numbers"],
+    [
+      "a stride of 0",
+      [tensor("float32", [1, 1, 1], [1]), tensor("float32", [1, 1, 1], [1])],
+      { strides: [0] },
+      "strides must be 1 positive numbers",
+    ],
     ["integers", [tensor("int32", [1, 1, 1], [1]), tensor("int32", [1, 1, 1], [1])], {}, "input 0 is int32"],
   ])("refuses %s", (_what, operands, attributes, message) => {
-    expect(() => apply("Conv", operands, attributes)).toThrow(expect.objectContaining({ code: "bad-operands", message: expect.stringContaining(message) }));
+    expect(() => apply("Conv", operands, attributes)).toThrow(
+      expect.objectContaining({ code: "bad-operands", message: expect.stringContaining(message) }),
+    );
   });
 });
 
@@ -88,10 +127,23 @@ describe("MatMul", () => {
     [[3], [3], []],
     [[3], [2, 3, 4], [2, 4]],
     [[2, 2, 3], [3], [2, 2]],
-    [[5, 1, 2, 3], [4, 3, 2], [5, 4, 2, 2]],
-    [[2, 0], [0, 3], [2, 3]],
+    [
+      [5, 1, 2, 3],
+      [4, 3, 2],
+      [5, 4, 2, 2],
+    ],
+    [
+      [2, 0],
+      [0, 3],
+      [2, 3],
+    ],
   ])("of %j and %j is %j", (a, b, shape) => {
-    const ones = (s: readonly number[]): Tensor => tensor("float32", s, Array.from({ length: elementCount(s) }, () => 1));
+    const ones = (s: readonly number[]): Tensor =>
+      tensor(
+        "float32",
+        s,
+        Array.from({ length: elementCount(s) }, () => 1),
+      );
     const [y] = apply("MatMul", [ones(a), ones(b)]);
     expect(y!.shape).toEqual(shape);
     expect(Array.from(y!.data as Float32Array)).toEqual(Array.from({ length: elementCount(shape) }, () => a[a.length - 1]));

@@ -138,20 +138,28 @@ describe("QuantizeLinear", () => {
   });
 
   test("refuses scales that do not fit, and types beyond int8 and uint8", () => {
-    expect(() => apply("QuantizeLinear", [tensor("float32", [2, 3], [1, 1, 1, 1, 1, 1]), floats(1, 2)])).toThrow("scales [2] do not fit an operand [2, 3]");
+    expect(() => apply("QuantizeLinear", [tensor("float32", [2, 3], [1, 1, 1, 1, 1, 1]), floats(1, 2)])).toThrow(
+      "scales [2] do not fit an operand [2, 3]",
+    );
     expect(() => apply("QuantizeLinear", [floats(1), tensor("float32", [], [1])], { output_dtype: 21 })).toThrow("it quantizes to UINT4");
-    expect(() => apply("QuantizeLinear", [floats(1), tensor("float32", [], [1]), tensor("int32", [], [0])])).toThrow("it quantizes to int32");
+    expect(() => apply("QuantizeLinear", [floats(1), tensor("float32", [], [1]), tensor("int32", [], [0])])).toThrow(
+      "it quantizes to int32",
+    );
   });
 });
 
 describe("DequantizeLinear", () => {
   test("is (q − zero)·scale in float32", () => {
-    expect(values("DequantizeLinear", [tensor("uint8", [2], [0, 255]), tensor("float32", [], [0.5]), tensor("uint8", [], [128])])).toEqual([-64, 63.5]);
+    expect(values("DequantizeLinear", [tensor("uint8", [2], [0, 255]), tensor("float32", [], [0.5]), tensor("uint8", [], [128])])).toEqual([
+      -64, 63.5,
+    ]);
     expect(values("DequantizeLinear", [tensor("int32", [1], [2 ** 24 + 1]), tensor("float32", [], [1])])).toEqual([2 ** 24]);
     expect(values("DequantizeLinear", [tensor("int8", [2, 2], [1, 2, 3, 4]), floats(1, 10)], { axis: -1 })).toEqual([1, 20, 3, 40]);
   });
 
   test("refuses a zero point of another type", () => {
-    expect(() => apply("DequantizeLinear", [tensor("int8", [1], [1]), tensor("float32", [], [1]), tensor("uint8", [], [1])])).toThrow("its zero point is uint8, the operand int8");
+    expect(() => apply("DequantizeLinear", [tensor("int8", [1], [1]), tensor("float32", [], [1]), tensor("uint8", [], [1])])).toThrow(
+      "its zero point is uint8, the operand int8",
+    );
   });
 });

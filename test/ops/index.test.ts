@@ -24,7 +24,12 @@ test("channels-last permutes operand 0 and every result of its rank, and the ind
 test("channels-last leaves results of another rank alone", () => {
   const x = tensor("float32", [1, 1, 1, 2], [2, 4]);
   const channel = floats(1, 1);
-  const results = apply("BatchNormalization", [x, channel, channel, channel, channel], { training_mode: 1 }, { outputs: 3, channelsLast: true });
+  const results = apply(
+    "BatchNormalization",
+    [x, channel, channel, channel, channel],
+    { training_mode: 1 },
+    { outputs: 3, channelsLast: true },
+  );
   expect(results.map(({ shape }) => shape)).toEqual([[1, 1, 1, 2], [2], [2]]);
 });
 
@@ -47,5 +52,7 @@ test("a result that no memory holds is refused before it is made", () => {
 
 test("what decides a shape has to be known", () => {
   const node = nodeOf("Reshape", [floats(1, 2), integers(2, 1)], {}, { isConstant: () => false });
-  expect(() => inferNode(node)).toThrow(expect.objectContaining({ code: "not-constant", message: expect.stringContaining("the new shape") }));
+  expect(() => inferNode(node)).toThrow(
+    expect.objectContaining({ code: "not-constant", message: expect.stringContaining("the new shape") }),
+  );
 });

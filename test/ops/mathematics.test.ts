@@ -56,7 +56,7 @@ describe("functions of float64", () => {
 
   test("sin is right beside a large multiple of π", () => {
     expect(M.sin(6381956970095103 * 2 ** 797)).toBeCloseTo(1, 15);
-    expect(Math.abs(M.cos(6381956970095103 * 2 ** 797) / -4.687165924254627611e-19 - 1)).toBeLessThan(1e-15);
+    expect(Math.abs(M.cos(6381956970095103 * 2 ** 797) / -4.687165924254628e-19 - 1)).toBeLessThan(1e-15);
   });
 
   test("pow agrees with the engine's", () => {
@@ -64,7 +64,7 @@ describe("functions of float64", () => {
     for (let i = 0; i < 20_000; i++) {
       const x = next() < 0.5 ? next() * 4 : 2 ** ((next() - 0.5) * 2000);
       const y = next() < 0.3 ? (next() - 0.5) * 10 : ((next() - 0.5) * 1400) / Math.abs(Math.log(x));
-      expect(ulps(M.pow(x, y), Math.pow(x, y)), `${x}^${y}`).toBeLessThanOrEqual(BOUND);
+      expect(ulps(M.pow(x, y), x ** y), `${x}^${y}`).toBeLessThanOrEqual(BOUND);
     }
   });
 
@@ -74,7 +74,7 @@ describe("functions of float64", () => {
       for (const y of special) {
         // JavaScript has NaN where IEEE 754 has 1: 1^y, and (−1)^±∞.
         const isOne = x === 1 || (x === -1 && (y === Infinity || y === -Infinity));
-        const expected = isOne ? 1 : Math.pow(x, y);
+        const expected = isOne ? 1 : x ** y;
         expect(ulps(M.pow(x, y), expected), `${x}^${y}`).toBeLessThanOrEqual(BOUND);
         if (expected === 0) expect(M.pow(x, y)).toBe(expected);
       }
@@ -114,7 +114,18 @@ describe("functions of float64", () => {
     const next = randomNumbers(99);
     for (let i = 0; i < 2000; i++) {
       const x = (next() - 0.5) * 20;
-      for (const y of [M.exp(x), M.log(x * x), M.tanh(x), M.erf(x), M.erfc(x), M.sin(x * 1e6), M.cos(x * 1e20), M.pow(x * x, x), M.log1p(x * x), M.expm1(x / 10)]) {
+      for (const y of [
+        M.exp(x),
+        M.log(x * x),
+        M.tanh(x),
+        M.erf(x),
+        M.erfc(x),
+        M.sin(x * 1e6),
+        M.cos(x * 1e20),
+        M.pow(x * x, x),
+        M.log1p(x * x),
+        M.expm1(x / 10),
+      ]) {
         view.setFloat64(0, y);
         for (let byte = 0; byte < 8; byte++) hash = Math.imul(hash ^ view.getUint8(byte), 0x01000193) >>> 0;
       }

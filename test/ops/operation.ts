@@ -29,13 +29,26 @@ export interface NodeOptions {
 }
 
 /** A node with `operands`, for the functions of compiler/ops. */
-export function nodeOf(op: string, operands: readonly (Tensor | null)[], attributes: Readonly<Record<string, Attribute>> = {}, options: NodeOptions = {}): Node {
+export function nodeOf(
+  op: string,
+  operands: readonly (Tensor | null)[],
+  attributes: Readonly<Record<string, Attribute>> = {},
+  options: NodeOptions = {},
+): Node {
   const { outputs = 1, channelsLast = false, isConstant = () => true } = options;
-  const value = (name: string, type: ValueType | null, constant: Tensor | null): Value => ({ name, type, constant, producer: null, readers: new Set() });
+  const value = (name: string, type: ValueType | null, constant: Tensor | null): Value => ({
+    name,
+    type,
+    constant,
+    producer: null,
+    readers: new Set(),
+  });
   return {
     op,
     name: "n",
-    inputs: operands.map((operand, i) => operand && value(`x${i}`, { dtype: operand.dtype, shape: operand.shape }, isConstant(i) ? operand : null)),
+    inputs: operands.map(
+      (operand, i) => operand && value(`x${i}`, { dtype: operand.dtype, shape: operand.shape }, isConstant(i) ? operand : null),
+    ),
     outputs: Array.from({ length: outputs }, (_, i) => value(`y${i}`, null, null)),
     attributes,
     sources: [],
@@ -44,17 +57,28 @@ export function nodeOf(op: string, operands: readonly (Tensor | null)[], attribu
 }
 
 /** The operator's results; throws where their types are not those inferred. */
-export function apply(op: string, operands: readonly (Tensor | null)[], attributes: Readonly<Record<string, Attribute>> = {}, options: NodeOptions = {}): readonly Tensor[] {
+export function apply(
+  op: string,
+  operands: readonly (Tensor | null)[],
+  attributes: Readonly<Record<string, Attribute>> = {},
+  options: NodeOptions = {},
+): readonly Tensor[] {
   const node = nodeOf(op, operands, attributes, options);
   const types = inferNode(node);
   const results = evaluateNode(node, operands);
   const text = ({ dtype, shape }: ValueType): string => `${dtype} [${shape}]`;
-  if (types.map(text).join() !== results.map(text).join()) throw new Error(`${op} infers ${types.map(text).join()} and gives ${results.map(text).join()}`);
+  if (types.map(text).join() !== results.map(text).join())
+    throw new Error(`${op} infers ${types.map(text).join()} and gives ${results.map(text).join()}`);
   return results;
 }
 
 /** The elements of the operator's first result, as numbers. */
-export function values(op: string, operands: readonly (Tensor | null)[], attributes: Readonly<Record<string, Attribute>> = {}, options: NodeOptions = {}): readonly number[] {
+export function values(
+  op: string,
+  operands: readonly (Tensor | null)[],
+  attributes: Readonly<Record<string, Attribute>> = {},
+  options: NodeOptions = {},
+): readonly number[] {
   return Array.from(apply(op, operands, attributes, options)[0]!.data as ArrayLike<number | bigint>, Number);
 }
 

@@ -19,13 +19,15 @@ describe("pooling", () => {
 
   test("storage_order 1 counts the first spatial axis fastest", () => {
     const x = tensor("float32", [1, 2, 2, 3], [0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
-    const indices = (storage_order: number) => Array.from(apply("MaxPool", [x], { kernel_shape: [2, 3], storage_order }, { outputs: 2 })[1]!.data as BigInt64Array, Number);
+    const indices = (storage_order: number) =>
+      Array.from(apply("MaxPool", [x], { kernel_shape: [2, 3], storage_order }, { outputs: 2 })[1]!.data as BigInt64Array, Number);
     expect(indices(0)).toEqual([2, 10]);
     expect(indices(1)).toEqual([4, 9]);
   });
 
   test("ceil_mode adds a last window, but none that begins in the padding", () => {
-    const pool = (attributes: Record<string, Attribute>) => values("AveragePool", [image(1, 2, 3, 4)], { kernel_shape: [3], strides: [2], ...attributes });
+    const pool = (attributes: Record<string, Attribute>) =>
+      values("AveragePool", [image(1, 2, 3, 4)], { kernel_shape: [3], strides: [2], ...attributes });
     expect(pool({})).toEqual([2]);
     expect(pool({ ceil_mode: 1 })).toEqual([2, 3.5]);
     expect(values("AveragePool", [image(1, 2, 3, 4)], { kernel_shape: [2], strides: [3], pads: [1, 1], ceil_mode: 1 })).toEqual([1, 3.5]);
@@ -98,7 +100,8 @@ describe("reductions", () => {
 });
 
 describe("Resize", () => {
-  const sized = (length: number, attributes: Record<string, Attribute>, x = floats(0, 1, 2, 3)) => values("Resize", [x, null, null, integers(length)], attributes);
+  const sized = (length: number, attributes: Record<string, Attribute>, x = floats(0, 1, 2, 3)) =>
+    values("Resize", [x, null, null, integers(length)], attributes);
 
   test.each([
     ["round_prefer_floor", [0, 0, 1, 1, 2, 2, 3, 3]],
@@ -116,17 +119,22 @@ describe("Resize", () => {
   });
 
   test("antialiasing averages what a reduction leaves out", () => {
-    expect(sized(2, { mode: "linear", antialias: 1, exclude_outside: 1 }).map((v) => Math.round(v * 1e6) / 1e6)).toEqual([0.714286, 2.285714]);
+    expect(sized(2, { mode: "linear", antialias: 1, exclude_outside: 1 }).map((v) => Math.round(v * 1e6) / 1e6)).toEqual([
+      0.714286, 2.285714,
+    ]);
     expect(sized(2, { mode: "linear" })).toEqual([0.5, 2.5]);
   });
 
   test("tf_crop_and_resize gives the extrapolation value outside of the image", () => {
     const attributes = { mode: "linear", coordinate_transformation_mode: "tf_crop_and_resize", extrapolation_value: 9 };
-    expect(values("Resize", [floats(0, 1, 2, 3), floats(0.5, 1.5), null, integers(3)], attributes)).toEqual([1.5, 3, 9].map((v, i) => (i === 2 ? 9 : v)));
+    expect(values("Resize", [floats(0, 1, 2, 3), floats(0.5, 1.5), null, integers(3)], attributes)).toEqual(
+      [1.5, 3, 9].map((v, i) => (i === 2 ? 9 : v)),
+    );
   });
 
   test("one scale keeps the aspect ratio", () => {
-    const shapeFor = (keep_aspect_ratio_policy: string) => apply("Resize", [tensor("float32", [2, 4], Array(8).fill(1)), null, null, integers(4, 6)], { keep_aspect_ratio_policy })[0]!.shape;
+    const shapeFor = (keep_aspect_ratio_policy: string) =>
+      apply("Resize", [tensor("float32", [2, 4], Array(8).fill(1)), null, null, integers(4, 6)], { keep_aspect_ratio_policy })[0]!.shape;
     expect(shapeFor("stretch")).toEqual([4, 6]);
     expect(shapeFor("not_larger")).toEqual([3, 6]);
     expect(shapeFor("not_smaller")).toEqual([4, 8]);
@@ -140,15 +148,22 @@ describe("Resize", () => {
   test("axes that change have tables, in the node's own order of axes", () => {
     const x = tensor("float32", [1, 2, 4, 3], Array(24).fill(0));
     const node = nodeOf("Resize", [x, null, floats(1, 1, 2, 0.5)], {}, { channelsLast: true });
-    expect(axisResamplings(node).map(({ axis, inLength, outLength, taps, weights }) => ({ axis, inLength, outLength, taps, weights }))).toEqual([
+    expect(
+      axisResamplings(node).map(({ axis, inLength, outLength, taps, weights }) => ({ axis, inLength, outLength, taps, weights })),
+    ).toEqual([
       { axis: 1, inLength: 2, outLength: 4, taps: 1, weights: null },
       { axis: 2, inLength: 4, outLength: 2, taps: 1, weights: null },
     ]);
   });
 
   test("rows outside have no index", () => {
-    const node = nodeOf("Resize", [floats(1, 2), floats(-0.5, 1), null, integers(2)], { coordinate_transformation_mode: "tf_crop_and_resize", extrapolation_value: 4 });
-    expect(axisResamplings(node)).toEqual([{ axis: 0, inLength: 2, outLength: 2, taps: 1, indices: Int32Array.of(-1, 1), weights: null, outside: 4 }]);
+    const node = nodeOf("Resize", [floats(1, 2), floats(-0.5, 1), null, integers(2)], {
+      coordinate_transformation_mode: "tf_crop_and_resize",
+      extrapolation_value: 4,
+    });
+    expect(axisResamplings(node)).toEqual([
+      { axis: 0, inLength: 2, outLength: 2, taps: 1, indices: Int32Array.of(-1, 1), weights: null, outside: 4 },
+    ]);
   });
 
   test("moves integers to the nearest, and does not mix them", () => {
