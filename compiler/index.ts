@@ -1,7 +1,7 @@
 /** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
 import { emitFile } from "./emit/emit.ts";
 import { addGolden } from "./emit/golden.ts";
-import { importGraph, describe, quantizeGraph, type Quantized } from "./pipeline.ts";
+import { describe, importGraph, PRODUCER, quantizeGraph, type Quantized } from "./pipeline.ts";
 import { checkOptions, type CompileOptions } from "./options.ts";
 import { exportModel } from "./onnx/export.ts";
 import { macsOf } from "./report/macs.ts";
@@ -50,7 +50,7 @@ export async function quantizeToOnnx(onnx: Uint8Array, options: CompileOptions =
   clock.lap("import");
   const quantized = await quantizeGraph(graph, module, options);
   clock.lap("quantize");
-  const bytes = exportModel(quantized.graph, metadata);
+  const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
   clock.lap("export");
   return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled, quantized, options, [], clock.laps) };
 }

@@ -49,7 +49,7 @@ export function importGraph(bytes: Uint8Array, options: CompileOptions): { reado
 /** What the file's metadata say beside ports and steps. */
 export function describe(graph: Graph, options: CompileOptions, provenance: Metadata["provenance"]): Omit<Metadata, "inputs" | "outputs" | "steps"> {
   return {
-    producer: PRODUCER,
+    producer: `${PRODUCER.name} ${PRODUCER.version}`,
     name: graph.name,
     ...(options.preprocess && { preprocess: options.preprocess }),
     ...(options.labels && { labels: options.labels }),
@@ -58,7 +58,7 @@ export function describe(graph: Graph, options: CompileOptions, provenance: Meta
 }
 
 /** Written into every file. */
-export const PRODUCER = "eqm 0.1.0";
+export const PRODUCER = { name: "eqm", version: "0.1.0" } as const;
 
 /** Quantizes a float32 graph. Throws `below-floor` where the outputs are noise, unless forced. */
 export async function quantizeGraph(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<Quantized> {

@@ -11,7 +11,7 @@ import { DTYPES, type DType } from "./tensor.ts";
 export interface TensorRegion {
   readonly name: string;
   readonly dtype: DType;
-  /** Positive dimensions; empty for a scalar. */
+  /** Dimensions, 0 where the tensor has no element; empty for a scalar. */
   readonly shape: readonly number[];
   /** Offset in the data region, inside the arena, a multiple of the element's bytes. */
   readonly address: number;
@@ -82,7 +82,7 @@ function region(json: JsonValue, where: string, fail: Fail): TensorRegion {
   if (name === "") fail(`${where}.name`, "is empty");
   const dtype = DTYPES.find((known) => known === row["dtype"]) ?? fail(`${where}.dtype`, `is none of ${DTYPES.join(", ")}`);
   const shape = list(row["shape"], `${where}.shape`, fail).map((dimension, i) =>
-    integer(dimension, 1, 0x7fffffff, `${where}.shape[${i}]`, fail),
+    integer(dimension, 0, 0x7fffffff, `${where}.shape[${i}]`, fail),
   );
   const address = integer(row["address"], 0, 0x7fffffff, `${where}.address`, fail);
   if (row["scale"] === undefined && row["zeroPoint"] === undefined) return { name, dtype, shape, address };

@@ -23,7 +23,7 @@ const SPEC = "how images become the input (JSON); unless given, what the .eqm st
 export function createProgram(): Command {
   const program = new Command("eqm")
     .description("Compiles ONNX models to small quantized files (.eqm) and runs, measures and checks them.")
-    .version(PRODUCER.split(" ")[1] ?? "", "-V, --version", "print the version")
+    .version(PRODUCER.version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand("help [command]", "print the help of a command")
     .exitOverride()

@@ -101,14 +101,6 @@ export class Graph {
     return value;
   }
 
-  /** Makes the input `name` a constant; it is no input any more. Throws where there is none of this name. */
-  bindInput(name: string, tensor: Tensor): void {
-    const value = this.inputList.find((input) => input.name === name);
-    if (!value) throw new Error(`unreachable: there is no input ${name} to bind`);
-    this.inputList = this.inputList.filter((input) => input !== value);
-    this.makeConstant(value, tensor);
-  }
-
   /** Adds a constant; its name is made unique. */
   addConstant(name: string, tensor: Tensor): Value {
     const value = this.newValue(this.uniqueName(name), { dtype: tensor.dtype, shape: tensor.shape });

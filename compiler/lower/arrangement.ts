@@ -39,7 +39,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   Squeeze: view,
   Unsqueeze: view,
   Identity: view,
-  Dropout: view,
+  Dropout: dropout,
   Transpose: transpose,
   Expand: expand,
   Slice: slice,
@@ -75,6 +75,14 @@ function elementBytes(value: Value): number {
 
 function view(builder: Builder, _node: Node, { x, results }: Moved): void {
   builder.place(results[0]!, builder.reference(x));
+}
+
+/** Inference: the operand itself; a mask that is asked for says that every element is kept. */
+function dropout(builder: Builder, _node: Node, { x, results: [result, mask] }: Moved): void {
+  builder.place(result!, builder.reference(x));
+  const count = mask ? elementCount(typeOf(mask).shape) : 0;
+  if (mask) builder.define(mask);
+  if (mask && count > 0) builder.step(Opcode.FILL, Fill, { DST: builder.reference(mask), ELEMENT_BYTES: 1, COUNT: count, VALUE_LOW: 1, VALUE_HIGH: 0 });
 }
 
 function transpose(builder: Builder, node: Node, { x, results }: Moved): void {

@@ -7,11 +7,12 @@ import * as TableI8 from "../../format/steps/table-i8.ts";
 import * as Unary from "../../format/steps/unary.ts";
 import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
-import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
+import { type Node, onlyOutput, requiredInput, typeOf, type ValueType } from "../ir/graph.ts";
 import { evaluateNode } from "../ops/index.ts";
 import { clampRange } from "../passes/value-range.ts";
 import { type Builder, quantizedOperand, quantizedResult } from "./builder.ts";
 import { clampOf } from "./geometry.ts";
+import { emitCast } from "./quantization.ts";
 import { broadcastBlock, emitBroadcastBinary, temporary, type TypedReference } from "./movement.ts";
 import { floatBits, type Reference } from "./lowered.ts";
 import { quantizedClamp, roundHalfEven } from "./rescale.ts";
@@ -118,10 +119,20 @@ function quantize(y: number, scale: number, zeroPoint: number): number {
 
 /** A binary operator on float32 or integers. */
 export function lowerBinaryF32(builder: Builder, node: Node): void {
+  const type = typeOf(onlyOutput(node));
   const [a, b] = [requiredInput(node, 0), requiredInput(node, 1)];
   const left = { reference: builder.reference(a), type: typeOf(a) };
   const right = { reference: builder.reference(b), type: typeOf(b) };
-  emitBroadcastBinary(builder, BINARY[node.op]!, left, right, builder.define(onlyOutput(node)), typeOf(onlyOutput(node)), clampOf(node));
+  if (right.type.dtype === left.type.dtype && (node.op !== "Pow" || left.type.dtype === "float32")) {
+    emitBroadcastBinary(builder, BINARY[node.op]!, left, right, builder.define(onlyOutput(node)), type, clampOf(node));
+    return;
+  }
+  // Pow takes an exponent of any type; integers are raised in float32, as far as that is exact.
+  const power = (operand: TypedReference): TypedReference => ({ reference: emitCast(builder, operand, "float32"), type: { ...operand.type, dtype: "float32" } });
+  const real: ValueType = { dtype: "float32", shape: type.shape };
+  const result = type.dtype === "float32" ? builder.define(onlyOutput(node)) : temporary(builder, builder.byteSize(real));
+  emitBroadcastBinary(builder, BINARY[node.op]!, power(left), power(right), result, real, clampOf(node));
+  if (type.dtype !== "float32") emitCast(builder, { reference: result, type: real }, type.dtype, builder.define(onlyOutput(node)));
 }
 
 /** Max, Min and Sum of any number of operands, folded from the left. */

@@ -10,6 +10,7 @@ import { type Builder, type QuantizedOperand, quantizedOperand, quantizedResult 
 import { emitUnary } from "./elementwise.ts";
 import { clampOf, imageShape, windowOf } from "./geometry.ts";
 import { emitBroadcastBinary, emitTranspose, temporary } from "./movement.ts";
+import { emitCast } from "./quantization.ts";
 import { floatBits, type Reference } from "./lowered.ts";
 import { quantizedClamp } from "./rescale.ts";
 
@@ -146,29 +147,29 @@ export function lowerReduceI8(builder: Builder, node: Node): boolean {
   return true;
 }
 
-/** Reductions over any axes: adjacent ones at once, others after a transpose that brings them together. */
+/** Reductions over any axes: adjacent ones at once, others after a transpose that brings them together. Bytes are reduced as int32. */
 export function lowerReduce(builder: Builder, node: Node): void {
   const x = requiredInput(node, 0);
+  const y = onlyOutput(node);
   const { dtype, shape } = typeOf(x);
   const axes = reducedAxes(node, shape.length);
-  const src = builder.reference(x);
+  const given = builder.reference(x);
   if (axes.length === 0 || elementCount(shape) === 0) {
-    builder.place(onlyOutput(node), src);
+    builder.place(y, given);
     return;
   }
   const clamp = clampOf(node);
   const words = { SCALE: 0, IN_ZERO: 0, OUT_ZERO: 0, MIN: floatBits(clamp.low), MAX: floatBits(clamp.high) };
-  const kind = REDUCTIONS[node.op]!;
-  if (axes.every((axis, i) => i === 0 || axis === axes[i - 1]! + 1)) {
-    emitReduce(builder, kind, src, builder.define(onlyOutput(node)), shape, axes, dtype, words);
-    return;
-  }
+  const isAdjacent = axes.every((axis, i) => i === 0 || axis === axes[i - 1]! + 1);
   const kept = shape.map((_, i) => i).filter((i) => !axes.includes(i));
-  const perm = [...kept, ...axes];
-  const moved = emitTranspose(builder, src, { dtype, shape }, perm);
-  const movedShape = perm.map((axis) => shape[axis]!);
-  const trailing = axes.map((_, i) => kept.length + i);
-  emitReduce(builder, kind, moved, builder.define(onlyOutput(node)), movedShape, trailing, dtype, words);
+  const perm = isAdjacent ? shape.map((_, i) => i) : [...kept, ...axes];
+  const type = dtype === "float32" || dtype === "int64" ? dtype : "int32";
+  const wide = emitCast(builder, { reference: given, type: { dtype, shape } }, type);
+  const src = isAdjacent ? wide : emitTranspose(builder, wide, { dtype: type, shape }, perm);
+  const dst = type === dtype ? builder.define(y) : temporary(builder, builder.byteSize({ dtype: type, shape: typeOf(y).shape }));
+  const places = isAdjacent ? axes : axes.map((_, i) => kept.length + i);
+  emitReduce(builder, REDUCTIONS[node.op]!, src, dst, perm.map((axis) => shape[axis]!), places, type, words);
+  if (type !== dtype) emitCast(builder, { reference: dst, type: { dtype: type, shape: typeOf(y).shape } }, dtype, builder.define(y));
 }
 
 function emitReduce(

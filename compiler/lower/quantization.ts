@@ -3,10 +3,12 @@ import * as Opcode from "../../format/opcodes.ts";
 import * as Cast from "../../format/steps/cast.ts";
 import * as Dequantize from "../../format/steps/dequantize.ts";
 import * as Quantize from "../../format/steps/quantize.ts";
-import { dtypeCode, elementCount } from "../../host/tensor.ts";
+import { type DType, dtypeCode, elementCount } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
 import type { Builder } from "./builder.ts";
+import type { Reference } from "./lowered.ts";
+import { temporary, type TypedReference } from "./movement.ts";
 
 /** QuantizeLinear and DequantizeLinear: per tensor, per axis or blocked, with constant or computed scales. */
 export function lowerQuantizeLinear(builder: Builder, node: Node): void {
@@ -18,7 +20,7 @@ export function lowerQuantizeLinear(builder: Builder, node: Node): void {
   const given = numberAttribute(node, "axis", 1);
   const at = given < 0 ? given + shape.length : given;
   const perTensor = elementCount(scaleShape) === 1;
-  const isBlocked = !perTensor && scaleShape.length === shape.length && shape.length > 1;
+  const isBlocked = !perTensor && scaleShape.length === shape.length && (shape.length > 1 || scaleShape[0] !== shape[0]);
   const inner = perTensor ? 1 : elementCount(shape.slice(at + 1));
   const axis = perTensor ? elementCount(shape) : shape[at]!;
   const block = isBlocked ? numberAttribute(node, "block_size", 0) || Math.ceil(axis / scaleShape[at]!) : 1;
@@ -44,12 +46,17 @@ export function lowerQuantizeLinear(builder: Builder, node: Node): void {
 export function lowerCast(builder: Builder, node: Node): void {
   const x = requiredInput(node, 0);
   const y = onlyOutput(node);
-  const src = builder.reference(x);
-  if (typeOf(x).dtype === typeOf(y).dtype) {
-    builder.place(y, src);
-    return;
-  }
-  const dst = builder.define(y);
-  const count = elementCount(typeOf(x).shape);
-  if (count > 0) builder.step(Opcode.CAST, Cast, { SRC: src, DST: dst, SRC_DTYPE: dtypeCode(typeOf(x).dtype), DST_DTYPE: dtypeCode(typeOf(y).dtype), COUNT: count });
+  const operand = { reference: builder.reference(x), type: typeOf(x) };
+  const { dtype } = typeOf(y);
+  if (operand.type.dtype === dtype) builder.place(y, operand.reference);
+  else emitCast(builder, operand, dtype, builder.define(y));
+}
+
+/** An operand in another type, in `dst` or a new place; itself where it has the type already. */
+export function emitCast(builder: Builder, { reference, type }: TypedReference, dtype: DType, dst?: Reference): Reference {
+  if (type.dtype === dtype) return reference;
+  const place = dst ?? temporary(builder, builder.byteSize({ dtype, shape: type.shape }));
+  const count = elementCount(type.shape);
+  if (count > 0) builder.step(Opcode.CAST, Cast, { SRC: reference, DST: place, SRC_DTYPE: dtypeCode(type.dtype), DST_DTYPE: dtypeCode(dtype), COUNT: count });
+  return place;
 }
