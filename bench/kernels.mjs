@@ -3,12 +3,26 @@
  * build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds. The figure is the third fastest turn: what the
  * kernel does while nothing else disturbs the machine.
  */
-import { buildSync } from "esbuild";
+
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { buildSync } from "esbuild";
 
 const root = new URL("../", import.meta.url);
-const { CHANNELS_32, CONV_I8, ConvI8, DEPTHWISE_3X3_I8, DEPTHWISE_I8, DepthwiseI8, GEMM_I8, DEPTHWISE_I8_STEP, INT8, memory, gemmDepth, packedBytes } = await layouts();
+const {
+  CHANNELS_32,
+  CONV_I8,
+  ConvI8,
+  DEPTHWISE_3X3_I8,
+  DEPTHWISE_I8,
+  DepthwiseI8,
+  GEMM_I8,
+  DEPTHWISE_I8_STEP,
+  INT8,
+  memory,
+  gemmDepth,
+  packedBytes,
+} = await layouts();
 
 const TURN_MS = 3;
 const TURNS = 100;
@@ -48,7 +62,12 @@ async function layouts() {
     export { CONV_I8, DEPTHWISE_I8 as DEPTHWISE_I8_STEP } from "./format/opcodes.ts";
     export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_I8, gemmDepth, packedBytes } from "./format/packings.ts";
     export { INT8 } from "./format/dtypes.ts";`;
-  const { outputFiles } = buildSync({ stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" }, bundle: true, format: "esm", write: false });
+  const { outputFiles } = buildSync({
+    stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" },
+    bundle: true,
+    format: "esm",
+    write: false,
+  });
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 }
 

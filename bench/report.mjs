@@ -1,7 +1,19 @@
 /** The results as Markdown: what bench/RESULTS.md holds and what the terminal shows. */
 import { CONTESTANTS } from "./contestants/list.mjs";
 
-const HEADINGS = ["contestant", "median ms", "10–90 %", "ratio", "load ms", "first run ms", "cold ms", "peak MB", "model KB", "of .onnx", "SQNR dB"];
+const HEADINGS = [
+  "contestant",
+  "median ms",
+  "10–90 %",
+  "ratio",
+  "load ms",
+  "first run ms",
+  "cold ms",
+  "peak MB",
+  "model KB",
+  "of .onnx",
+  "SQNR dB",
+];
 
 /**
  * @param {object} results as run.mjs gathers them: { command, date, machine, engine, downloads, models, goals }
@@ -14,7 +26,9 @@ export function markdown({ command, date, machine, engine, downloads, models, go
     list([
       `machine: ${machine.cpu} (${machine.features.join(", ") || machine.arch}), ${machine.cores} cores, load ${machine.load.toFixed(1)} before the run`,
       `engine: ${engine}, one thread`,
-      `versions: ${Object.entries(downloads).map(([runtime, { version }]) => `${runtime} ${version}`).join(", ")}`,
+      `versions: ${Object.entries(downloads)
+        .map(([runtime, { version }]) => `${runtime} ${version}`)
+        .join(", ")}`,
       `date: ${date}`,
       `command: \`${command}\``,
     ]),
@@ -64,7 +78,10 @@ function downloadTable(downloads) {
 }
 
 function goalTable(goals) {
-  return table(["goal", "measured", "met"], goals.map(({ goal, measured, met }) => [goal, measured, met ? "yes" : "**no**"]));
+  return table(
+    ["goal", "measured", "met"],
+    goals.map(({ goal, measured, met }) => [goal, measured, met ? "yes" : "**no**"]),
+  );
 }
 
 function table(headings, rows) {

@@ -78,7 +78,9 @@ async function main(args) {
   }
   console.log(options.json ? JSON.stringify(published) : text);
 
-  const failed = Object.values(results.models).flat().filter(({ error }) => error !== undefined);
+  const failed = Object.values(results.models)
+    .flat()
+    .filter(({ error }) => error !== undefined);
   for (const { label, error } of failed) console.error(`${label} did not run: ${error}`);
   return failed.length > 0 ? 1 : 0;
 }

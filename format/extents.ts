@@ -45,7 +45,18 @@ export function stridedExtent(
  * Checks one axis of a sliding window: lengths, kernel, stride and dilation are positive, the pad is not negative, and no
  * position that a kernel computes, inside the image or in the padding, leaves 30 bits.
  */
-export function windowAxis(e: Extents, inLength: number, outLength: number, kernel: number, stride: number, dilation: number, pad: number): void {
-  e.check(inLength > 0 && outLength > 0 && kernel > 0 && stride > 0 && dilation > 0 && pad >= 0, "lengths, kernel, stride and dilation are positive, the pad is not negative");
+export function windowAxis(
+  e: Extents,
+  inLength: number,
+  outLength: number,
+  kernel: number,
+  stride: number,
+  dilation: number,
+  pad: number,
+): void {
+  e.check(
+    inLength > 0 && outLength > 0 && kernel > 0 && stride > 0 && dilation > 0 && pad >= 0,
+    "lengths, kernel, stride and dilation are positive, the pad is not negative",
+  );
   e.check(inLength + pad + outLength * stride + kernel * dilation < 1073741824, "positions stay within 30 bits");
 }

@@ -138,7 +138,8 @@ export class Graph {
   /** Removes a node whose outputs nobody reads. */
   remove(node: Node): void {
     for (const output of node.outputs) {
-      if (output.readers.size > 0 || this.outputList.includes(output)) throw new Error(`unreachable: removed ${node.name} while ${output.name} is in use`);
+      if (output.readers.size > 0 || this.outputList.includes(output))
+        throw new Error(`unreachable: removed ${node.name} while ${output.name} is in use`);
       this.names.delete(output.name);
     }
     for (const input of node.inputs) if (input) mutable(input).readers.delete(node);
@@ -146,7 +147,10 @@ export class Graph {
   }
 
   /** Replaces a node by another operation that takes over its outputs. */
-  replace(node: Node, spec: Omit<NodeSpec, "outputs" | "name" | "sources"> & { readonly name?: string; readonly sources?: readonly string[] }): Node {
+  replace(
+    node: Node,
+    spec: Omit<NodeSpec, "outputs" | "name" | "sources"> & { readonly name?: string; readonly sources?: readonly string[] },
+  ): Node {
     const next: MutableNode = {
       op: spec.op,
       name: spec.name ?? node.name,

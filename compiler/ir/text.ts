@@ -21,7 +21,9 @@ export function typeText(type: ValueType | null): string {
 export function graphText(graph: Graph): string {
   const lines = graph.inputs.map((value) => `input ${value.name} ${typeText(value.type)}`);
   for (const node of graph.nodes) lines.push(nodeText(node));
-  const outputs = graph.outputs.map((value, i) => (value.name === graph.outputNames[i] ? operandText(value) : `${operandText(value)} as ${graph.outputNames[i]}`));
+  const outputs = graph.outputs.map((value, i) =>
+    value.name === graph.outputNames[i] ? operandText(value) : `${operandText(value)} as ${graph.outputNames[i]}`,
+  );
   lines.push(`output ${outputs.join(", ")}`);
   return `${lines.join("\n")}\n`;
 }

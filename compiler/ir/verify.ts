@@ -53,8 +53,10 @@ export function verifyGraph(graph: Graph, typed = true): void {
       problems.push(`${value.name} is read by [${namesOf(expected)}] and says [${namesOf(value.readers)}]`);
     }
   }
-  if (graph.outputNames.length !== graph.outputs.length) problems.push(`${graph.outputs.length} outputs have ${graph.outputNames.length} names`);
-  if (new Set(graph.outputNames).size !== graph.outputNames.length) problems.push(`two outputs are named alike: ${graph.outputNames.join(", ")}`);
+  if (graph.outputNames.length !== graph.outputs.length)
+    problems.push(`${graph.outputs.length} outputs have ${graph.outputNames.length} names`);
+  if (new Set(graph.outputNames).size !== graph.outputNames.length)
+    problems.push(`two outputs are named alike: ${graph.outputNames.join(", ")}`);
   if (problems.length > 0) throw new Error(`unreachable: the graph is broken: ${problems.join("; ")}`);
 }
 
@@ -65,7 +67,8 @@ function typeProblems(value: Value, typed: boolean): readonly string[] {
   if (type.shape.some((d) => !Number.isSafeInteger(d) || d < 0)) problems.push(`${name} has the shape [${type.shape}]`);
   if (!constant) return problems;
   if (constant.dtype !== type.dtype || `${constant.shape}` !== `${type.shape}`) problems.push(`${name} has another type than its constant`);
-  if (constant.data.length !== elementCount(constant.shape)) problems.push(`${name} has ${constant.data.length} elements for the shape [${constant.shape}]`);
+  if (constant.data.length !== elementCount(constant.shape))
+    problems.push(`${name} has ${constant.data.length} elements for the shape [${constant.shape}]`);
   if (!isArrayOf(constant)) problems.push(`${name} holds its ${constant.dtype} elements in another array`);
   return problems;
 }

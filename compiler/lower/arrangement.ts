@@ -9,8 +9,8 @@ import { dtypeBytes, dtypeCode, elementCount, type Tensor } from "../../host/ten
 import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
 import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Builder, quantizedOperand, quantizedResult } from "./builder.ts";
-import { emitCopy, emitTranspose, shifted } from "./movement.ts";
 import type { Reference } from "./lowered.ts";
+import { emitCopy, emitTranspose, shifted } from "./movement.ts";
 import { broadcastStrides, rowMajorStrides } from "./strides.ts";
 
 /** What a rule moves: the node's first operand and its results, in the form in which they exist. */
@@ -82,7 +82,8 @@ function dropout(builder: Builder, _node: Node, { x, results: [result, mask] }: 
   builder.place(result!, builder.reference(x));
   const count = mask ? elementCount(typeOf(mask).shape) : 0;
   if (mask) builder.define(mask);
-  if (mask && count > 0) builder.step(Opcode.FILL, Fill, { DST: builder.reference(mask), ELEMENT_BYTES: 1, COUNT: count, VALUE_LOW: 1, VALUE_HIGH: 0 });
+  if (mask && count > 0)
+    builder.step(Opcode.FILL, Fill, { DST: builder.reference(mask), ELEMENT_BYTES: 1, COUNT: count, VALUE_LOW: 1, VALUE_HIGH: 0 });
 }
 
 function transpose(builder: Builder, node: Node, { x, results }: Moved): void {
@@ -94,7 +95,15 @@ function transpose(builder: Builder, node: Node, { x, results }: Moved): void {
 function expand(builder: Builder, _node: Node, { x, results }: Moved): void {
   const { shape } = typeOf(results[0]!);
   const src = builder.reference(x);
-  emitCopy(builder, src, builder.define(results[0]!), elementBytes(x), shape, broadcastStrides(typeOf(x).shape, shape), rowMajorStrides(shape));
+  emitCopy(
+    builder,
+    src,
+    builder.define(results[0]!),
+    elementBytes(x),
+    shape,
+    broadcastStrides(typeOf(x).shape, shape),
+    rowMajorStrides(shape),
+  );
 }
 
 function tile(builder: Builder, _node: Node, { x, results }: Moved): void {
@@ -138,7 +147,15 @@ function slice(builder: Builder, node: Node, { x, results }: Moved): void {
   });
   const result = typeOf(results[0]!).shape;
   const src = builder.reference(x);
-  emitCopy(builder, shifted(src, offset, elementBytes(x)), builder.define(results[0]!), elementBytes(x), result, strides, rowMajorStrides(result));
+  emitCopy(
+    builder,
+    shifted(src, offset, elementBytes(x)),
+    builder.define(results[0]!),
+    elementBytes(x),
+    result,
+    strides,
+    rowMajorStrides(result),
+  );
 }
 
 function split(builder: Builder, node: Node, { x, results }: Moved): void {
@@ -150,7 +167,15 @@ function split(builder: Builder, node: Node, { x, results }: Moved): void {
   let at = 0;
   for (const result of results) {
     const part = typeOf(result).shape;
-    emitCopy(builder, shifted(src, at * strides[axis]!, elementBytes(x)), builder.define(result), elementBytes(x), part, strides, rowMajorStrides(part));
+    emitCopy(
+      builder,
+      shifted(src, at * strides[axis]!, elementBytes(x)),
+      builder.define(result),
+      elementBytes(x),
+      part,
+      strides,
+      rowMajorStrides(part),
+    );
     at += part[axis]!;
   }
 }
@@ -171,7 +196,9 @@ function pad(builder: Builder, node: Node, { x, results }: Moved, zeroPoint: num
     shape.forEach((_, axis) => {
       if (before[axis] === 0 && after[axis] === 0) return;
       const length = current[axis]!;
-      const positions = Array.from({ length: length + before[axis]! + after[axis]! }, (_, i) => reflectedPosition(mode, i - before[axis]!, length));
+      const positions = Array.from({ length: length + before[axis]! + after[axis]! }, (_, i) =>
+        reflectedPosition(mode, i - before[axis]!, length),
+      );
       const next = current.map((d, i) => (i === axis ? positions.length : d));
       const last = next.every((d, i) => d === result.shape[i]);
       const dst = last ? builder.define(results[0]!) : { region: builder.region(elementCount(next) * bytes), offsetBytes: 0 };
@@ -194,7 +221,15 @@ function pad(builder: Builder, node: Node, { x, results }: Moved, zeroPoint: num
   emitCopy(builder, shifted(src, from, bytes), shifted(dst, to, bytes), bytes, dims, own, target);
 }
 
-function emitPadValue(builder: Builder, node: Node, dst: Reference, shape: readonly number[], bytes: number, dtype: Tensor["dtype"], zeroPoint: number): void {
+function emitPadValue(
+  builder: Builder,
+  node: Node,
+  dst: Reference,
+  shape: readonly number[],
+  bytes: number,
+  dtype: Tensor["dtype"],
+  zeroPoint: number,
+): void {
   const value = node.inputs[2];
   if (value && !value.constant) {
     emitCopy(
@@ -215,7 +250,14 @@ function emitPadValue(builder: Builder, node: Node, dst: Reference, shape: reado
   if (isQuantized) words[0] = Math.max(-128, Math.min(127, Math.round(Number(real) / x.scale) + zeroPoint));
   else if (dtype === "float32") new Float32Array(words.buffer)[0] = Number(real);
   else new BigInt64Array(words.buffer)[0] = BigInt(real);
-  if (elementCount(shape) > 0) builder.step(Opcode.FILL, Fill, { DST: dst, ELEMENT_BYTES: bytes, COUNT: elementCount(shape), VALUE_LOW: words[0]!, VALUE_HIGH: words[1]! });
+  if (elementCount(shape) > 0)
+    builder.step(Opcode.FILL, Fill, {
+      DST: dst,
+      ELEMENT_BYTES: bytes,
+      COUNT: elementCount(shape),
+      VALUE_LOW: words[0]!,
+      VALUE_HIGH: words[1]!,
+    });
 }
 
 /** Where position `i` of a padded axis of `length` elements comes from. */
@@ -313,7 +355,15 @@ function concat(builder: Builder, node: Node, operands: readonly Value[], result
   let at = 0;
   operands.forEach((value, i) => {
     const part = typeOf(value).shape;
-    emitCopy(builder, places[i]!, shifted(dst, at * strides[axis]!, elementBytes(result)), elementBytes(result), part, rowMajorStrides(part), strides);
+    emitCopy(
+      builder,
+      places[i]!,
+      shifted(dst, at * strides[axis]!, elementBytes(result)),
+      elementBytes(result),
+      part,
+      rowMajorStrides(part),
+      strides,
+    );
     at += part[axis]!;
   });
 }

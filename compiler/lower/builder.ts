@@ -4,8 +4,9 @@
  * A DequantizeLinear is not computed until somebody needs its float32 result: rules that work on int8 ask for `quantized(value)`
  * and never touch it.
  */
-import { packedBytes } from "../../format/packings.ts";
+
 import * as Packing from "../../format/packings.ts";
+import { packedBytes } from "../../format/packings.ts";
 import { dtypeBytes, elementCount, type Tensor } from "../../host/tensor.ts";
 import { type Node, typeOf, type Value, type ValueType } from "../ir/graph.ts";
 import { type Layout, type PackedConstant, type Placement, type Reference, type Region, type Step, tensorBytes } from "./lowered.ts";
@@ -122,7 +123,13 @@ export class Builder {
    * Appends a step. `destination` names the fields that it writes. Every word of the layout has to be given but SCRATCH, which is
    * given as a size in bytes in `scratchBytes`.
    */
-  step(opcode: number, layout: Layout, fields: Readonly<Record<string, number | Reference>>, destination: readonly string[] = ["DST"], scratchBytes = 0): void {
+  step(
+    opcode: number,
+    layout: Layout,
+    fields: Readonly<Record<string, number | Reference>>,
+    destination: readonly string[] = ["DST"],
+    scratchBytes = 0,
+  ): void {
     const scratch = scratchBytes > 0 ? this.region(scratchBytes) : null;
     const all = scratch ? { ...fields, SCRATCH: { region: scratch, offsetBytes: 0 } } : fields;
     const writes = destination.map((name) => {
@@ -132,7 +139,9 @@ export class Builder {
     });
     const given = new Set(Object.keys(all).map((name) => layout[name]));
     if (given.has(undefined) || given.size !== layout.WORDS - 2) {
-      throw new Error(`unreachable: a step of opcode ${opcode} has ${given.size} of ${layout.WORDS - 2} words: ${Object.keys(all).join(" ")}`);
+      throw new Error(
+        `unreachable: a step of opcode ${opcode} has ${given.size} of ${layout.WORDS - 2} words: ${Object.keys(all).join(" ")}`,
+      );
     }
     this.steps.push({ opcode, layout, fields: all, writes, scratch, node: this.node });
   }

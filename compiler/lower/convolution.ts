@@ -81,7 +81,13 @@ export function emitConvI8(
   const bounds = result ? quantizedClamp(clamp.low, clamp.high, result.scale, result.zeroPoint) : null;
   if (isDepthwise(shape) && result && bounds) {
     const [, kernelH, kernelW] = window.kernel;
-    const rolling = kernelH === 3 && kernelW === 3 && window.dilations[1] === 1 && window.dilations[2] === 1 && window.strides[1] === window.strides[2] && window.strides[1] <= 2;
+    const rolling =
+      kernelH === 3 &&
+      kernelW === 3 &&
+      window.dilations[1] === 1 &&
+      window.dilations[2] === 1 &&
+      window.strides[1] === window.strides[2] &&
+      window.strides[1] <= 2;
     const taps = kernelH * kernelW;
     builder.step(
       Opcode.DEPTHWISE_I8,
@@ -96,7 +102,16 @@ export function emitConvI8(
         ROLLING: rolling ? 1 : 0,
       },
       ["DST"],
-      DepthwiseI8.scratchBytes(kernelH, input.width, output.width, kernelW, window.strides[2], window.dilations[2], window.padsBegin[2], output.channels),
+      DepthwiseI8.scratchBytes(
+        kernelH,
+        input.width,
+        output.width,
+        kernelW,
+        window.strides[2],
+        window.dilations[2],
+        window.padsBegin[2],
+        output.channels,
+      ),
     );
     return;
   }
@@ -140,7 +155,9 @@ export function emitConvF32(
   const [, kernelH, kernelW] = window.kernel;
   const shared = { SRC: src, DST: dst, BIAS: bias, ...windowFields(shape), MIN: floatBits(clamp.low), MAX: floatBits(clamp.high) };
   const packed = (packing: number, p0: number, p1: number): Reference =>
-    weights instanceof Float32Array ? builder.constant(packing, { dtype: "float32", shape: [weights.length], data: weights }, p0, p1) : weights;
+    weights instanceof Float32Array
+      ? builder.constant(packing, { dtype: "float32", shape: [weights.length], data: weights }, p0, p1)
+      : weights;
   if (isDepthwise(shape)) {
     builder.step(Opcode.DEPTHWISE_F32, DepthwiseF32, {
       ...shared,

@@ -11,8 +11,8 @@ import { elementCount, type Tensor } from "../../host/tensor.ts";
 import type { ValueType } from "../ir/graph.ts";
 import type { Builder } from "./builder.ts";
 import type { ConvolutionShape } from "./convolution.ts";
-import { emitCopy, emitTranspose, shifted, temporary } from "./movement.ts";
 import type { Reference } from "./lowered.ts";
+import { emitCopy, emitTranspose, shifted, temporary } from "./movement.ts";
 import { rowMajorStrides } from "./strides.ts";
 
 /** Whether a convolution reaches over depth. */
@@ -22,7 +22,11 @@ export function hasDepth({ input, output, window }: ConvolutionShape): boolean {
 
 /** The same convolution over images without depth, one for each output slice. */
 export function withoutDepth({ input, output, window, groups }: ConvolutionShape): ConvolutionShape {
-  const flat = (triple: readonly [number, number, number], first: number): readonly [number, number, number] => [first, triple[1], triple[2]];
+  const flat = (triple: readonly [number, number, number], first: number): readonly [number, number, number] => [
+    first,
+    triple[1],
+    triple[2],
+  ];
   const batch = input.batch * output.depth;
   return {
     input: { ...input, batch, depth: 1, channels: input.channels * window.kernel[0] },

@@ -12,9 +12,9 @@ import { evaluateNode } from "../ops/index.ts";
 import { clampRange } from "../passes/value-range.ts";
 import { type Builder, quantizedOperand, quantizedResult } from "./builder.ts";
 import { clampOf } from "./geometry.ts";
-import { emitCast } from "./quantization.ts";
-import { broadcastBlock, emitBroadcastBinary, temporary, type TypedReference } from "./movement.ts";
 import { floatBits, type Reference } from "./lowered.ts";
+import { broadcastBlock, emitBroadcastBinary, type TypedReference, temporary } from "./movement.ts";
+import { emitCast } from "./quantization.ts";
 import { quantizedClamp, roundHalfEven } from "./rescale.ts";
 
 type UnaryName = Exclude<keyof typeof Unary, "extents" | "WORDS">;
@@ -39,7 +39,14 @@ const UNARY: Readonly<Record<string, (node: Node) => { readonly op: UnaryName; r
   Round: () => ({ op: "ROUND" }),
 };
 
-const BINARY: Readonly<Record<string, "ADD" | "SUB" | "MUL" | "DIV" | "PRELU" | "POW">> = { Add: "ADD", Sub: "SUB", Mul: "MUL", Div: "DIV", PRelu: "PRELU", Pow: "POW" };
+const BINARY: Readonly<Record<string, "ADD" | "SUB" | "MUL" | "DIV" | "PRELU" | "POW">> = {
+  Add: "ADD",
+  Sub: "SUB",
+  Mul: "MUL",
+  Div: "DIV",
+  PRelu: "PRELU",
+  Pow: "POW",
+};
 
 /** Operators that `lowerUnaryF32` takes: functions of one operand, and clamps. */
 export const UNARY_OPS: readonly string[] = [...Object.keys(UNARY), "Relu", "Clip"];
@@ -63,20 +70,36 @@ export function lowerUnaryF32(builder: Builder, node: Node): void {
 /** Emits one UNARY step. */
 export function emitUnary(builder: Builder, op: UnaryName, src: Reference, dst: Reference, count: number, alpha = 0, beta = 0): void {
   if (count === 0) return;
-  builder.step(Opcode.UNARY, Unary, { SRC: src, DST: dst, OP: Unary[op] as number, COUNT: count, ALPHA: floatBits(alpha), BETA: floatBits(beta) });
+  builder.step(Opcode.UNARY, Unary, {
+    SRC: src,
+    DST: dst,
+    OP: Unary[op] as number,
+    COUNT: count,
+    ALPHA: floatBits(alpha),
+    BETA: floatBits(beta),
+  });
 }
 
 /** Relu and Clip of integers, and Clip with computed bounds: max, then min. */
 function lowerClipByBinary(builder: Builder, node: Node): void {
   const type = typeOf(onlyOutput(node));
   const open = { low: -Infinity, high: Infinity };
-  const zero: Tensor = { dtype: type.dtype, shape: [], data: type.dtype === "int64" ? new BigInt64Array(1) : type.dtype === "int32" ? new Int32Array(1) : new Uint8Array(1) };
+  const zero: Tensor = {
+    dtype: type.dtype,
+    shape: [],
+    data: type.dtype === "int64" ? new BigInt64Array(1) : type.dtype === "int32" ? new Int32Array(1) : new Uint8Array(1),
+  };
   const bound = (index: number): TypedReference | null => {
     const value = node.inputs[index];
     return value ? { reference: builder.reference(value), type: { dtype: type.dtype, shape: [] } } : null;
   };
   const bounds: readonly (readonly ["MAXIMUM" | "MINIMUM", TypedReference | null])[] =
-    node.op === "Relu" ? [["MAXIMUM", { reference: builder.constant(Packing.COPY, zero), type: { dtype: type.dtype, shape: [] } }]] : [["MAXIMUM", bound(1)], ["MINIMUM", bound(2)]];
+    node.op === "Relu"
+      ? [["MAXIMUM", { reference: builder.constant(Packing.COPY, zero), type: { dtype: type.dtype, shape: [] } }]]
+      : [
+          ["MAXIMUM", bound(1)],
+          ["MINIMUM", bound(2)],
+        ];
   const present = bounds.filter(([, value]) => value !== null);
   let operand: TypedReference = { reference: builder.reference(requiredInput(node, 0)), type };
   if (present.length === 0) {
@@ -99,7 +122,9 @@ export function lowerTableI8(builder: Builder, node: Node): boolean {
   const count = elementCount(typeOf(x.value).shape);
   if (x.scale === result.scale && x.zeroPoint === result.zeroPoint && node.op === "Identity") return false;
   const real = Float32Array.from({ length: 256 }, (_, i) => Math.fround(i - 128 - x.zeroPoint) * Math.fround(x.scale));
-  const inputs = node.inputs.map((value, i) => (i === 0 ? ({ dtype: "float32", shape: [256], data: real } as const) : (value?.constant ?? null)));
+  const inputs = node.inputs.map((value, i) =>
+    i === 0 ? ({ dtype: "float32", shape: [256], data: real } as const) : (value?.constant ?? null),
+  );
   const values = evaluateNode({ ...node, channelsLast: false }, inputs)[0]!.data as Float32Array;
   const table = Int8Array.from(values, (y) => quantize(y, result.scale, result.zeroPoint));
   const src = builder.reference(x.value);
@@ -128,7 +153,10 @@ export function lowerBinaryF32(builder: Builder, node: Node): void {
     return;
   }
   // Pow takes an exponent of any type; integers are raised in float32, as far as that is exact.
-  const power = (operand: TypedReference): TypedReference => ({ reference: emitCast(builder, operand, "float32"), type: { ...operand.type, dtype: "float32" } });
+  const power = (operand: TypedReference): TypedReference => ({
+    reference: emitCast(builder, operand, "float32"),
+    type: { ...operand.type, dtype: "float32" },
+  });
   const real: ValueType = { dtype: "float32", shape: type.shape };
   const result = type.dtype === "float32" ? builder.define(onlyOutput(node)) : temporary(builder, builder.byteSize(real));
   emitBroadcastBinary(builder, BINARY[node.op]!, power(left), power(right), result, real, clampOf(node));
@@ -189,4 +217,3 @@ export function lowerBinaryI8(builder: Builder, node: Node): boolean {
   });
   return true;
 }
-

@@ -44,7 +44,11 @@ export function windowOf(node: Node, kernelShape: readonly number[]): Window {
   const input = typeOf(requiredInput(node, 0)).shape.slice(1, -1);
   const output = typeOf(onlyOutput(node)).shape.slice(1, -1);
   const autoPad = stringAttribute(node, "auto_pad", "NOTSET");
-  const pads = numbersAttribute(node, "pads", [...ones, ...ones].map(() => 0));
+  const pads = numbersAttribute(
+    node,
+    "pads",
+    [...ones, ...ones].map(() => 0),
+  );
   const begin: number[] = [];
   const end: number[] = [];
   for (let i = 0; i < rank; i++) {

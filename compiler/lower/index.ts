@@ -3,15 +3,15 @@
  * step; a node with float32 ends becomes float32 steps; QuantizeLinear and DequantizeLinear that are left become steps themselves.
  */
 import { elementCount } from "../../host/tensor.ts";
-import { type Graph, type Node, onlyOutput, typeOf } from "../ir/graph.ts";
 import { type Unsupported, unsupported } from "../errors.ts";
+import { type Graph, type Node, onlyOutput, typeOf } from "../ir/graph.ts";
 import { ARRANGEMENT_OPS, lowerArrangement, lowerArrangementI8 } from "./arrangement.ts";
 import { Builder } from "./builder.ts";
 import { BINARY_OPS, lowerBinaryF32, lowerBinaryI8, lowerTableI8, lowerUnaryF32, lowerVariadic, UNARY_OPS } from "./elementwise.ts";
 import { LOGIC_OPS, lowerLogic } from "./logic.ts";
+import type { Lowered, Port } from "./lowered.ts";
 import { emitCopy } from "./movement.ts";
 import { lowerBatchNorm, lowerPool, lowerPoolI8, lowerReduce, lowerReduceI8, lowerSoftmax, REDUCE_OPS } from "./pooling.ts";
-import type { Port, Lowered } from "./lowered.ts";
 import { lowerCast, lowerQuantizeLinear } from "./quantization.ts";
 import { lowerResize, lowerResizeI8 } from "./resize.ts";
 import { lowerWeightedF32, lowerWeightedI8 } from "./weighted.ts";
@@ -48,7 +48,9 @@ export function isLowerable(op: string): boolean {
 
 /** Lowers a graph whose values have types and whose images are channels-last. Errors: `unsupported`, with every node concerned. */
 export function lowerGraph(graph: Graph): Lowered {
-  const missing: Unsupported[] = graph.nodes.filter(({ op }) => !RULES.has(op)).map(({ name, op }) => ({ node: name, op, reason: "eqm has no kernel for this operator yet" }));
+  const missing: Unsupported[] = graph.nodes
+    .filter(({ op }) => !RULES.has(op))
+    .map(({ name, op }) => ({ node: name, op, reason: "eqm has no kernel for this operator yet" }));
   if (missing.length > 0) throw unsupported(missing);
   const builder = new Builder(lowerQuantizeLinear);
   const inputs = graph.inputs.map((value): Port => {
@@ -86,4 +88,3 @@ function outputPort(builder: Builder, graph: Graph, index: number, inputs: reado
   }
   return { name: graph.outputNames[index]!, dtype, shape, reference };
 }
-

@@ -8,8 +8,8 @@ import { dtypeBytes, dtypeCode, elementCount } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
 import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
 import type { Builder } from "./builder.ts";
-import { broadcastBlock } from "./movement.ts";
 import type { Reference } from "./lowered.ts";
+import { broadcastBlock } from "./movement.ts";
 import { broadcastStrides, collapse, sixWords } from "./strides.ts";
 
 const COMPARISONS: Readonly<Record<string, number>> = {
@@ -51,17 +51,45 @@ export function lowerLogic(builder: Builder, node: Node): void {
       MAX: 0,
     });
   } else {
-    emitCompare(builder, COMPARISONS[node.op]!, operands[0]!, operands[1]!, dst, dtypeCode(typeOf(requiredInput(node, 0)).dtype), broadcastBlock(shapes[0]!, shapes[1]!, shape));
+    emitCompare(
+      builder,
+      COMPARISONS[node.op]!,
+      operands[0]!,
+      operands[1]!,
+      dst,
+      dtypeCode(typeOf(requiredInput(node, 0)).dtype),
+      broadcastBlock(shapes[0]!, shapes[1]!, shape),
+    );
   }
 }
 
-function emitCompare(builder: Builder, op: number, a: Reference, b: Reference, dst: Reference, dtype: number, block: Readonly<Record<string, number>>): void {
+function emitCompare(
+  builder: Builder,
+  op: number,
+  a: Reference,
+  b: Reference,
+  dst: Reference,
+  dtype: number,
+  block: Readonly<Record<string, number>>,
+): void {
   builder.step(Opcode.COMPARE, Compare, { A: a, B: b, DST: dst, OP: op, DTYPE: dtype, ...block });
 }
 
-function emitSelect(builder: Builder, operands: readonly Reference[], shapes: readonly (readonly number[])[], dst: Reference, shape: readonly number[], bytes: number): void {
+function emitSelect(
+  builder: Builder,
+  operands: readonly Reference[],
+  shapes: readonly (readonly number[])[],
+  dst: Reference,
+  shape: readonly number[],
+  bytes: number,
+): void {
   const block = collapse({ dims: shape, strides: shapes.map((operand) => broadcastStrides(operand, shape)) });
-  if (!block) throw new CompileError("too-many-axes", `Where over [${shape}] needs more than six separate axes. Reshape its operands in the exporter.`, { shape });
+  if (!block)
+    throw new CompileError(
+      "too-many-axes",
+      `Where over [${shape}] needs more than six separate axes. Reshape its operands in the exporter.`,
+      { shape },
+    );
   builder.step(Opcode.SELECT, Select, {
     C: operands[0]!,
     A: operands[1]!,

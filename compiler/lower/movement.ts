@@ -63,7 +63,13 @@ export function emitCopy(
 }
 
 /** Permutes axes into `dst` (a new place by default): result axis i is operand axis perm[i]. */
-export function emitTranspose(builder: Builder, src: Reference, { dtype, shape }: ValueType, perm: readonly number[], dst?: Reference): Reference {
+export function emitTranspose(
+  builder: Builder,
+  src: Reference,
+  { dtype, shape }: ValueType,
+  perm: readonly number[],
+  dst?: Reference,
+): Reference {
   const bytes = dtypeBytes(dtype);
   const place = dst ?? temporary(builder, elementCount(shape) * bytes);
   const strides = rowMajorStrides(shape);
@@ -108,7 +114,11 @@ export function emitBroadcastBinary(
 export function broadcastBlock(a: readonly number[], b: readonly number[], result: readonly number[]): Record<string, number> {
   const block = collapse({ dims: result, strides: [broadcastStrides(a, result), broadcastStrides(b, result)] });
   if (!block) {
-    throw new CompileError("too-many-axes", `Broadcasting [${a}] with [${b}] needs more than six separate axes. Reshape the operands in the exporter.`, { a, b });
+    throw new CompileError(
+      "too-many-axes",
+      `Broadcasting [${a}] with [${b}] needs more than six separate axes. Reshape the operands in the exporter.`,
+      { a, b },
+    );
   }
   return { ...sixWords("DIM", block.dims), ...sixWords("A_STRIDE", block.strides[0]!), ...sixWords("B_STRIDE", block.strides[1]!) };
 }

@@ -9,9 +9,9 @@ import { type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/
 import { type Builder, type QuantizedOperand, quantizedOperand, quantizedResult } from "./builder.ts";
 import { emitUnary } from "./elementwise.ts";
 import { clampOf, imageShape, windowOf } from "./geometry.ts";
+import { floatBits, type Reference } from "./lowered.ts";
 import { emitBroadcastBinary, emitTranspose, temporary } from "./movement.ts";
 import { emitCast } from "./quantization.ts";
-import { floatBits, type Reference } from "./lowered.ts";
 import { quantizedClamp } from "./rescale.ts";
 
 /** Int8 operand and result, or the float32 ones, of a node that can do both. */
@@ -52,7 +52,11 @@ function emitPool(builder: Builder, node: Node, { src, dst, x, result }: Ends): 
   const output = imageShape(typeOf(dst).shape);
   const kernelShape = numbersAttribute(node, "kernel_shape", []);
   const { kernel, strides, dilations, padsBegin, padsEnd } = windowOf(node, kernelShape);
-  const three = (name: string, [d, h, w]: readonly [number, number, number]): Record<string, number> => ({ [`${name}_D`]: d, [`${name}_H`]: h, [`${name}_W`]: w });
+  const three = (name: string, [d, h, w]: readonly [number, number, number]): Record<string, number> => ({
+    [`${name}_D`]: d,
+    [`${name}_H`]: h,
+    [`${name}_W`]: w,
+  });
   const clamp = clampOf(node);
   const { dtype } = typeOf(src);
   const bounds = result ? quantizedClamp(clamp.low, clamp.high, result.scale, result.zeroPoint) : integerRange(dtype);
@@ -121,8 +125,11 @@ export const REDUCE_OPS: readonly string[] = Object.keys(REDUCTIONS);
 function reducedAxes(node: Node, rank: number): readonly number[] {
   if (node.op.startsWith("Global")) return Array.from({ length: rank - 2 }, (_, i) => i + (node.channelsLast ? 1 : 2));
   const given = node.inputs[1]?.constant;
-  if (!given || given.data.length === 0) return numberAttribute(node, "noop_with_empty_axes", 0) ? [] : Array.from({ length: rank }, (_, i) => i);
-  return [...new Set(Array.from(given.data as BigInt64Array, (axis) => (Number(axis) < 0 ? Number(axis) + rank : Number(axis))))].sort((a, b) => a - b);
+  if (!given || given.data.length === 0)
+    return numberAttribute(node, "noop_with_empty_axes", 0) ? [] : Array.from({ length: rank }, (_, i) => i);
+  return [...new Set(Array.from(given.data as BigInt64Array, (axis) => (Number(axis) < 0 ? Number(axis) + rank : Number(axis))))].sort(
+    (a, b) => a - b,
+  );
 }
 
 /** Mean over adjacent axes on int8. */
@@ -168,7 +175,16 @@ export function lowerReduce(builder: Builder, node: Node): void {
   const src = isAdjacent ? wide : emitTranspose(builder, wide, { dtype: type, shape }, perm);
   const dst = type === dtype ? builder.define(y) : temporary(builder, builder.byteSize({ dtype: type, shape: typeOf(y).shape }));
   const places = isAdjacent ? axes : axes.map((_, i) => kept.length + i);
-  emitReduce(builder, REDUCTIONS[node.op]!, src, dst, perm.map((axis) => shape[axis]!), places, type, words);
+  emitReduce(
+    builder,
+    REDUCTIONS[node.op]!,
+    src,
+    dst,
+    perm.map((axis) => shape[axis]!),
+    places,
+    type,
+    words,
+  );
   if (type !== dtype) emitCast(builder, { reference: dst, type: { dtype: type, shape: typeOf(y).shape } }, dtype, builder.define(y));
 }
 
@@ -248,7 +264,13 @@ export function lowerBatchNorm(builder: Builder, node: Node): void {
   let variance = parameter(4);
   const bytes = channels * 4;
   const whole = builder.byteSize(type);
-  const binary = (op: "ADD" | "SUB" | "MUL" | "DIV", a: { reference: Reference; type: typeof type }, b: { reference: Reference; type: typeof type }, dst: Reference, result: typeof type): Reference => {
+  const binary = (
+    op: "ADD" | "SUB" | "MUL" | "DIV",
+    a: { reference: Reference; type: typeof type },
+    b: { reference: Reference; type: typeof type },
+    dst: Reference,
+    result: typeof type,
+  ): Reference => {
     emitBroadcastBinary(builder, op, a, b, dst, result, open);
     return dst;
   };
@@ -258,7 +280,13 @@ export function lowerBatchNorm(builder: Builder, node: Node): void {
     const average = (from: Reference): Reference => {
       const gathered = emitTranspose(builder, from, type, perm);
       const dst = temporary(builder, bytes);
-      emitReduce(builder, "MEAN", gathered, dst, [channels, count], [1], "float32", { SCALE: 0, IN_ZERO: 0, OUT_ZERO: 0, MIN: floatBits(-Infinity), MAX: floatBits(Infinity) });
+      emitReduce(builder, "MEAN", gathered, dst, [channels, count], [1], "float32", {
+        SCALE: 0,
+        IN_ZERO: 0,
+        OUT_ZERO: 0,
+        MIN: floatBits(-Infinity),
+        MAX: floatBits(Infinity),
+      });
       return dst;
     };
     const batchMean = average(src);
@@ -277,7 +305,13 @@ export function lowerBatchNorm(builder: Builder, node: Node): void {
     mean = batchMean;
     variance = batchVariance;
   }
-  const shiftedVariance = binary("ADD", { reference: variance, type: row }, scalar(numberAttribute(node, "epsilon", 1e-5)), temporary(builder, bytes), row);
+  const shiftedVariance = binary(
+    "ADD",
+    { reference: variance, type: row },
+    scalar(numberAttribute(node, "epsilon", 1e-5)),
+    temporary(builder, bytes),
+    row,
+  );
   const deviation = temporary(builder, bytes);
   emitUnary(builder, "SQRT", shiftedVariance, deviation, channels);
   const centred = binary("SUB", { reference: src, type }, { reference: mean, type: column }, temporary(builder, whole), type);
@@ -285,4 +319,3 @@ export function lowerBatchNorm(builder: Builder, node: Node): void {
   const scaled = binary("MUL", { reference: normal, type }, { reference: parameter(1), type: column }, temporary(builder, whole), type);
   binary("ADD", { reference: scaled, type }, { reference: parameter(2), type: column }, builder.define(node.outputs[0]!), type);
 }
-

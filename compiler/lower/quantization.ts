@@ -8,7 +8,7 @@ import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
 import type { Builder } from "./builder.ts";
 import type { Reference } from "./lowered.ts";
-import { temporary, type TypedReference } from "./movement.ts";
+import { type TypedReference, temporary } from "./movement.ts";
 
 /** QuantizeLinear and DequantizeLinear: per tensor, per axis or blocked, with constant or computed scales. */
 export function lowerQuantizeLinear(builder: Builder, node: Node): void {
@@ -57,6 +57,13 @@ export function emitCast(builder: Builder, { reference, type }: TypedReference, 
   if (type.dtype === dtype) return reference;
   const place = dst ?? temporary(builder, builder.byteSize({ dtype, shape: type.shape }));
   const count = elementCount(type.shape);
-  if (count > 0) builder.step(Opcode.CAST, Cast, { SRC: reference, DST: place, SRC_DTYPE: dtypeCode(type.dtype), DST_DTYPE: dtypeCode(dtype), COUNT: count });
+  if (count > 0)
+    builder.step(Opcode.CAST, Cast, {
+      SRC: reference,
+      DST: place,
+      SRC_DTYPE: dtypeCode(type.dtype),
+      DST_DTYPE: dtypeCode(dtype),
+      COUNT: count,
+    });
   return place;
 }

@@ -19,7 +19,12 @@ export function roundHalfEven(x: number): number {
 }
 
 /** The int8 bounds of a clamp in real numbers. */
-export function quantizedClamp(low: number, high: number, scale: number, zeroPoint: number): { readonly min: number; readonly max: number } {
+export function quantizedClamp(
+  low: number,
+  high: number,
+  scale: number,
+  zeroPoint: number,
+): { readonly min: number; readonly max: number } {
   const bound = (x: number): number => Math.max(-128, Math.min(127, roundHalfEven(f(x / scale)) + zeroPoint));
   return { min: low === -Infinity ? -128 : bound(low), max: high === Infinity ? 127 : bound(high) };
 }

@@ -41,7 +41,9 @@ function emitResize(builder: Builder, x: Value, y: Value, axes: readonly AxisRes
     const mixes = axis.weights !== null;
     const laterMixes = ordered.slice(i + 1).some(({ weights }) => weights !== null);
     const nextType: DType = isLast ? dtype : type === "int8" && mixes && laterMixes ? "float32" : type;
-    const dst: Reference = isLast ? builder.define(y) : { region: builder.region(elementCount(next) * dtypeBytes(nextType)), offsetBytes: 0 };
+    const dst: Reference = isLast
+      ? builder.define(y)
+      : { region: builder.region(elementCount(next) * dtypeBytes(nextType)), offsetBytes: 0 };
     builder.step(Opcode.RESAMPLE, Resample, {
       SRC: src,
       DST: dst,

@@ -8,15 +8,14 @@ import * as Pack from "../../format/steps/pack.ts";
 import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
+import { toLastPermutation } from "../passes/channels-last.ts";
 import { type Builder, type QuantizedOperand, quantizedOperand, quantizedResult } from "./builder.ts";
 import { type ConvolutionShape, emitConvF32, emitConvI8, fullyConnected, isDepthwise } from "./convolution.ts";
 import { emitSlices, emitWeightRows, hasDepth, weightsWithoutDepth, withoutDepth } from "./depth.ts";
-import { toLastPermutation } from "../passes/channels-last.ts";
-import { emitBroadcastBinary, emitTranspose } from "./movement.ts";
 import { clampOf, imageShape, windowOf } from "./geometry.ts";
 import { floatBits, type Reference } from "./lowered.ts";
+import { emitBroadcastBinary, emitTranspose } from "./movement.ts";
 import { integerBias, type QuantizedWeights, quantizedClamp, rescale } from "./rescale.ts";
-
 
 /** Int8 Conv, Gemm and MatMul: int8 operands, and an int8 or a float32 result. Returns false where the node is not of that kind. */
 export function lowerWeightedI8(builder: Builder, node: Node): boolean {
@@ -92,10 +91,26 @@ function lowerGemmF32(builder: Builder, node: Node): void {
   if (beta !== 1) {
     const scaled = { region: builder.region(elementCount(typeOf(c).shape) * 4), offsetBytes: 0 };
     const factor = builder.constant(Packing.COPY, { dtype: "float32", shape: [], data: Float32Array.of(beta) });
-    emitBroadcastBinary(builder, "MUL", { reference: addend, type: typeOf(c) }, { reference: factor, type: { dtype: "float32", shape: [] } }, scaled, typeOf(c), { low: -Infinity, high: Infinity });
+    emitBroadcastBinary(
+      builder,
+      "MUL",
+      { reference: addend, type: typeOf(c) },
+      { reference: factor, type: { dtype: "float32", shape: [] } },
+      scaled,
+      typeOf(c),
+      { low: -Infinity, high: Infinity },
+    );
     addend = scaled;
   }
-  emitBroadcastBinary(builder, "ADD", { reference: product, type }, { reference: addend, type: typeOf(c) }, builder.define(onlyOutput(node)), type, clamp);
+  emitBroadcastBinary(
+    builder,
+    "ADD",
+    { reference: product, type },
+    { reference: addend, type: typeOf(c) },
+    builder.define(onlyOutput(node)),
+    type,
+    clamp,
+  );
 }
 
 function lowerMatMulF32(builder: Builder, node: Node): void {
@@ -105,7 +120,15 @@ function lowerMatMulF32(builder: Builder, node: Node): void {
   if (b.constant && typeOf(b).shape.length <= 2) {
     const zeros = builder.constant(Packing.CHANNELS_32, { dtype: "float32", shape: [sizes.n], data: new Float32Array(sizes.n) }, sizes.n);
     const rows = elementCount(typeOf(a).shape) / sizes.k;
-    emitConvF32(builder, fullyConnected(rows, sizes.k, sizes.n), src, builder.define(onlyOutput(node)), transposedRows(b.constant, sizes.k, sizes.n), zeros, clampOf(node));
+    emitConvF32(
+      builder,
+      fullyConnected(rows, sizes.k, sizes.n),
+      src,
+      builder.define(onlyOutput(node)),
+      transposedRows(b.constant, sizes.k, sizes.n),
+      zeros,
+      clampOf(node),
+    );
     return;
   }
   emitMatMulF32(builder, src, builder.reference(b), builder.define(onlyOutput(node)), {
@@ -257,7 +280,8 @@ function weightedShape(node: Node, outputs: number): ConvolutionShape | null {
   if (node.op === "Conv") return convolutionShape(node, outputs);
   const a = typeOf(requiredInput(node, 0)).shape;
   if (node.op === "Gemm") {
-    if (numberAttribute(node, "transA", 0) !== 0 || numberAttribute(node, "alpha", 1) !== 1 || numberAttribute(node, "beta", 1) !== 1) return null;
+    if (numberAttribute(node, "transA", 0) !== 0 || numberAttribute(node, "alpha", 1) !== 1 || numberAttribute(node, "beta", 1) !== 1)
+      return null;
     return fullyConnected(a[0]!, a[1]!, outputs);
   }
   const depth = a[a.length - 1]!;
@@ -278,7 +302,9 @@ function quantizedWeights(node: Node): QuantizedWeights | null {
   const outputs = shape[axis]!;
   const scales = scale.constant.data as Float32Array;
   if (scales.length !== 1 && (scales.length !== outputs || shapeAxis(dequantize, shape.length) !== axis)) return null;
-  const values = (node.op === "Conv" ? outputsLast(q.constant) : transposed ? q.constant.data : transposedRows(q.constant, shape[0]!, outputs)) as Int8Array;
+  const values = (
+    node.op === "Conv" ? outputsLast(q.constant) : transposed ? q.constant.data : transposedRows(q.constant, shape[0]!, outputs)
+  ) as Int8Array;
   return { values, outputs, scales: scales.length === 1 ? new Float32Array(outputs).fill(scales[0]!) : scales };
 }
 
@@ -296,7 +322,11 @@ function biasTensor(value: Value, inputScale: number, scales: Float32Array): Ten
   const given = dequantize.inputs[1].constant.data as Float32Array;
   const own = Array.from(scales, (s, i) => Math.abs(given[given.length === 1 ? 0 : i]! / (inputScale * s) - 1) < 1e-5).every(Boolean);
   if (q.dtype === "int32" && own) return q;
-  return { dtype: "float32", shape: q.shape, data: Float32Array.from(q.data as Int32Array, (x, i) => Number(x) * given[given.length === 1 ? 0 : i]!) };
+  return {
+    dtype: "float32",
+    shape: q.shape,
+    data: Float32Array.from(q.data as Int32Array, (x, i) => Number(x) * given[given.length === 1 ? 0 : i]!),
+  };
 }
 
 /** [O][I][spatial…] → [O][spatial…][I]. */
@@ -334,7 +364,15 @@ function channelsReference(builder: Builder, value: Value | null, channels: numb
   if (value && !value.constant) {
     const dst = { region: builder.region(((channels + 7) & ~7) * 4), offsetBytes: 0 };
     const src = builder.reference(value);
-    builder.step(Opcode.PACK, Pack, { SRC: src, DST: dst, PACKING: Packing.CHANNELS_32, SRC_BYTES: channels * 4, P0: channels, P1: 0, P2: 0 });
+    builder.step(Opcode.PACK, Pack, {
+      SRC: src,
+      DST: dst,
+      PACKING: Packing.CHANNELS_32,
+      SRC_BYTES: channels * 4,
+      P0: channels,
+      P1: 0,
+      P2: 0,
+    });
     return dst;
   }
   const tensor = value?.constant ?? { dtype: "float32", shape: [channels], data: new Float32Array(channels) };

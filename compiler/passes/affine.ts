@@ -41,7 +41,9 @@ export function affineOf(node: Node): Affine | null {
     case "Add":
       return { node, operand, scale: null, shift: factor };
     case "Sub":
-      return first ? { node, operand, scale: minusOne, shift: factor } : { node, operand, scale: null, shift: mapFactor(factor, (x) => -x) };
+      return first
+        ? { node, operand, scale: minusOne, shift: factor }
+        : { node, operand, scale: null, shift: mapFactor(factor, (x) => -x) };
     case "Mul":
       return { node, operand, scale: factor, shift: null };
     default:
@@ -63,7 +65,15 @@ export function foldIntoProducer(graph: Graph, { node, operand, scale, shift }: 
   if (!bias || (s && (!weights || producer.op === "ConvTranspose"))) return false;
   const isRow = producer.op === "Conv" || numberAttribute(producer, "transB", 0) !== 0;
   const scaled = s && scaleAxis(weights!, isRow ? 0 : 1, s);
-  if (!setWeights(graph, producer, scaled, bias.map((b, i) => b * (s ? s[i]! : 1) + (t ? t[i]! : 0)))) return false;
+  if (
+    !setWeights(
+      graph,
+      producer,
+      scaled,
+      bias.map((b, i) => b * (s ? s[i]! : 1) + (t ? t[i]! : 0)),
+    )
+  )
+    return false;
   graph.setAttributes(producer, { clampMin: node.attributes.clampMin, clampMax: node.attributes.clampMax });
   graph.addSources(producer, node.sources);
   bypass(graph, node, operand);
@@ -80,7 +90,12 @@ export function foldIntoConsumer(graph: Graph, { node, operand, scale, shift }: 
   const weights = constantFloats(consumer?.inputs[1]);
   if (!consumer || !weights || consumer.inputs[0] !== onlyOutput(view ?? node)) return false;
   const { shape } = typeOf(value);
-  const layout = consumer.op === "Conv" && !view && (!shift || padsNothing(consumer)) ? convInputs(consumer, weights, shape) : consumer.op === "Gemm" ? gemmInputs(consumer, weights, shape) : null;
+  const layout =
+    consumer.op === "Conv" && !view && (!shift || padsNothing(consumer))
+      ? convInputs(consumer, weights, shape)
+      : consumer.op === "Gemm"
+        ? gemmInputs(consumer, weights, shape)
+        : null;
   if (!layout) return false;
   const s = scale && layout.perInput(scale);
   const t = shift && layout.perInput(shift);
@@ -90,7 +105,8 @@ export function foldIntoConsumer(graph: Graph, { node, operand, scale, shift }: 
   const scaled = s && Float32Array.from(source, (w, i) => w * s[layout.input(i)]!);
   const alpha = consumer.op === "Gemm" ? numberAttribute(consumer, "alpha", 1) : 1;
   const total = Float64Array.from(bias);
-  if (t) for (let i = 0; i < source.length; i++) total[layout.output(i)] = total[layout.output(i)]! + alpha * source[i]! * t[layout.input(i)]!;
+  if (t)
+    for (let i = 0; i < source.length; i++) total[layout.output(i)] = total[layout.output(i)]! + alpha * source[i]! * t[layout.input(i)]!;
   if (!setWeights(graph, consumer, scaled && { ...weights, data: scaled }, total)) return false;
   graph.addSources(consumer, node.sources);
   graph.replaceUses(value, operand);
@@ -104,7 +120,13 @@ function producerOf(graph: Graph, value: Value): { readonly producer: Node; read
   const view = VIEWS.has(value.producer.op) ? value.producer : null;
   const result = view ? requiredInput(view, 0) : value;
   const producer = result.producer;
-  if (!producer || !["Conv", "ConvTranspose", "Gemm"].includes(producer.op) || producer.channelsLast || (view && !soleReader(graph, result))) return null;
+  if (
+    !producer ||
+    !["Conv", "ConvTranspose", "Gemm"].includes(producer.op) ||
+    producer.channelsLast ||
+    (view && !soleReader(graph, result))
+  )
+    return null;
   const from = typeOf(result).shape;
   const { shape } = typeOf(value);
   const inner = elementCount(from.slice(2));
@@ -169,7 +191,11 @@ export function setWeights(graph: Graph, node: Node, weights: Tensor | null, bia
   if (!data.every(Number.isFinite) || (weights && !(weights.data as Float32Array).every(Number.isFinite))) return false;
   if (weights) graph.setInput(node, 1, graph.addConstant(requiredInput(node, 1).name, weights));
   if (node.inputs[2] || data.some((b) => b !== 0)) {
-    graph.setInput(node, 2, graph.addConstant(node.inputs[2]?.name ?? `${node.name}.bias`, { dtype: "float32", shape: [data.length], data }));
+    graph.setInput(
+      node,
+      2,
+      graph.addConstant(node.inputs[2]?.name ?? `${node.name}.bias`, { dtype: "float32", shape: [data.length], data }),
+    );
   }
   graph.setAttributes(node, { beta: undefined });
   return true;

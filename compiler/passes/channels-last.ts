@@ -88,7 +88,8 @@ function transposed(graph: Graph, value: Value, perm: readonly number[], before:
   const producer = value.producer;
   if (producer?.op === "Transpose" && isInverse(permutationOf(producer), perm)) return requiredInput(producer, 0);
   for (const reader of value.readers) {
-    if (reader.op === "Transpose" && `${permutationOf(reader)}` === `${perm}` && graph.nodes.indexOf(reader) < graph.nodes.indexOf(before)) return onlyOutput(reader);
+    if (reader.op === "Transpose" && `${permutationOf(reader)}` === `${perm}` && graph.nodes.indexOf(reader) < graph.nodes.indexOf(before))
+      return onlyOutput(reader);
   }
   const { dtype, shape } = typeOf(value);
   if (producer?.op === "DequantizeLinear" && typeOf(requiredInput(producer, 1)).shape.length === 0) {
@@ -97,7 +98,13 @@ function transposed(graph: Graph, value: Value, perm: readonly number[], before:
     const integers = transposed(graph, q!, perm, before);
     const type = { dtype, shape: perm.map((axis) => shape[axis]!) };
     const node = graph.add(
-      { op: producer.op, name: `${value.name}.toLast`, inputs: [integers, ...parameters], sources: producer.sources, outputs: [{ name: `${value.name}.last`, type }] },
+      {
+        op: producer.op,
+        name: `${value.name}.toLast`,
+        inputs: [integers, ...parameters],
+        sources: producer.sources,
+        outputs: [{ name: `${value.name}.last`, type }],
+      },
       before,
     );
     return onlyOutput(node);
@@ -142,10 +149,16 @@ function sinkTransposes(graph: Graph): void {
     const cost = others.reduce((sum, value) => sum + elementCount(typeOf(value).shape), 0);
     const gain = moved.reduce((sum, value) => sum + elementCount(typeOf(value).shape), 0);
     if (others.some((value) => typeOf(value).shape.length > rank) || cost >= gain) continue;
-    permuteNode(graph, node, rank, (value) => transposed(graph, value, toLastPermutation(rank), node), (value) => {
-      moveToLast(graph, node, value);
-      graph.setAttributes(node, { permuted: 1 });
-    });
+    permuteNode(
+      graph,
+      node,
+      rank,
+      (value) => transposed(graph, value, toLastPermutation(rank), node),
+      (value) => {
+        moveToLast(graph, node, value);
+        graph.setAttributes(node, { permuted: 1 });
+      },
+    );
   }
 }
 

@@ -33,7 +33,11 @@ export function mapFactor({ shape, data }: Factor, change: (x: number) => number
 export function alongAxis(factor: Factor, shape: readonly number[], axis: number): Float64Array | null {
   const lead = shape.length - factor.shape.length;
   if (lead < 0 || factor.shape.some((d, i) => d !== 1 && (lead + i !== axis || d !== shape[axis]))) return null;
-  return factor.data.length === shape[axis] ? factor.data : factor.data.length === 1 ? new Float64Array(shape[axis]!).fill(factor.data[0]!) : null;
+  return factor.data.length === shape[axis]
+    ? factor.data
+    : factor.data.length === 1
+      ? new Float64Array(shape[axis]!).fill(factor.data[0]!)
+      : null;
 }
 
 /** What `factor` is at each element of the axes of `shape` from `first` on; null where it varies along an earlier axis, or does not fit. */

@@ -16,7 +16,9 @@ import { permutationOf } from "./permutation.ts";
 import { mergeViews } from "./remove-no-ops.ts";
 import { soleReader } from "./sole-reader.ts";
 
-const UNARY = new Set("Relu Clip LeakyRelu Sigmoid Tanh HardSwish HardSigmoid eqm:Silu Elu Gelu Softplus Erf Sqrt Exp Log Neg Abs".split(" "));
+const UNARY = new Set(
+  "Relu Clip LeakyRelu Sigmoid Tanh HardSwish HardSigmoid eqm:Silu Elu Gelu Softplus Erf Sqrt Exp Log Neg Abs".split(" "),
+);
 
 /** Rewrites every flattened transpose in front of constant weights, and makes one of views in a row. Returns how many nodes went. */
 export function flattenWeights(graph: Graph): number {
@@ -39,7 +41,10 @@ function reorder(graph: Graph, transpose: Node, view: Node): boolean {
   if (shape.length !== 2 || perm[0] !== 0 || shape[0] !== typeOf(x).shape[0]) return false;
   const products = productsBehind(graph, onlyOutput(view));
   if (!products) return false;
-  const order = sourceOrder(typeOf(x).shape.slice(1), perm.slice(1).map((axis) => axis - 1));
+  const order = sourceOrder(
+    typeOf(x).shape.slice(1),
+    perm.slice(1).map((axis) => axis - 1),
+  );
   for (const product of products) reorderWeights(graph, product, order);
   const target = graph.addConstant(`${view.name}.shape`, shapeTensor(shape));
   const sources = [...new Set([...transpose.sources, ...view.sources])];
@@ -95,7 +100,14 @@ function reorderWeights(graph: Graph, product: Node, order: Int32Array): void {
   }
   const { op, name, inputs, attributes, sources } = weights.producer!;
   const dequantize = graph.add(
-    { op, name, inputs: [reordered(inputs[0]!), ...inputs.slice(1)], attributes, sources, outputs: [{ name: weights.name, type: weights.type }] },
+    {
+      op,
+      name,
+      inputs: [reordered(inputs[0]!), ...inputs.slice(1)],
+      attributes,
+      sources,
+      outputs: [{ name: weights.name, type: weights.type }],
+    },
     product,
   );
   graph.setInput(product, 1, onlyOutput(dequantize));

@@ -13,7 +13,19 @@ import { VIEWS } from "./affine.ts";
 import { bypass, soleReader } from "./sole-reader.ts";
 import { clampedTo, clampOf, clampRange } from "./value-range.ts";
 
-const CLAMPING = new Set(["Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "AveragePool", "GlobalAveragePool", "MaxPool"]);
+const CLAMPING = new Set([
+  "Conv",
+  "ConvTranspose",
+  "Gemm",
+  "MatMul",
+  "Add",
+  "Sub",
+  "Mul",
+  "Div",
+  "AveragePool",
+  "GlobalAveragePool",
+  "MaxPool",
+]);
 
 /** Fuses every activation that it can. Returns how many. */
 export function fuseActivations(graph: Graph): number {

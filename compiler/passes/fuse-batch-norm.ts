@@ -33,7 +33,12 @@ function normalization(node: Node): (Affine & { readonly scale: Factor; readonly
   const scale = gamma.map((g, i) => g / Math.sqrt(variance[i]! + epsilon));
   const shift = beta.map((b, i) => b - mean[i]! * scale[i]!);
   const operand = requiredInput(node, 0);
-  const shape = [gamma.length, ...typeOf(operand).shape.slice(2).map(() => 1)];
+  const shape = [
+    gamma.length,
+    ...typeOf(operand)
+      .shape.slice(2)
+      .map(() => 1),
+  ];
   return { node, operand, scale: { shape, data: scale }, shift: { shape, data: shift } };
 }
 

@@ -65,7 +65,11 @@ function foldIntoProduct(graph: Graph, { node, operand, shift }: Affine): boolea
     {
       op: "Gemm",
       name: product.name,
-      inputs: [reshaped(`${operand.name}.operand`, x, [rows, depth]), product.inputs[1]!, graph.addConstant(`${product.name}.bias`, { dtype: "float32", shape: [columns], data: Float32Array.from(bias) })],
+      inputs: [
+        reshaped(`${operand.name}.operand`, x, [rows, depth]),
+        product.inputs[1]!,
+        graph.addConstant(`${product.name}.bias`, { dtype: "float32", shape: [columns], data: Float32Array.from(bias) }),
+      ],
       attributes: node.attributes,
       sources,
       outputs: [{ name: `${result.name}.rows`, type: { dtype, shape: [rows, columns] } }],

@@ -12,7 +12,7 @@ import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
 import { constantNumbers, constantScalar } from "./constant-operand.ts";
 import { rangeOf } from "./value-range.ts";
-import { padsNothing, windowExtents, windowPads, type WindowPads } from "./window-pads.ts";
+import { padsNothing, type WindowPads, windowExtents, windowPads } from "./window-pads.ts";
 
 const LOWEST_FLOAT = -3.4028234663852886e38;
 
@@ -39,7 +39,8 @@ function constantPads(node: Node): WindowPads | null {
   const { shape } = typeOf(requiredInput(node, 0));
   const amounts = constantNumbers(node.inputs[1]);
   const axes = node.inputs[3] ? constantNumbers(node.inputs[3]) : shape.map((_, i) => i);
-  if (!amounts || !axes || shape.length < 3 || stringAttribute(node, "mode", "constant") !== "constant" || amounts.some((p) => p < 0)) return null;
+  if (!amounts || !axes || shape.length < 3 || stringAttribute(node, "mode", "constant") !== "constant" || amounts.some((p) => p < 0))
+    return null;
   const begin = shape.map(() => 0);
   const end = shape.map(() => 0);
   axes.forEach((axis, i) => {

@@ -54,7 +54,10 @@ function activation(graph: Graph, node: Node): Match | null {
   const product = divided.producer;
   if (product?.op !== "Mul" || isClamped(product)) return null;
   const [a, b] = [requiredInput(product, 0), requiredInput(product, 1)];
-  for (const [x, gate] of [[a, b], [b, a]] as const) {
+  for (const [x, gate] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     const inner = isLinkTo(graph, gate, product) ? clippedAddition(graph, gate) : null;
     if (inner?.x === x) return { op: "HardSwish", x, attributes: {}, inner: [product, ...inner.inner] };
   }
@@ -81,7 +84,10 @@ function dividedBySix(node: Node): Value | null {
   const [a, b] = [requiredInput(node, 0), requiredInput(node, 1)];
   const isUnbroadcast = (x: Value): boolean => `${typeOf(x).shape}` === `${typeOf(onlyOutput(node)).shape}`;
   if (node.op === "Div") return constantScalar(b) === 6 && isUnbroadcast(a) ? a : null;
-  for (const [x, factor] of [[a, b], [b, a]] as const) {
+  for (const [x, factor] of [
+    [a, b],
+    [b, a],
+  ] as const) {
     const scalar = constantScalar(factor);
     if (scalar !== null && isSixth(scalar) && isUnbroadcast(x)) return x;
   }

@@ -26,7 +26,16 @@ import { inferShapes } from "./infer-shapes.ts";
 import { mergeClips } from "./merge-clips.ts";
 import { removeNoOps } from "./remove-no-ops.ts";
 
-const PASSES: readonly ((graph: Graph) => number)[] = [removeNoOps, fuseSilu, mergeClips, fusePad, fuseBias, fuseScale, fuseBatchNorm, eliminateDeadCode];
+const PASSES: readonly ((graph: Graph) => number)[] = [
+  removeNoOps,
+  fuseSilu,
+  mergeClips,
+  fusePad,
+  fuseBias,
+  fuseScale,
+  fuseBatchNorm,
+  eliminateDeadCode,
+];
 
 /**
  * Every rewrite removes a node or makes one simpler, so rounds are few; the bound is a guard against two passes that undo each other.

@@ -26,7 +26,13 @@ function newAxis(axis: number, rank: number): number {
  * Permutes `node` where a rule allows: `moveInput` gives an operand's channels-last form, `moveOutput` makes an output
  * channels-last. Returns whether it did.
  */
-export function permuteNode(graph: Graph, node: Node, rank: number, moveInput: (value: Value) => Value, moveOutput: (value: Value) => void): boolean {
+export function permuteNode(
+  graph: Graph,
+  node: Node,
+  rank: number,
+  moveInput: (value: Value) => Value,
+  moveOutput: (value: Value) => void,
+): boolean {
   const setInput = (index: number): void => {
     const value = node.inputs[index];
     if (value) graph.setInput(node, index, moveInput(value));
@@ -127,12 +133,22 @@ function padRank(graph: Graph, node: Node, value: Value, rank: number): Value {
   if (value.constant) return graph.addConstant(value.name, { ...value.constant, shape: padded });
   const target = graph.addConstant(`${value.name}.shape`, { dtype: "int64", shape: [rank], data: BigInt64Array.from(padded, BigInt) });
   const reshape = graph.add(
-    { op: "Reshape", name: `${value.name}.padRank`, inputs: [value, target], sources: node.sources, outputs: [{ name: `${value.name}.ranked`, type: { dtype, shape: padded } }] },
+    {
+      op: "Reshape",
+      name: `${value.name}.padRank`,
+      inputs: [value, target],
+      sources: node.sources,
+      outputs: [{ name: `${value.name}.ranked`, type: { dtype, shape: padded } }],
+    },
     node,
   );
   return onlyOutput(reshape);
 }
 
 function renamed(axes: Tensor, rank: number): Tensor {
-  return { dtype: "int64", shape: axes.shape, data: BigInt64Array.from(axes.data as BigInt64Array, (axis) => BigInt(newAxis(Number(axis), rank))) };
+  return {
+    dtype: "int64",
+    shape: axes.shape,
+    data: BigInt64Array.from(axes.data as BigInt64Array, (axis) => BigInt(newAxis(Number(axis), rank))),
+  };
 }

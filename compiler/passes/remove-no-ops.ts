@@ -69,7 +69,11 @@ function keepsElements(node: Node): boolean {
 
 /** Scales of exactly 1: every result lies on an element, whatever the interpolation. */
 function isUnscaled(node: Node, shape: readonly number[]): boolean {
-  if (stringAttribute(node, "coordinate_transformation_mode", "half_pixel") === "tf_crop_and_resize" || numberAttribute(node, "antialias", 0) !== 0) return false;
+  if (
+    stringAttribute(node, "coordinate_transformation_mode", "half_pixel") === "tf_crop_and_resize" ||
+    numberAttribute(node, "antialias", 0) !== 0
+  )
+    return false;
   const scales = node.inputs[2] && elementCount(typeOf(node.inputs[2]).shape) > 0 ? constantNumbers(node.inputs[2]) : shape.map(() => 1);
   return scales?.every((s) => s === 1) ?? false;
 }
@@ -93,7 +97,12 @@ export function mergeViews(graph: Graph, node: Node): boolean {
     return true;
   }
   const target = graph.addConstant(`${node.name}.shape`, shapeTensor(shape));
-  graph.replace(node, { op: "Reshape", inputs: [operand, target], attributes: reshapeAttributes(shape), sources: [...new Set([...inner.sources, ...node.sources])] });
+  graph.replace(node, {
+    op: "Reshape",
+    inputs: [operand, target],
+    attributes: reshapeAttributes(shape),
+    sources: [...new Set([...inner.sources, ...node.sources])],
+  });
   return true;
 }
 
@@ -106,7 +115,13 @@ function mergeTransposes(graph: Graph, node: Node): boolean {
   if (perm.every((axis, i) => axis === i)) {
     graph.addSources(node, inner.sources);
     bypass(graph, node, operand);
-  } else graph.replace(node, { op: "Transpose", inputs: [operand], attributes: { perm }, sources: [...new Set([...inner.sources, ...node.sources])] });
+  } else
+    graph.replace(node, {
+      op: "Transpose",
+      inputs: [operand],
+      attributes: { perm },
+      sources: [...new Set([...inner.sources, ...node.sources])],
+    });
   return true;
 }
 

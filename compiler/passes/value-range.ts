@@ -1,6 +1,7 @@
 /** Bounds on the elements of a value that hold whatever the inputs are (NaN apart). */
-import { type Node, requiredInput, type Value } from "../ir/graph.ts";
+
 import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
+import { type Node, requiredInput, type Value } from "../ir/graph.ts";
 import { constantNumbers, constantScalar } from "./constant-operand.ts";
 
 /** low ≤ every element ≤ high. */
@@ -28,7 +29,9 @@ const FIXED: Readonly<Record<string, Range>> = {
 
 /** Results are among the elements of the first operand, or means of them. */
 const SELECTING = new Set(
-  "Identity Dropout Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Expand Tile DepthToSpace SpaceToDepth GlobalMaxPool GlobalAveragePool ReduceMax ReduceMin ReduceMean".split(" "),
+  "Identity Dropout Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather Expand Tile DepthToSpace SpaceToDepth GlobalMaxPool GlobalAveragePool ReduceMax ReduceMin ReduceMean".split(
+    " ",
+  ),
 );
 
 /** A range of `value`, from its constant or from what computes it, at most a few nodes back. */
@@ -61,7 +64,10 @@ function computedRange(node: Node, depth: number): Range {
       return fill === null ? ANYTHING : union(operand(0), { low: fill, high: fill });
     }
     case "Resize":
-      return stringAttribute(node, "mode", "nearest") !== "cubic" && stringAttribute(node, "coordinate_transformation_mode", "half_pixel") !== "tf_crop_and_resize" ? operand(0) : ANYTHING;
+      return stringAttribute(node, "mode", "nearest") !== "cubic" &&
+        stringAttribute(node, "coordinate_transformation_mode", "half_pixel") !== "tf_crop_and_resize"
+        ? operand(0)
+        : ANYTHING;
     default:
       return FIXED[node.op] ?? ANYTHING;
   }

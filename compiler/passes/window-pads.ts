@@ -11,7 +11,11 @@ export interface WindowPads {
 /** Extents of a window along the spatial axes, its gaps included. */
 export function windowExtents(node: Node): readonly number[] {
   const kernel = node.op === "Conv" ? typeOf(requiredInput(node, 1)).shape.slice(2) : numbersAttribute(node, "kernel_shape", []);
-  const dilations = numbersAttribute(node, "dilations", kernel.map(() => 1));
+  const dilations = numbersAttribute(
+    node,
+    "dilations",
+    kernel.map(() => 1),
+  );
   return kernel.map((k, i) => (k - 1) * dilations[i]! + 1);
 }
 
@@ -25,7 +29,11 @@ export function windowPads(node: Node): WindowPads {
     const pads = numbersAttribute(node, "pads", [...zeros, ...zeros]);
     return { begin: pads.slice(0, extents.length), end: pads.slice(extents.length) };
   }
-  const strides = numbersAttribute(node, "strides", extents.map(() => 1));
+  const strides = numbersAttribute(
+    node,
+    "strides",
+    extents.map(() => 1),
+  );
   const input = typeOf(requiredInput(node, 0)).shape.slice(2);
   const output = typeOf(node.outputs[0]!).shape.slice(2);
   const total = extents.map((extent, i) => Math.max(0, (output[i]! - 1) * strides[i]! + extent - input[i]!));

@@ -32,10 +32,14 @@ export function placeRegions(program: Lowered): Placing {
     constantsBytes = align(constantsBytes + region.bytes);
   }
   const placed: Lifetime[] = [];
-  const pieces = lifetimes.filter(({ region }) => !region.constant).sort((a, b) => b.region.bytes - a.region.bytes || a.region.id - b.region.id);
+  const pieces = lifetimes
+    .filter(({ region }) => !region.constant)
+    .sort((a, b) => b.region.bytes - a.region.bytes || a.region.id - b.region.id);
   let arenaBytes = 0;
   for (const piece of pieces) {
-    const neighbours = placed.filter((other) => other.first <= piece.last && piece.first <= other.last).sort((a, b) => a.address - b.address);
+    const neighbours = placed
+      .filter((other) => other.first <= piece.last && piece.first <= other.last)
+      .sort((a, b) => a.address - b.address);
     let address = 0;
     for (const other of neighbours) {
       if (address + piece.region.bytes <= other.address) break;

@@ -1,6 +1,7 @@
 /** From a lowered program to what the host loads: addresses, words, constants, ports; and where each value can be observed. */
-import type { Metadata, TensorRegion } from "../../host/metadata.ts";
+
 import { stagingBytes } from "../../host/memory-layout.ts";
+import type { Metadata, TensorRegion } from "../../host/metadata.ts";
 import type { Program } from "../../host/program.ts";
 import type { DType } from "../../host/tensor.ts";
 import type { Lowered, Port } from "../lower/lowered.ts";

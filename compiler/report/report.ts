@@ -25,7 +25,13 @@ export interface Report {
   readonly macs: number;
   readonly calibration: { readonly samples: number; readonly synthetic: boolean; readonly observer: string } | null;
   /** Layers with a bias, those where correcting it helped, the SQNR of the worst output without and with, and which of both was taken. */
-  readonly biasCorrection: { readonly layers: number; readonly corrected: number; readonly kept: boolean; readonly beforeDb: number; readonly afterDb: number } | null;
+  readonly biasCorrection: {
+    readonly layers: number;
+    readonly corrected: number;
+    readonly kept: boolean;
+    readonly beforeDb: number;
+    readonly afterDb: number;
+  } | null;
   /** Agreement with the float32 model on calibration samples. */
   readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
   readonly layers: readonly LayerReport[];

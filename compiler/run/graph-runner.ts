@@ -2,8 +2,9 @@
  * Runs a graph on the shipped runtime, and shows every value right after the step that computes it: calibration, accuracy
  * measurement and folding all see what ships. Memory does not grow with the number of values, for none is kept.
  */
-import { createHasher } from "../../host/hash.ts";
+
 import { runtimeModule } from "../../host/builds.ts";
+import { createHasher } from "../../host/hash.ts";
 import { type Inspectable, openProgram } from "../../host/inspection.ts";
 import { type DType, dtypeBytes, elementCount, type Tensor, type TypedArray, viewArray } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
@@ -27,7 +28,10 @@ export interface Observation {
 }
 
 /** The runtime that the compiler works with: the plain build, the same in Node and in a browser tab. */
-export async function compilerRuntime(): Promise<{ readonly module: WebAssembly.Module; readonly hasher: ReturnType<typeof createHasher> }> {
+export async function compilerRuntime(): Promise<{
+  readonly module: WebAssembly.Module;
+  readonly hasher: ReturnType<typeof createHasher>;
+}> {
   const module = await runtimeModule("plain");
   return { module, hasher: createHasher(module) };
 }
@@ -138,13 +142,20 @@ export class GraphRunner {
 }
 
 function missingInput(name: string, given: readonly string[]): CompileError {
-  return new CompileError("missing-input", `A sample lacks the input "${name}" (it has ${given.length > 0 ? given.join(", ") : "none"}).`, { input: name, given });
+  return new CompileError("missing-input", `A sample lacks the input "${name}" (it has ${given.length > 0 ? given.join(", ") : "none"}).`, {
+    input: name,
+    given,
+  });
 }
 
 function wrongSample(name: string, dtype: DType, shape: readonly number[], given: Tensor): CompileError {
-  return new CompileError("wrong-sample", `A sample of the input "${name}" is ${given.dtype}[${given.shape}]; the model takes ${dtype}[${shape}].`, {
-    input: name,
-    expected: { dtype, shape },
-    got: { dtype: given.dtype, shape: given.shape },
-  });
+  return new CompileError(
+    "wrong-sample",
+    `A sample of the input "${name}" is ${given.dtype}[${given.shape}]; the model takes ${dtype}[${shape}].`,
+    {
+      input: name,
+      expected: { dtype, shape },
+      got: { dtype: given.dtype, shape: given.shape },
+    },
+  );
 }

@@ -6,8 +6,9 @@
  *
  * DST is contiguous over DIM0…DIM5 (leading ones pad the rank). A_STRIDE and B_STRIDE are in elements; 0 broadcasts.
  */
-import { Extents, stridedExtent } from "../extents.ts";
+
 import { BOOL, elementBytes } from "../dtypes.ts";
+import { Extents, stridedExtent } from "../extents.ts";
 
 export const A = 2;
 export const B = 3;

@@ -1,8 +1,9 @@
 /**
  * CAST between float32, int8, uint8, int32, int64 and bool: floats truncate toward zero (saturating; NaN gives 0), integers wrap, bool is x ≠ 0.
  */
-import { Extents } from "../extents.ts";
+
 import { elementBytes } from "../dtypes.ts";
+import { Extents } from "../extents.ts";
 
 export const SRC = 2;
 export const DST = 3;

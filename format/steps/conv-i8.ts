@@ -14,8 +14,9 @@
  * ROW_BLOCK (a multiple of 4) is the number of output pixels packed into SCRATCH at a time.
  * BIAS int32 and SCALE float32 are CHANNELS_32, one run of ⌈OUT_C/8⌉·8 values (GROUPS > 1: indexed by the output channel itself).
  */
-import { Extents, windowAxis } from "../extents.ts";
+
 import { FLOAT32, INT8 } from "../dtypes.ts";
+import { Extents, windowAxis } from "../extents.ts";
 import { gemmDepth } from "../packings.ts";
 
 export const SRC = 2;

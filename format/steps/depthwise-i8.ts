@@ -38,7 +38,16 @@ export const WORDS = 28;
  * Bytes of SCRATCH: a block of output constants and, ROLLING, a ring of three padded input rows; else a list of tap addresses and one pixel
  * of padding. The larger of both, so that it does not depend on ROLLING.
  */
-export function scratchBytes(kernelH: i32, inW: i32, outW: i32, kernelW: i32, strideW: i32, dilationW: i32, padLeft: i32, channels: i32): i32 {
+export function scratchBytes(
+  kernelH: i32,
+  inW: i32,
+  outW: i32,
+  kernelW: i32,
+  strideW: i32,
+  dilationW: i32,
+  padLeft: i32,
+  channels: i32,
+): i32 {
   const rolling = kernelH == 3 && kernelW == 3 && dilationW == 1 ? 3 * ((outW - 1) * strideW + 3) * channels : 0;
   const taps = kernelH * kernelW * 4 + channels;
   return (rolling > taps ? rolling : taps) + 256;
@@ -62,5 +71,8 @@ export function extents(w: Int32Array, e: Extents): void {
   e.read(w[WEIGHTS]!, rolling ? c8 * 24 : c8 * w[KERNEL_H]! * w[KERNEL_W]! * 2);
   e.read(w[BIAS]!, c8 * 4);
   e.read(w[SCALE]!, c8 * 4);
-  e.write(w[SCRATCH]!, scratchBytes(w[KERNEL_H]!, w[IN_W]!, w[OUT_W]!, w[KERNEL_W]!, w[STRIDE_W]!, w[DILATION_W]!, w[PAD_LEFT]!, w[CHANNELS]!));
+  e.write(
+    w[SCRATCH]!,
+    scratchBytes(w[KERNEL_H]!, w[IN_W]!, w[OUT_W]!, w[KERNEL_W]!, w[STRIDE_W]!, w[DILATION_W]!, w[PAD_LEFT]!, w[CHANNELS]!),
+  );
 }

@@ -5,8 +5,9 @@
  * o·SCALE_OUTER + ⌊a/BLOCK⌋·SCALE_AXIS + i·SCALE_INNER: all strides 0 is per tensor, SCALE_AXIS = 1 per axis, all three blocked.
  * SCALE is float32 in memory, ZERO is of type DTYPE in memory, or −1 for zero.
  */
+
+import { elementBytes, INT8, INT32, UINT8 } from "../dtypes.ts";
 import { Extents } from "../extents.ts";
-import { elementBytes, INT32, INT8, UINT8 } from "../dtypes.ts";
 
 export const SRC = 2;
 export const DST = 3;

@@ -2,8 +2,9 @@
  * GATHER: rows of an axis by index: DST [OUTER][COUNT][INNER_BYTES] = SRC [OUTER][AXIS][INNER_BYTES] at INDICES[COUNT] (int32 or int64;
  * negative counts from the end). An index outside the axis makes run() return INDEX_OUT_OF_RANGE.
  */
-import { Extents } from "../extents.ts";
+
 import { elementBytes, INT32, INT64 } from "../dtypes.ts";
+import { Extents } from "../extents.ts";
 
 export const SRC = 2;
 export const DST = 3;

@@ -8,8 +8,9 @@
  * A is [M][K] row-major, B [K][N] (or [N][K] where B_TRANSPOSED is 1), DST [M][N], for each of BATCH_OUTER·BATCH_INNER products;
  * batch (i, j) starts at i·A_OUTER + j·A_INNER elements in A (B likewise; 0 repeats an operand) and at (i·BATCH_INNER + j)·M·N in DST.
  */
-import { Extents } from "../extents.ts";
+
 import { FLOAT32, INT8 } from "../dtypes.ts";
+import { Extents } from "../extents.ts";
 import { gemmDepth } from "../packings.ts";
 
 export const A = 2;

@@ -8,8 +8,9 @@
  *   int8:    y = clamp(roundHalfEven(f32(Σ(x − IN_ZERO))·(SCALE / f32(n))) + OUT_ZERO, MIN, MAX); SCALE (float32 bits) = in scale / out scale
  * MAXIMUM on int8 clamps to MIN, MAX and keeps scale and zero point; on uint8 MIN and MAX are unsigned.
  */
-import { Extents, windowAxis } from "../extents.ts";
+
 import { elementBytes, FLOAT32, INT8, UINT8 } from "../dtypes.ts";
+import { Extents, windowAxis } from "../extents.ts";
 
 export const SRC = 2;
 export const DST = 3;

@@ -4,8 +4,9 @@
  *   float32: r = the reduction over COUNT in ascending order, MEAN = SUM / f32(COUNT); y = clamp(r, MIN, MAX), MIN, MAX float32 bits
  *   int8:    y = clamp(roundHalfEven(f32(Σ(x − IN_ZERO))·SCALE) + OUT_ZERO, MIN, MAX); SCALE = in scale / (out scale · COUNT), float32 bits
  */
+
+import { elementBytes, FLOAT32, INT8, INT32, INT64 } from "../dtypes.ts";
 import { Extents } from "../extents.ts";
-import { elementBytes, FLOAT32, INT32, INT64, INT8 } from "../dtypes.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -34,7 +35,10 @@ export function extents(w: Int32Array, e: Extents): void {
   const kind = w[KIND]!;
   const dtype = w[DTYPE]!;
   e.check(kind >= SUM && kind <= PRODUCT, "KIND is SUM to PRODUCT");
-  e.check(dtype === FLOAT32 || (dtype === INT8 ? kind === MEAN : (dtype === INT32 || dtype === INT64) && kind !== MEAN), "the type goes with KIND");
+  e.check(
+    dtype === FLOAT32 || (dtype === INT8 ? kind === MEAN : (dtype === INT32 || dtype === INT64) && kind !== MEAN),
+    "the type goes with KIND",
+  );
   e.read(w[SRC]!, w[OUTER]! * w[COUNT]! * w[INNER]! * bytes);
   e.write(w[DST]!, w[OUTER]! * w[INNER]! * bytes);
 }

@@ -9,8 +9,9 @@
  * images pass several axes at full precision, scale and zero point unchanged); equal types with WEIGHTS = −1 copy. The loader proves
  * that every index is inside the axis.
  */
-import { Extents } from "../extents.ts";
+
 import { elementBytes, FLOAT32, INT8 } from "../dtypes.ts";
+import { Extents } from "../extents.ts";
 
 export const SRC = 2;
 export const DST = 3;

@@ -7,8 +7,9 @@
  *
  * exp and log are the runtime's own polynomials. SCRATCH holds COUNT + 4 float32 (one row), as scratchBytes says.
  */
-import { Extents } from "../extents.ts";
+
 import { elementBytes, FLOAT32, INT8 } from "../dtypes.ts";
+import { Extents } from "../extents.ts";
 
 export const SRC = 2;
 export const DST = 3;

@@ -2,10 +2,11 @@
  * Headless Chromium as an engine: each run serves the module and its files on the loopback interface, opens one page under a strict
  * content security policy (no eval, no inline script, nothing from elsewhere) in a browser with a fresh profile, and closes both.
  */
+
+import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -56,8 +56,7 @@ const candidates: readonly Candidate[] = [
   {
     name: "bun",
     find: () => installed(`@oven/bun-linux-${arch === "arm64" ? "aarch64" : arch}/bin/bun`) ?? onPath("bun"),
-    open: (binary) =>
-      command("bun", binary, { version: ["--version"], run: ["--no-install", "--no-env-file"] }),
+    open: (binary) => command("bun", binary, { version: ["--version"], run: ["--no-install", "--no-env-file"] }),
     hint: INSTALL_HINT,
   },
   {
@@ -110,8 +109,7 @@ function nodeCandidate(name: string, find: () => string | undefined): Candidate 
   return {
     name,
     find,
-    open: (binary) =>
-      command(name, binary, { version: ["-p", "process.versions.node"], run: ["--disallow-code-generation-from-strings"] }),
+    open: (binary) => command(name, binary, { version: ["-p", "process.versions.node"], run: ["--disallow-code-generation-from-strings"] }),
     hint: INSTALL_HINT,
   };
 }

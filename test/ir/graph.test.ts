@@ -51,9 +51,15 @@ describe("verifyGraph", () => {
 
   test("finds constants that do not fit their types, and odd shapes", () => {
     const constant = (graph: Graph): Mutable<Value> => value(graph.nodes[0]!.inputs[1]!);
-    expect(broken((graph) => (constant(graph).type = { dtype: "float32", shape: [3] }))).toThrow("constant has another type than its constant");
-    expect(broken((graph) => (constant(graph).constant = { dtype: "float32", shape: [2], data: new Float32Array(3) }))).toThrow("constant has 3 elements for the shape [2]");
-    expect(broken((graph) => (constant(graph).constant = { dtype: "float32", shape: [2], data: new Int32Array(2) }))).toThrow("constant holds its float32 elements in another array");
+    expect(broken((graph) => (constant(graph).type = { dtype: "float32", shape: [3] }))).toThrow(
+      "constant has another type than its constant",
+    );
+    expect(broken((graph) => (constant(graph).constant = { dtype: "float32", shape: [2], data: new Float32Array(3) }))).toThrow(
+      "constant has 3 elements for the shape [2]",
+    );
+    expect(broken((graph) => (constant(graph).constant = { dtype: "float32", shape: [2], data: new Int32Array(2) }))).toThrow(
+      "constant holds its float32 elements in another array",
+    );
     expect(broken((graph) => (value(graph.inputs[0]!).type = { dtype: "float32", shape: [-1] }))).toThrow("x has the shape [-1]");
   });
 

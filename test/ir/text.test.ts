@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
+import type { ValueType } from "../../compiler/ir/graph.ts";
 import { Graph } from "../../compiler/ir/graph.ts";
 import { parseGraph } from "../../compiler/ir/parse.ts";
 import { graphText } from "../../compiler/ir/text.ts";
-import { newArray, elementCount, type Tensor } from "../../host/tensor.ts";
-import type { ValueType } from "../../compiler/ir/graph.ts";
+import { elementCount, newArray, type Tensor } from "../../host/tensor.ts";
 
 const zeros = (_name: string, { dtype, shape }: ValueType): Tensor => ({ dtype, shape, data: newArray(dtype, elementCount(shape)) });
 
@@ -35,7 +35,7 @@ describe("the text form", () => {
   });
 
   test.each([
-    ["output %x", 'line 1, column 10: %x is not defined above: output %x'],
+    ["output %x", "line 1, column 10: %x is not defined above: output %x"],
     ["input x float32[1]", "the text has no line of outputs"],
     ["input x ?\noutput %x", "line 1, column 10: an input needs a type: input x ?"],
     ["input x float32[1]\n%a ? = F(%x\noutput %a", 'line 2, column 12: expected ")": %a ? = F(%x'],

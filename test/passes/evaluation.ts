@@ -1,6 +1,7 @@
 /** Runs a graph node by node with the operators' references, on seeded random inputs: what passes must not change. */
-import { parseGraph } from "../../compiler/ir/parse.ts";
+
 import { type Graph, typeOf, type Value, type ValueType } from "../../compiler/ir/graph.ts";
+import { parseGraph } from "../../compiler/ir/parse.ts";
 import { evaluateNode, inferNode } from "../../compiler/ops/index.ts";
 import { clampedTo, clampOf } from "../../compiler/passes/value-range.ts";
 import { elementCount, newArray, type Tensor } from "../../host/tensor.ts";
@@ -22,7 +23,15 @@ export function randomTensor(name: string, { dtype, shape }: ValueType, seed = 1
   const count = elementCount(shape);
   if (dtype === "int64") return { dtype, shape, data: BigInt64Array.from({ length: count }, () => BigInt(Math.floor(next() * 5))) };
   const data = newArray(dtype, count);
-  for (let i = 0; i < count; i++) data[i] = dtype === "float32" ? (name.startsWith("var") ? next() + 0.1 : next() * 2 - 1) : dtype === "bool" ? Math.round(next()) : Math.floor(next() * 5);
+  for (let i = 0; i < count; i++)
+    data[i] =
+      dtype === "float32"
+        ? name.startsWith("var")
+          ? next() + 0.1
+          : next() * 2 - 1
+        : dtype === "bool"
+          ? Math.round(next())
+          : Math.floor(next() * 5);
   return { dtype, shape, data };
 }
 
@@ -39,7 +48,8 @@ export function inferTypes(graph: Graph): void {
     inferNode(node).forEach((type, i) => {
       const value = node.outputs[i];
       if (!value) return;
-      if (value.type && typeText(value.type) !== typeText(type)) throw new Error(`${value.name} is ${typeText(value.type)}, but its operator says ${typeText(type)}`);
+      if (value.type && typeText(value.type) !== typeText(type))
+        throw new Error(`${value.name} is ${typeText(value.type)}, but its operator says ${typeText(type)}`);
       graph.setType(value, type);
     });
   }
@@ -69,12 +79,20 @@ export function evaluateGraph(graph: Graph, inputs: ReadonlyMap<string, Tensor>)
     return tensor;
   };
   for (const node of graph.nodes) {
-    const results = evaluateNode(node, node.inputs.map((value) => (value ? get(value) : null)));
+    const results = evaluateNode(
+      node,
+      node.inputs.map((value) => (value ? get(value) : null)),
+    );
     const { low, high } = clampOf(node);
     node.outputs.forEach((value, i) => {
       const result = results[i]!;
       const isClamped = low !== -Infinity || high !== Infinity;
-      tensors.set(value, isClamped ? { ...result, data: (result.data as Float32Array).map((x) => clampedTo({ low: x, high: x }, { low, high }).low) } : result);
+      tensors.set(
+        value,
+        isClamped
+          ? { ...result, data: (result.data as Float32Array).map((x) => clampedTo({ low: x, high: x }, { low, high }).low) }
+          : result,
+      );
     });
   }
   return graph.outputs.map(get);

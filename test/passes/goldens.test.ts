@@ -87,14 +87,20 @@ for (const name of readdirSync(directory)) {
         const inputs = randomInputs(before, seed);
         const expected = evaluateGraph(before, inputs);
         // Folded constants are rounded once more than the nodes they replace.
-        evaluateGraph(graph, inputs).forEach((output, i) => expect(relativeError(expected[i]!, output), `output ${i}, seed ${seed}`).toBeLessThan(1e-5));
+        evaluateGraph(graph, inputs).forEach((output, i) =>
+          expect(relativeError(expected[i]!, output), `output ${i}, seed ${seed}`).toBeLessThan(1e-5),
+        );
       }
       const got = `${summary}\n${graphText(graph)}${provenance(graph)}`.trimEnd();
       results.push({ ...golden, expected: got });
       if (process.env.UPDATE !== "1") expect(got).toBe(golden.expected);
     });
     afterAll(() => {
-      if (process.env.UPDATE === "1") writeGolden(file, cases.map((golden) => results.find(({ title }) => title === golden.title) ?? golden));
+      if (process.env.UPDATE === "1")
+        writeGolden(
+          file,
+          cases.map((golden) => results.find(({ title }) => title === golden.title) ?? golden),
+        );
     });
   });
 }

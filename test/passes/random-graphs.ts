@@ -32,19 +32,36 @@ export function randomNetwork(seed: number): string {
   const broadcast = (): string => {
     const width = isFlat ? columns : channels;
     const tail = isFlat ? [] : Array.from({ length: spatial }, () => 1);
-    const dims = pick([[], [1], [width, ...tail], [1, width, ...tail], isFlat ? [batch, columns] : shape().slice(1), isFlat ? [batch, 1] : [size]]);
+    const dims = pick([
+      [],
+      [1],
+      [width, ...tail],
+      [1, width, ...tail],
+      isFlat ? [batch, columns] : shape().slice(1),
+      isFlat ? [batch, 1] : [size],
+    ]);
     return dims.length === 0 ? `{${pick([0, 1, 3, -2, 0.5])}}float32[]` : constant(dims);
   };
   const ordered = (op: string, other: string): string => (chance(0.5) ? `${op}(%${current}, ${other})` : `${op}(${other}, %${current})`);
   const window = (): { readonly text: string; readonly size: number; readonly kernel: number } => {
     const kernel = pick([1, 2, 3]);
-    const [begin, end] = pick([[0, 0], [0, 0], [kernel >> 1, 0], [kernel >> 1, kernel >> 1]]) as readonly [number, number];
+    const [begin, end] = pick([
+      [0, 0],
+      [0, 0],
+      [kernel >> 1, 0],
+      [kernel >> 1, kernel >> 1],
+    ]) as readonly [number, number];
     const stride = pick([1, 1, 2]);
     const out = Math.floor((size + begin + end - kernel) / stride) + 1;
     const axes = Array.from({ length: spatial });
     const auto = chance(0.2) ? pick(["SAME_UPPER", "SAME_LOWER", "VALID"]) : null;
     const strides = `strides=[${axes.map(() => stride)}]`;
-    if (auto) return { text: `auto_pad="${auto}" ${strides}`, size: auto === "VALID" ? Math.ceil((size - kernel + 1) / stride) : Math.ceil(size / stride), kernel };
+    if (auto)
+      return {
+        text: `auto_pad="${auto}" ${strides}`,
+        size: auto === "VALID" ? Math.ceil((size - kernel + 1) / stride) : Math.ceil(size / stride),
+        kernel,
+      };
     return { text: `pads=[${[...axes.map(() => begin), ...axes.map(() => end)]}] ${strides}`, size: out, kernel };
   };
 
@@ -55,14 +72,18 @@ export function randomNetwork(seed: number): string {
       const group = pick([1, 1, channels]);
       const outputs = group === 1 ? pick([1, 2, 4]) : group * pick([1, 2]);
       const bias = chance(0.5) ? `, ${constant([outputs], "bias")}` : "";
-      emit(`Conv(%${current}, ${constant([outputs, channels / group, ...Array.from({ length: spatial }, () => kernel)], "w")}${bias}) group=${group} ${text}`);
+      emit(
+        `Conv(%${current}, ${constant([outputs, channels / group, ...Array.from({ length: spatial }, () => kernel)], "w")}${bias}) group=${group} ${text}`,
+      );
       channels = outputs;
       size = out;
     },
     () => {
       const [begin, end] = [pick([0, 1, 2]), pick([0, 1])];
       const axes = Array.from({ length: spatial });
-      emit(`Pad(%${current}, {${[0, 0, ...axes.map(() => begin), 0, 0, ...axes.map(() => end)]}}int64[${2 * (spatial + 2)}], {${pick([0, 0, 0, 1])}}float32[])`);
+      emit(
+        `Pad(%${current}, {${[0, 0, ...axes.map(() => begin), 0, 0, ...axes.map(() => end)]}}int64[${2 * (spatial + 2)}], {${pick([0, 0, 0, 1])}}float32[])`,
+      );
       size += begin + end;
     },
     () => {
@@ -70,12 +91,18 @@ export function randomNetwork(seed: number): string {
       if (out < 1 || kernel > size || kernel === 1) return;
       const count_include_pad = pick([0, 1]);
       const attributes = `kernel_shape=[${Array.from({ length: spatial }, () => kernel)}] ${text}`;
-      emit(chance(0.5) ? `MaxPool(%${current}) ${attributes}` : `AveragePool(%${current}) ${attributes} count_include_pad=${count_include_pad}`);
+      emit(
+        chance(0.5)
+          ? `MaxPool(%${current}) ${attributes}`
+          : `AveragePool(%${current}) ${attributes} count_include_pad=${count_include_pad}`,
+      );
       size = out;
     },
     () => {
       const row = [channels];
-      emit(`BatchNormalization(%${current}, ${constant(row, "gamma")}, ${constant(row, "beta")}, ${constant(row, "mean")}, ${constant(row, "var")})`);
+      emit(
+        `BatchNormalization(%${current}, ${constant(row, "gamma")}, ${constant(row, "beta")}, ${constant(row, "mean")}, ${constant(row, "var")})`,
+      );
     },
     () => {
       columns = channels * size ** spatial;
@@ -96,7 +123,9 @@ export function randomNetwork(seed: number): string {
       const bias = pick(["", `, ${constant([outputs])}`, `, ${constant([1, outputs])}`, `, ${constant([batch, 1])}`, `, {0.5}float32[]`]);
       const [alpha, beta] = [pick([1, 1, 0.5]), pick([1, 1, 2])];
       const isTransposed = pick([0, 1]);
-      emit(`Gemm(%${current}, ${constant(isTransposed ? [outputs, columns] : [columns, outputs], "w")}${bias}) transB=${isTransposed} alpha=${alpha} beta=${beta}`);
+      emit(
+        `Gemm(%${current}, ${constant(isTransposed ? [outputs, columns] : [columns, outputs], "w")}${bias}) transB=${isTransposed} alpha=${alpha} beta=${beta}`,
+      );
       columns = outputs;
     },
     () => {

@@ -30,7 +30,10 @@ const EVALUATED = new Set(["mnist_cntk.onnx", "toyadmos_ae.onnx", "kws_dscnn.onn
 function countsOf(graph: Graph): string {
   const counts = new Map<string, number>();
   for (const { op } of graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
-  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([op, count]) => `${op} ${count}`).join(", ");
+  return [...counts]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([op, count]) => `${op} ${count}`)
+    .join(", ");
 }
 
 const golden = new URL("../golden/shared-ops.txt", import.meta.url);
@@ -65,7 +68,8 @@ describe.skipIf(names.length === 0)("the shared models", () => {
     const inputs = randomInputs(before, 1, 1);
     const expected = evaluateGraph(before, inputs);
     // Folded BatchNormalization is rounded in another place in every layer.
-    for (const after of [graph, laidOut]) evaluateGraph(after, inputs).forEach((output, i) => expect(relativeError(expected[i]!, output)).toBeLessThan(5e-5));
+    for (const after of [graph, laidOut])
+      evaluateGraph(after, inputs).forEach((output, i) => expect(relativeError(expected[i]!, output)).toBeLessThan(5e-5));
   });
 
   afterAll(() => {

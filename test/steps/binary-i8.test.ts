@@ -1,8 +1,8 @@
 /** BINARY_I8 against the formulas of its header in TypeScript. */
 import { describe, expect, it } from "vitest";
 import { BINARY_I8 } from "../../format/opcodes.ts";
-import * as BinaryI8 from "../../format/steps/binary-i8.ts";
 import { ADD, DIV, MUL, PRELU, SUB } from "../../format/steps/binary.ts";
+import * as BinaryI8 from "../../format/steps/binary-i8.ts";
 import { between, clamp, randomInt8, roundHalfEven } from "../support/reference-arithmetic.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
 
@@ -104,7 +104,13 @@ const cases: readonly Case[] = [
   { dims: [40], a: [1], b: [1], scales: [1e6, 1e6, 1e9] },
 ];
 
-describe.each([["ADD", ADD], ["SUB", SUB], ["MUL", MUL], ["DIV", DIV], ["PRELU", PRELU]])("BINARY_I8 %s", (_, op) => {
+describe.each([
+  ["ADD", ADD],
+  ["SUB", SUB],
+  ["MUL", MUL],
+  ["DIV", DIV],
+  ["PRELU", PRELU],
+])("BINARY_I8 %s", (_, op) => {
   it("agrees over shapes and broadcasts", () => {
     cases.forEach((c, i) => check(c, op, i + 1));
   });

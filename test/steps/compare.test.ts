@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { BOOL, FLOAT32, INT32, INT64, INT8, UINT8 } from "../../format/dtypes.ts";
+import { BOOL, FLOAT32, INT8, INT32, INT64, UINT8 } from "../../format/dtypes.ts";
 import * as Opcode from "../../format/opcodes.ts";
 import * as Compare from "../../format/steps/compare.ts";
 import { randomSource, stepBench } from "../support/step-bench.ts";
@@ -31,9 +31,11 @@ describe("COMPARE", () => {
     for (const [opName, op, holds] of OPS) {
       it(`${opName} on ${typeName}, broadcasting a row and a column`, () => {
         const random = randomSource(7 + op);
-        const values = (n: number) => Array.from({ length: n }, () => (random() % 5) - (typeName === "bool" || typeName === "uint8" ? 0 : 2));
+        const values = (n: number) =>
+          Array.from({ length: n }, () => (random() % 5) - (typeName === "bool" || typeName === "uint8" ? 0 : 2));
         const [a, b] = [values(2 * 3), values(2 * 17)];
-        const make = (list: readonly number[]) => (ArrayType === BigInt64Array ? BigInt64Array.from(list, BigInt) : new (ArrayType as typeof Int32Array)(list));
+        const make = (list: readonly number[]) =>
+          ArrayType === BigInt64Array ? BigInt64Array.from(list, BigInt) : new (ArrayType as typeof Int32Array)(list);
         const bench = stepBench();
         const dst = bench.reserve(2 * 3 * 17);
         bench.run(Opcode.COMPARE, Compare, {

@@ -54,7 +54,7 @@ function check(c: Case, seed: number): void {
   const weights = randomInt8(next, c.outC * kh * kw * inPerGroup);
   if (c.fill) src.fill(c.fill.x);
   if (c.fill) weights.fill(c.fill.w);
-  const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => (s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup)) * 60);
+  const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => ((s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup))) * 60);
   const bias = Int32Array.from({ length: c.outC }, (_, o) => {
     let sum = 0;
     for (let i = 0; i < kh * kw * inPerGroup; i++) sum += weights[o * kh * kw * inPerGroup + i]!;
@@ -138,7 +138,8 @@ const sizes = [1, 2, 3, 7, 8, 9, 15, 16, 17];
 
 describe("CONV_I8", () => {
   it("multiplies 1×1 for any number of rows, inputs and outputs", () => {
-    for (const inC of sizes) for (const outC of sizes) for (const inW of [1, 2, 3, 4, 5, 29]) check({ inH: 1, inW, inC, outC }, inC * 1000 + outC * 30 + inW);
+    for (const inC of sizes)
+      for (const outC of sizes) for (const inW of [1, 2, 3, 4, 5, 29]) check({ inH: 1, inW, inC, outC }, inC * 1000 + outC * 30 + inW);
   });
 
   it("convolves 3×3 at every edge, with few and odd channels", () => {
@@ -190,19 +191,25 @@ describe("CONV_I8", () => {
   });
 
   it("saturates products far beyond the bound", () => {
-    for (const gain of [1e3, 1e6, 1e12, 1e30]) for (const inW of [1, 6, 30]) check({ inH: 1, inW, inC: 9, outC: 17, bounded: 0, gain }, inW);
+    for (const gain of [1e3, 1e6, 1e12, 1e30])
+      for (const inW of [1, 6, 30]) check({ inH: 1, inW, inC: 9, outC: 17, bounded: 0, gain }, inW);
   });
 
   it("rounds halves to even", () => {
-    for (const scale of [0.5, 0.25, -0.5]) for (let bias = -9; bias < 9; bias++) for (const inW of [1, 4, 24]) check({ inH: 1, inW, inC: 2, outC: 9, fill: { x: 1, w: 1, bias, scale } }, bias + 10);
+    for (const scale of [0.5, 0.25, -0.5])
+      for (let bias = -9; bias < 9; bias++)
+        for (const inW of [1, 4, 24]) check({ inH: 1, inW, inC: 2, outC: 9, fill: { x: 1, w: 1, bias, scale } }, bias + 10);
   });
 
   it("holds to the edge of the bound", () => {
-    for (const bias of [4194302, -4194302, 4194303, -4194303, 32767, 32768, -32769]) for (const bounded of [0, 1]) check({ inH: 1, inW: 5, inC: 1, outC: 8, bounded, fill: { x: 0, w: 0, bias, scale: 1 } }, 1);
+    for (const bias of [4194302, -4194302, 4194303, -4194303, 32767, 32768, -32769])
+      for (const bounded of [0, 1]) check({ inH: 1, inW: 5, inC: 1, outC: 8, bounded, fill: { x: 0, w: 0, bias, scale: 1 } }, 1);
   });
 
   it("sums extremes exactly", () => {
-    for (const x of [-128, 127]) for (const w of [-128, -127, 127]) for (const inW of [1, 5, 30]) check({ inH: 1, inW, inC: 1200, outC: 8, fill: { x, w, bias: 77, scale: 5e-6 } }, 1);
+    for (const x of [-128, 127])
+      for (const w of [-128, -127, 127])
+        for (const inW of [1, 5, 30]) check({ inH: 1, inW, inC: 1200, outC: 8, fill: { x, w, bias: 77, scale: 5e-6 } }, 1);
   });
 
   it("agrees on random shapes", () => {

@@ -43,14 +43,18 @@ function check(c: Case, seed: number): void {
   if (c.fill) src.fill(c.fill[0]);
   if (c.fill) weights.fill(c.fill[1]);
   const scales = randomFloats(next, c.channels, 0.2, 1).map((s) => (s * (c.gain ?? 1) * 60) / (70 * 70 * Math.sqrt(taps)));
-  const bias = Int32Array.from({ length: c.channels }, (_, o) => between(next, -5000, 5000) - inZero * weights.subarray(o * taps, (o + 1) * taps).reduce((a, b) => a + b, 0));
+  const bias = Int32Array.from(
+    { length: c.channels },
+    (_, o) => between(next, -5000, 5000) - inZero * weights.subarray(o * taps, (o + 1) * taps).reduce((a, b) => a + b, 0),
+  );
 
   const bench = stepBench(process.env["EQM_BUILD"] ?? "plain", 64);
   const dst = bench.reserve(batch * outH * outW * c.channels);
   bench.run(OPCODE, DepthwiseI8, {
     SRC: bench.put(src),
     DST: dst,
-    WEIGHTS: rolling === 1 ? bench.constant(DEPTHWISE_3X3_I8, weights, c.channels) : bench.constant(DEPTHWISE_I8, weights, c.channels, taps),
+    WEIGHTS:
+      rolling === 1 ? bench.constant(DEPTHWISE_3X3_I8, weights, c.channels) : bench.constant(DEPTHWISE_I8, weights, c.channels, taps),
     BIAS: bench.constant(CHANNELS_32, bias, c.channels),
     SCALE: bench.constant(CHANNELS_32, scales, c.channels),
     SCRATCH: bench.reserve(DepthwiseI8.scratchBytes(kh, c.inW, outW, kw, sw, dw, left, c.channels)),
@@ -92,7 +96,10 @@ function check(c: Case, seed: number): void {
       expected[m * c.channels + o] = requantize(sum, scales[o]!, outZero, min, max);
     }
   }
-  expect(Buffer.compare(bench.read(Uint8Array, dst, expected.length), new Uint8Array(expected.buffer)), JSON.stringify({ seed, ...c })).toBe(0);
+  expect(
+    Buffer.compare(bench.read(Uint8Array, dst, expected.length), new Uint8Array(expected.buffer)),
+    JSON.stringify({ seed, ...c }),
+  ).toBe(0);
 }
 
 describe("DEPTHWISE_I8", () => {
@@ -107,7 +114,14 @@ describe("DEPTHWISE_I8", () => {
 
   it("rolls with any pads", () => {
     for (const stride of [1, 2]) {
-      for (const pads of [[0, 0, 0, 0], [0, 0, 1, 1], [1, 0, 0, 2], [3, 4, 5, 6], [0, 9, 0, 0], [2, 0, 9, 0]] as const) {
+      for (const pads of [
+        [0, 0, 0, 0],
+        [0, 0, 1, 1],
+        [1, 0, 0, 2],
+        [3, 4, 5, 6],
+        [0, 9, 0, 0],
+        [2, 0, 9, 0],
+      ] as const) {
         check({ inH: 5, inW: 6, channels: 11, rolling: 1, stride: [stride, stride], pads, batch: 2 }, stride);
       }
     }
@@ -124,7 +138,10 @@ describe("DEPTHWISE_I8", () => {
 
   it("clamps to MIN and MAX, and saturates products far beyond the bound", () => {
     for (const rolling of [0, 1]) {
-      for (const stride of [[1, 1], [2, 2]] as const) {
+      for (const stride of [
+        [1, 1],
+        [2, 2],
+      ] as const) {
         check({ inH: 5, inW: 6, channels: 12, rolling, stride, range: [-7, 40] }, 1);
         for (const gain of [1, 1e3, 1e9, 1e30]) check({ inH: 5, inW: 6, channels: 12, rolling, stride, bounded: 0, gain }, 2);
       }
@@ -132,7 +149,9 @@ describe("DEPTHWISE_I8", () => {
   });
 
   it("sums extremes exactly", () => {
-    for (const x of [-128, 127]) for (const w of [-128, 127]) for (const rolling of [0, 1]) check({ inH: 5, inW: 6, channels: 9, rolling, fill: [x, w], gain: 0.1 }, 1);
+    for (const x of [-128, 127])
+      for (const w of [-128, 127])
+        for (const rolling of [0, 1]) check({ inH: 5, inW: 6, channels: 9, rolling, fill: [x, w], gain: 0.1 }, 1);
   });
 
   it("agrees on random shapes, both ways where both apply", () => {

@@ -1,6 +1,6 @@
 /** DEQUANTIZE against ONNX DequantizeLinear in TypeScript. */
 import { describe, expect, it } from "vitest";
-import { INT32, INT8, UINT8 } from "../../format/dtypes.ts";
+import { INT8, INT32, UINT8 } from "../../format/dtypes.ts";
 import { DEQUANTIZE } from "../../format/opcodes.ts";
 import * as Dequantize from "../../format/steps/dequantize.ts";
 import { randomFloats } from "../support/reference-arithmetic.ts";
@@ -48,7 +48,10 @@ function check(layout: Layout, dtype: keyof typeof arrays, hasZero: boolean, see
     const difference = (x[e]! - (hasZero ? zeros[index]! : 0)) | 0;
     return Math.fround(difference) * scales[index]!;
   });
-  expect(Buffer.compare(bench.read(Uint8Array, dst, size * 4), new Uint8Array(expected.buffer)), JSON.stringify({ seed, dtype, hasZero, ...layout })).toBe(0);
+  expect(
+    Buffer.compare(bench.read(Uint8Array, dst, size * 4), new Uint8Array(expected.buffer)),
+    JSON.stringify({ seed, dtype, hasZero, ...layout }),
+  ).toBe(0);
 }
 
 const layouts: readonly Layout[] = [
@@ -61,7 +64,11 @@ const layouts: readonly Layout[] = [
   { outer: 2, axis: 3, inner: 5, strides: [0, 0, 2] },
 ];
 
-describe.each([["int8", INT8], ["uint8", UINT8], ["int32", INT32]] as const)("DEQUANTIZE from %s", (_, dtype) => {
+describe.each([
+  ["int8", INT8],
+  ["uint8", UINT8],
+  ["int32", INT32],
+] as const)("DEQUANTIZE from %s", (_, dtype) => {
   it("dequantizes per tensor, per axis and in blocks, with and without a zero point", () => {
     layouts.forEach((layout, i) => {
       check(layout, dtype, true, i + 1);

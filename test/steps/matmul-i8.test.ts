@@ -86,7 +86,9 @@ function check(c: Case, seed: number): void {
 describe("MATMUL_I8", () => {
   it("multiplies any sizes, B as it stands or transposed", () => {
     let seed = 1;
-    for (const m of [1, 2, 4, 5, 9]) for (const n of [1, 7, 8, 9, 17]) for (const k of [1, 2, 7, 8, 9, 15, 16, 17, 33]) for (const transposed of [0, 1]) check({ m, n, k, transposed }, seed++);
+    for (const m of [1, 2, 4, 5, 9])
+      for (const n of [1, 7, 8, 9, 17])
+        for (const k of [1, 2, 7, 8, 9, 15, 16, 17, 33]) for (const transposed of [0, 1]) check({ m, n, k, transposed }, seed++);
   });
 
   it("walks batches and repeats operands", () => {

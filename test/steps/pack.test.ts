@@ -1,7 +1,17 @@
 /** The PACK step, and with it the loader's packings, against format/packings.ts written out in TypeScript. */
 import { describe, expect, it } from "vitest";
 import { PACK } from "../../format/opcodes.ts";
-import { CHANNELS_32, COPY, DEPTHWISE_3X3_I8, DEPTHWISE_F32, DEPTHWISE_I8, GEMM_F32, GEMM_I8, gemmDepth, packedBytes } from "../../format/packings.ts";
+import {
+  CHANNELS_32,
+  COPY,
+  DEPTHWISE_3X3_I8,
+  DEPTHWISE_F32,
+  DEPTHWISE_I8,
+  GEMM_F32,
+  GEMM_I8,
+  gemmDepth,
+  packedBytes,
+} from "../../format/packings.ts";
 import * as Pack from "../../format/steps/pack.ts";
 import { randomFloats, randomInt8 } from "../support/reference-arithmetic.ts";
 import { randomSource, stepBench } from "../support/step-bench.ts";
@@ -31,7 +41,18 @@ describe("PACK", () => {
     let seed = 1;
     for (const groups of [1, 3]) {
       for (const n of [1, 7, 8, 9, 16, 17]) {
-        for (const [s, l] of [[1, 1], [1, 2], [1, 16], [1, 17], [1, 35], [3, 3], [3, 9], [9, 5], [2, 40], [5, 1]] as const) {
+        for (const [s, l] of [
+          [1, 1],
+          [1, 2],
+          [1, 16],
+          [1, 17],
+          [1, 35],
+          [3, 3],
+          [3, 9],
+          [9, 5],
+          [2, 40],
+          [5, 1],
+        ] as const) {
           const canonical = randomInt8(randomSource(seed++), groups * n * s * l);
           const depth = gemmDepth(s, l);
           const group = up(n, 8) * depth;
@@ -57,7 +78,9 @@ describe("PACK", () => {
         for (const k of [1, 3, 4, 5, 8, 13]) {
           const canonical = randomFloats(randomSource(seed++), groups * n * k, -1, 1);
           const expected = new Float32Array(groups * up(n, 8) * k);
-          for (let g = 0; g < groups; g++) for (let o = 0; o < n; o++) for (let t = 0; t < k; t++) expected[g * up(n, 8) * k + (o >> 3) * 8 * k + t * 8 + (o & 7)] = canonical[(g * n + o) * k + t]!;
+          for (let g = 0; g < groups; g++)
+            for (let o = 0; o < n; o++)
+              for (let t = 0; t < k; t++) expected[g * up(n, 8) * k + (o >> 3) * 8 * k + t * 8 + (o & 7)] = canonical[(g * n + o) * k + t]!;
           check(GEMM_F32, canonical, [n, k, 0], expected);
         }
       }

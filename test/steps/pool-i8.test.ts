@@ -27,7 +27,17 @@ interface Case {
 
 function check(c: Case, seed: number): void {
   const next = randomSource(seed);
-  const { image, channels, kernel, batch = 1, stride = [1, 1, 1], dilation = [1, 1, 1], begin = [0, 0, 0], end = [0, 0, 0], dtype = INT8 } = c;
+  const {
+    image,
+    channels,
+    kernel,
+    batch = 1,
+    stride = [1, 1, 1],
+    dilation = [1, 1, 1],
+    begin = [0, 0, 0],
+    end = [0, 0, 0],
+    dtype = INT8,
+  } = c;
   const out = image.map((size, i) => Math.floor((size + begin[i]! + end[i]! - (kernel[i]! - 1) * dilation[i]! - 1) / stride[i]!) + 1);
   const [low, high] = dtype === INT8 ? [-128, 127] : [0, 255];
   const [min, max] = c.range ?? [low, high];
@@ -130,9 +140,26 @@ describe.each([
       const dilation = triple(1, 2);
       const begin = triple(0, 2);
       const end = triple(0, 2);
-      const image = triple(1, 6).map((size, axis) => Math.max(size, (kernel[axis]! - 1) * dilation[axis]! + 1 - begin[axis]! - end[axis]!)) as unknown as Triple;
+      const image = triple(1, 6).map((size, axis) =>
+        Math.max(size, (kernel[axis]! - 1) * dilation[axis]! + 1 - begin[axis]! - end[axis]!),
+      ) as unknown as Triple;
       const kind = kinds[next() % kinds.length]!;
-      check({ image, kernel, dilation, begin, end, stride: triple(1, 3), channels: between(next, 1, 20), kind, dtype, includePad: next() % 2, batch: between(next, 1, 2) }, i + 1);
+      check(
+        {
+          image,
+          kernel,
+          dilation,
+          begin,
+          end,
+          stride: triple(1, 3),
+          channels: between(next, 1, 20),
+          kind,
+          dtype,
+          includePad: next() % 2,
+          batch: between(next, 1, 2),
+        },
+        i + 1,
+      );
     }
   });
 
@@ -144,7 +171,22 @@ describe.each([
   it("gives the positions of the maxima", () => {
     for (const columnMajor of [0, 1]) {
       check({ image: [2, 5, 4], channels: 5, kernel: [2, 3, 2], kind: Pool.MAXIMUM, dtype, indices: true, columnMajor, batch: 2 }, 1);
-      check({ image: [1, 5, 4], channels: 3, kernel: [1, 2, 2], begin: [0, 1, 1], end: [0, 1, 1], stride: [1, 2, 2], kind: Pool.MAXIMUM, dtype, indices: true, columnMajor, range: dtype === INT8 ? [-5, 5] : [100, 120] }, 2);
+      check(
+        {
+          image: [1, 5, 4],
+          channels: 3,
+          kernel: [1, 2, 2],
+          begin: [0, 1, 1],
+          end: [0, 1, 1],
+          stride: [1, 2, 2],
+          kind: Pool.MAXIMUM,
+          dtype,
+          indices: true,
+          columnMajor,
+          range: dtype === INT8 ? [-5, 5] : [100, 120],
+        },
+        2,
+      );
     }
   });
 });

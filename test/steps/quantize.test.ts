@@ -66,7 +66,10 @@ const layouts: readonly Layout[] = [
   { outer: 2, axis: 6, inner: 9, block: 2, strides: [3, 1, 0] },
 ];
 
-describe.each([["int8", INT8], ["uint8", UINT8]])("QUANTIZE to %s", (_, dtype) => {
+describe.each([
+  ["int8", INT8],
+  ["uint8", UINT8],
+])("QUANTIZE to %s", (_, dtype) => {
   it("quantizes per tensor, per axis and in blocks, with and without a zero point", () => {
     layouts.forEach((layout, i) => {
       const x = randomFloats(randomSource(i + 1), layout.outer * layout.axis * layout.inner, -20, 20);

@@ -6,7 +6,15 @@ import * as Reduce from "../../format/steps/reduce.ts";
 import { between, randomInt8, requantize } from "../support/reference-arithmetic.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
 
-function check(outer: number, count: number, inner: number, seed: number, range: readonly [number, number] = [-128, 127], gain = 1.3, extreme = false): void {
+function check(
+  outer: number,
+  count: number,
+  inner: number,
+  seed: number,
+  range: readonly [number, number] = [-128, 127],
+  gain = 1.3,
+  extreme = false,
+): void {
   const next = randomSource(seed);
   const x = extreme ? new Int8Array(outer * count * inner).fill(-128) : randomInt8(next, outer * count * inner);
   const [inZero, outZero] = [between(next, -128, 127), between(next, -40, 40)];

@@ -17,7 +17,8 @@ describe("SELECT", () => {
       it(`chooses ${name} in rows of ${width}, with a broadcast condition and operand`, () => {
         const random = randomSource(width);
         const values = (n: number) => Array.from({ length: n }, () => random() % 200);
-        const make = (list: readonly number[]) => (ArrayType === BigInt64Array ? BigInt64Array.from(list, BigInt) : new (ArrayType as typeof Uint8Array)(list));
+        const make = (list: readonly number[]) =>
+          ArrayType === BigInt64Array ? BigInt64Array.from(list, BigInt) : new (ArrayType as typeof Uint8Array)(list);
         const [c, a, b] = [values(4).map((v) => v & 1), values(4 * width), values(width)];
         const bench = stepBench();
         const dst = bench.reserve(4 * width * bytes);

@@ -106,7 +106,9 @@ export function stepBench(name = "plain", pages = 64) {
     const words = new Int32Array(layout.WORDS);
     words[0] = opcode;
     words[1] = layout.WORDS;
-    const names = Object.entries(layout).filter(([key, value]) => typeof value === "number" && /^[A-Z][A-Z0-9_]*$/.test(key) && key !== "WORDS");
+    const names = Object.entries(layout).filter(
+      ([key, value]) => typeof value === "number" && /^[A-Z][A-Z0-9_]*$/.test(key) && key !== "WORDS",
+    );
     const index = new Map(names.map(([key, value]) => [key, value as number]));
     const given = new Set<number>();
     for (const [key, value] of Object.entries(fields)) {
