@@ -4,20 +4,13 @@
  */
 import * as Opcode from "../../format/opcodes.ts";
 import * as Fill from "../../format/steps/fill.ts";
-import * as Gather from "../../format/steps/gather.ts";
-import { dtypeBytes, dtypeCode, elementCount, type Tensor } from "../../host/tensor.ts";
+import { dtypeBytes, elementCount } from "../../host/tensor.ts";
 import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
 import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Builder, quantizedOperand, quantizedResult } from "./builder.ts";
-import type { Reference } from "./lowered.ts";
-import { emitCopy, emitTranspose, shifted } from "./movement.ts";
+import { constantIntegers, elementBytes, emitCopy, emitTranspose, type Moved, shifted } from "./movement.ts";
+import { emitGather, pad } from "./pad.ts";
 import { broadcastStrides, rowMajorStrides } from "./strides.ts";
-
-/** What a rule moves: the node's first operand and its results, in the form in which they exist. */
-interface Moved {
-  readonly x: Value;
-  readonly results: readonly Value[];
-}
 
 function movedInt8(node: Node): Moved | null {
   const x = quantizedOperand(requiredInput(node, 0));
@@ -67,10 +60,6 @@ export function lowerArrangementI8(builder: Builder, node: Node): boolean {
 export function lowerArrangement(builder: Builder, node: Node): void {
   if (node.op === "Concat") concat(builder, node, node.inputs as readonly Value[], node.outputs[0]!);
   else RULES[node.op]!(builder, node, { x: requiredInput(node, 0), results: node.outputs }, 0);
-}
-
-function elementBytes(value: Value): number {
-  return dtypeBytes(typeOf(value).dtype);
 }
 
 function view(builder: Builder, _node: Node, { x, results }: Moved): void {
@@ -125,15 +114,11 @@ function tile(builder: Builder, _node: Node, { x, results }: Moved): void {
   );
 }
 
-function integers(value: Value | null | undefined): readonly number[] | null {
-  return value?.constant ? Array.from(value.constant.data as ArrayLike<number | bigint>, Number) : null;
-}
-
 function slice(builder: Builder, node: Node, { x, results }: Moved): void {
   const { shape } = typeOf(x);
-  const starts = integers(node.inputs[1])!;
-  const axes = integers(node.inputs[3]) ?? starts.map((_, i) => i);
-  const steps = integers(node.inputs[4]) ?? starts.map(() => 1);
+  const starts = constantIntegers(node.inputs[1])!;
+  const axes = constantIntegers(node.inputs[3]) ?? starts.map((_, i) => i);
+  const steps = constantIntegers(node.inputs[4]) ?? starts.map(() => 1);
   const strides = [...rowMajorStrides(shape)];
   const own = rowMajorStrides(shape);
   let offset = 0;
@@ -178,95 +163,6 @@ function split(builder: Builder, node: Node, { x, results }: Moved): void {
     );
     at += part[axis]!;
   }
-}
-
-function pad(builder: Builder, node: Node, { x, results }: Moved, zeroPoint: number): void {
-  const { shape } = typeOf(x);
-  const result = typeOf(results[0]!);
-  const bytes = elementBytes(x);
-  const values = integers(node.inputs[1])!;
-  const axes = (integers(node.inputs[3]) ?? shape.map((_, i) => i)).map((axis) => (axis < 0 ? axis + shape.length : axis));
-  const before = shape.map((_, i) => (axes.includes(i) ? values[axes.indexOf(i)]! : 0));
-  const after = shape.map((_, i) => (axes.includes(i) ? values[axes.length + axes.indexOf(i)]! : 0));
-  const mode = stringAttribute(node, "mode", "constant");
-  let src = builder.reference(x);
-  if (mode !== "constant") {
-    // Axis by axis, each by its table of source positions.
-    let current = shape;
-    shape.forEach((_, axis) => {
-      if (before[axis] === 0 && after[axis] === 0) return;
-      const length = current[axis]!;
-      const positions = Array.from({ length: length + before[axis]! + after[axis]! }, (_, i) =>
-        reflectedPosition(mode, i - before[axis]!, length),
-      );
-      const next = current.map((d, i) => (i === axis ? positions.length : d));
-      const last = next.every((d, i) => d === result.shape[i]);
-      const dst = last ? builder.define(results[0]!) : { region: builder.region(elementCount(next) * bytes), offsetBytes: 0 };
-      emitGather(builder, src, dst, constantIndices(builder, positions), "int32", current, axis, positions.length, bytes);
-      src = dst;
-      current = next;
-    });
-    if (!builder.isPlaced(results[0]!)) builder.place(results[0]!, src);
-    return;
-  }
-  const dst = builder.define(results[0]!);
-  emitPadValue(builder, node, dst, result.shape, bytes, typeOf(x).dtype, zeroPoint);
-  const own = rowMajorStrides(shape);
-  const target = rowMajorStrides(result.shape);
-  const cut = before.map((b) => Math.max(0, -b));
-  const dims = shape.map((d, i) => d - cut[i]! - Math.max(0, -after[i]!));
-  if (dims.some((d) => d <= 0)) return;
-  const from = cut.reduce((sum, c, i) => sum + c * own[i]!, 0);
-  const to = before.reduce((sum, b, i) => sum + Math.max(0, b) * target[i]!, 0);
-  emitCopy(builder, shifted(src, from, bytes), shifted(dst, to, bytes), bytes, dims, own, target);
-}
-
-function emitPadValue(
-  builder: Builder,
-  node: Node,
-  dst: Reference,
-  shape: readonly number[],
-  bytes: number,
-  dtype: Tensor["dtype"],
-  zeroPoint: number,
-): void {
-  const value = node.inputs[2];
-  if (value && !value.constant) {
-    emitCopy(
-      builder,
-      builder.reference(value),
-      dst,
-      bytes,
-      shape,
-      shape.map(() => 0),
-      rowMajorStrides(shape),
-    );
-    return;
-  }
-  const words = new Int32Array(2);
-  const real = value?.constant ? value.constant.data[0]! : 0;
-  const x = quantizedOperand(requiredInput(node, 0));
-  const isQuantized = dtype === "int8" && x !== null;
-  if (isQuantized) words[0] = Math.max(-128, Math.min(127, Math.round(Number(real) / x.scale) + zeroPoint));
-  else if (dtype === "float32") new Float32Array(words.buffer)[0] = Number(real);
-  else new BigInt64Array(words.buffer)[0] = BigInt(real);
-  if (elementCount(shape) > 0)
-    builder.step(Opcode.FILL, Fill, {
-      DST: dst,
-      ELEMENT_BYTES: bytes,
-      COUNT: elementCount(shape),
-      VALUE_LOW: words[0]!,
-      VALUE_HIGH: words[1]!,
-    });
-}
-
-/** Where position `i` of a padded axis of `length` elements comes from. */
-function reflectedPosition(mode: string, i: number, length: number): number {
-  if (mode === "edge") return Math.max(0, Math.min(length - 1, i));
-  if (mode === "wrap") return ((i % length) + length) % length;
-  const period = Math.max(1, 2 * (length - 1));
-  const at = ((i % period) + period) % period;
-  return at < length ? at : period - at;
 }
 
 function depthToSpace(builder: Builder, node: Node, { x, results }: Moved): void {
@@ -315,34 +211,6 @@ function gather(builder: Builder, node: Node, { x, results }: Moved): void {
   const dst = builder.define(results[0]!);
   if (elementCount(typeOf(results[0]!).shape) === 0) return;
   emitGather(builder, src, dst, places, typeOf(indices).dtype as "int32" | "int64", shape, axis, count, elementBytes(x));
-}
-
-/** Emits one GATHER along an axis. */
-export function emitGather(
-  builder: Builder,
-  src: Reference,
-  dst: Reference,
-  indices: Reference,
-  indexType: "int32" | "int64",
-  shape: readonly number[],
-  axis: number,
-  count: number,
-  bytes: number,
-): void {
-  builder.step(Opcode.GATHER, Gather, {
-    SRC: src,
-    DST: dst,
-    INDICES: indices,
-    INDEX_DTYPE: dtypeCode(indexType),
-    OUTER: elementCount(shape.slice(0, axis)),
-    AXIS: shape[axis]!,
-    COUNT: count,
-    INNER_BYTES: elementCount(shape.slice(axis + 1)) * bytes,
-  });
-}
-
-function constantIndices(builder: Builder, positions: readonly number[]): Reference {
-  return builder.constant(0, { dtype: "int32", shape: [positions.length], data: Int32Array.from(positions) });
 }
 
 function concat(builder: Builder, node: Node, operands: readonly Value[], result: Value): void {

@@ -6,14 +6,17 @@ import { elementCount } from "../../host/tensor.ts";
 import { type Unsupported, unsupported } from "../errors.ts";
 import { type Graph, type Node, onlyOutput, typeOf } from "../ir/graph.ts";
 import { ARRANGEMENT_OPS, lowerArrangement, lowerArrangementI8 } from "./arrangement.ts";
+import { lowerBatchNorm } from "./batch-norm.ts";
 import { Builder } from "./builder.ts";
 import { BINARY_OPS, lowerBinaryF32, lowerBinaryI8, lowerTableI8, lowerUnaryF32, lowerVariadic, UNARY_OPS } from "./elementwise.ts";
 import { LOGIC_OPS, lowerLogic } from "./logic.ts";
 import type { Lowered, Port } from "./lowered.ts";
 import { emitCopy } from "./movement.ts";
-import { lowerBatchNorm, lowerPool, lowerPoolI8, lowerReduce, lowerReduceI8, lowerSoftmax, REDUCE_OPS } from "./pooling.ts";
+import { lowerPool, lowerPoolI8 } from "./pooling.ts";
 import { lowerCast, lowerQuantizeLinear } from "./quantization.ts";
+import { lowerReduce, lowerReduceI8, REDUCE_OPS } from "./reduction.ts";
 import { lowerResize, lowerResizeI8 } from "./resize.ts";
+import { lowerSoftmax } from "./softmax.ts";
 import { lowerWeightedF32, lowerWeightedI8 } from "./weighted.ts";
 
 /** How one operator is lowered; `int8` declines by returning false, and then `float` takes the node. */

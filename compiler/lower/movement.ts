@@ -4,7 +4,7 @@ import * as Binary from "../../format/steps/binary.ts";
 import * as Copy from "../../format/steps/copy.ts";
 import { dtypeBytes, dtypeCode, elementCount } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
-import type { ValueType } from "../ir/graph.ts";
+import { typeOf, type Value, type ValueType } from "../ir/graph.ts";
 import type { Builder } from "./builder.ts";
 import { floatBits, type Reference } from "./lowered.ts";
 import { broadcastStrides, collapse, rowMajorStrides, sixWords } from "./strides.ts";
@@ -13,6 +13,22 @@ import { broadcastStrides, collapse, rowMajorStrides, sixWords } from "./strides
 export interface TypedReference {
   readonly reference: Reference;
   readonly type: ValueType;
+}
+
+/** What a rule moves: the node's first operand and its results, in the form in which they exist. */
+export interface Moved {
+  readonly x: Value;
+  readonly results: readonly Value[];
+}
+
+/** Bytes of one element of a value. */
+export function elementBytes(value: Value): number {
+  return dtypeBytes(typeOf(value).dtype);
+}
+
+/** The elements of a constant of integers, or null where there is none. */
+export function constantIntegers(value: Value | null | undefined): readonly number[] | null {
+  return value?.constant ? Array.from(value.constant.data as ArrayLike<number | bigint>, Number) : null;
 }
 
 /** A new place in the arena. */

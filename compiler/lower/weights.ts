@@ -1,0 +1,121 @@
+/** Weights and biases in the form that steps take: rows of outputs, constants packed at load time or computed ones packed while the model runs. */
+import * as Opcode from "../../format/opcodes.ts";
+import * as Packing from "../../format/packings.ts";
+import * as Pack from "../../format/steps/pack.ts";
+import { elementCount, type Tensor } from "../../host/tensor.ts";
+import { numberAttribute } from "../ir/attributes.ts";
+import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
+import { toLastPermutation } from "../passes/channels-last.ts";
+import type { Builder } from "./builder.ts";
+import { type ConvolutionShape, isDepthwise } from "./convolution.ts";
+import { emitWeightRows } from "./depth.ts";
+import type { Reference } from "./lowered.ts";
+import { emitTranspose } from "./movement.ts";
+import type { QuantizedWeights } from "./rescale.ts";
+
+/** Constant int8 weights behind a DequantizeLinear with zero points 0, as rows of outputs; scales per output or per tensor. */
+export function quantizedWeights(node: Node): QuantizedWeights | null {
+  const dequantize = requiredInput(node, 1).producer;
+  if (dequantize?.op !== "DequantizeLinear") return null;
+  const [q, scale, zero] = dequantize.inputs;
+  if (!q?.constant || q.constant.dtype !== "int8" || !scale?.constant) return null;
+  if (zero && !zero.constant?.data.every((z) => Number(z) === 0)) return null;
+  const { shape } = q.constant;
+  if (node.op !== "Conv" && shape.length !== 2) return null;
+  const transposed = node.op === "Gemm" && numberAttribute(node, "transB", 0) !== 0;
+  const axis = node.op === "Conv" || transposed ? 0 : 1;
+  const outputs = shape[axis]!;
+  const scales = scale.constant.data as Float32Array;
+  if (scales.length !== 1 && (scales.length !== outputs || shapeAxis(dequantize, shape.length) !== axis)) return null;
+  const values = (
+    node.op === "Conv" ? outputsLast(q.constant) : transposed ? q.constant.data : transposedRows(q.constant, shape[0]!, outputs)
+  ) as Int8Array;
+  return { values, outputs, scales: scales.length === 1 ? new Float32Array(outputs).fill(scales[0]!) : scales };
+}
+
+function shapeAxis(dequantize: Node, rank: number): number {
+  const axis = numberAttribute(dequantize, "axis", 1);
+  return axis < 0 ? axis + rank : axis;
+}
+
+/** A constant bias: float32, or int32 behind a DequantizeLinear whose scale is input scale · weight scale. */
+export function biasTensor(value: Value, inputScale: number, scales: Float32Array): Tensor | null {
+  if (value.constant) return value.constant;
+  const dequantize = value.producer;
+  if (dequantize?.op !== "DequantizeLinear" || !dequantize.inputs[0]?.constant || !dequantize.inputs[1]?.constant) return null;
+  const q = dequantize.inputs[0].constant;
+  const given = dequantize.inputs[1].constant.data as Float32Array;
+  const own = Array.from(scales, (s, i) => Math.abs(given[given.length === 1 ? 0 : i]! / (inputScale * s) - 1) < 1e-5).every(Boolean);
+  if (q.dtype === "int32" && own) return q;
+  return {
+    dtype: "float32",
+    shape: q.shape,
+    data: Float32Array.from(q.data as Int32Array, (x, i) => Number(x) * given[given.length === 1 ? 0 : i]!),
+  };
+}
+
+/** [O][I][spatial…] → [O][spatial…][I]. */
+export function outputsLast({ data, shape }: Tensor): Float32Array | Int8Array {
+  const [outputs, inputs] = shape as readonly [number, number];
+  const taps = elementCount(shape) / (outputs * inputs);
+  const source = data as Float32Array | Int8Array;
+  const result = source instanceof Int8Array ? new Int8Array(source.length) : new Float32Array(source.length);
+  for (let o = 0; o < outputs; o++) {
+    for (let i = 0; i < inputs; i++) {
+      for (let t = 0; t < taps; t++) result[(o * taps + t) * inputs + i] = source[(o * inputs + i) * taps + t]!;
+    }
+  }
+  return result;
+}
+
+/** [K][N] → [N][K]. */
+export function transposedRows({ data }: Tensor, k: number, n: number): Float32Array & Int8Array {
+  const source = data as Float32Array | Int8Array;
+  const result = source instanceof Int8Array ? new Int8Array(source.length) : new Float32Array(source.length);
+  for (let i = 0; i < k; i++) for (let j = 0; j < n; j++) result[j * k + i] = source[i * n + j]!;
+  return result as Float32Array & Int8Array;
+}
+
+export function gemmRows(node: Node, b: Tensor): Float32Array {
+  if (numberAttribute(node, "transB", 0) !== 0) return b.data as Float32Array;
+  return transposedRows(b, b.shape[0]!, b.shape[1]!);
+}
+
+export function isRow(shape: readonly number[], n: number): boolean {
+  return elementCount(shape) === 1 || (elementCount(shape) === n && shape[shape.length - 1] === n);
+}
+
+export function channelsReference(builder: Builder, value: Value | null, channels: number): Reference {
+  if (value && !value.constant) {
+    const dst = { region: builder.region(((channels + 7) & ~7) * 4), offsetBytes: 0 };
+    const src = builder.reference(value);
+    builder.step(Opcode.PACK, Pack, {
+      SRC: src,
+      DST: dst,
+      PACKING: Packing.CHANNELS_32,
+      SRC_BYTES: channels * 4,
+      P0: channels,
+      P1: 0,
+      P2: 0,
+    });
+    return dst;
+  }
+  const tensor = value?.constant ?? { dtype: "float32", shape: [channels], data: new Float32Array(channels) };
+  return builder.constant(Packing.CHANNELS_32, tensor, channels);
+}
+
+/** Weights that the model computes: brought into canonical order, then packed, while it runs. */
+export function packAtRunTime(builder: Builder, weights: Value, shape: ConvolutionShape, deep: boolean): Reference {
+  const type = typeOf(weights);
+  const given = builder.reference(weights);
+  const canonical = deep ? emitWeightRows(builder, given, type) : emitTranspose(builder, given, type, toLastPermutation(type.shape.length));
+  const outputs = shape.output.channels;
+  const taps = shape.window.kernel[1] * shape.window.kernel[2];
+  const bytes = elementCount(type.shape) * 4;
+  const [packing, p0, p1] = isDepthwise(shape)
+    ? [Packing.DEPTHWISE_F32, outputs, taps]
+    : [Packing.GEMM_F32, outputs / shape.groups, (taps * shape.input.channels) / shape.groups];
+  const dst = { region: builder.region(Packing.packedBytes(packing, bytes, p0, p1, 0)), offsetBytes: 0 };
+  builder.step(Opcode.PACK, Pack, { SRC: canonical, DST: dst, PACKING: packing, SRC_BYTES: bytes, P0: p0, P1: p1, P2: 0 });
+  return dst;
+}
