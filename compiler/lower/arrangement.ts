@@ -4,7 +4,7 @@
  */
 import * as Opcode from "../../format/opcodes.ts";
 import * as Fill from "../../format/steps/fill.ts";
-import { dtypeBytes, elementCount } from "../../host/tensor.ts";
+import { elementCount } from "../../host/tensor.ts";
 import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
 import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Builder, quantizedOperand, quantizedResult } from "./builder.ts";
