@@ -6,6 +6,7 @@
  *   mse         the range with the least expected squared error of rounding and clipping: a grid over both ends (the default)
  *   entropy     the range whose quantized distribution diverges least from the one seen (Kullback–Leibler, Migacz 2017)
  */
+import { log } from "../ops/mathematics.ts";
 import type { Histogram } from "./histogram.ts";
 
 /** How ranges are chosen. */
@@ -142,7 +143,7 @@ function leastDivergence(histogram: Histogram, full: Range): Range {
     for (let i = first; i <= last; i++) {
       const pi = p[i]! / total;
       const qi = mass[level[i]!]! / members[level[i]!]! / inside;
-      if (pi > 0) divergence += pi * logarithm(pi / qi);
+      if (pi > 0) divergence += pi * log(pi / qi);
     }
     if (divergence < least) {
       least = divergence;
@@ -150,27 +151,4 @@ function leastDivergence(histogram: Histogram, full: Range): Range {
     }
   }
   return best;
-}
-
-/** ln by the compiler's own series, so that the choice does not depend on the engine. */
-function logarithm(x: number): number {
-  let exponent = 0;
-  let m = x;
-  while (m > 1.5) {
-    m /= 2;
-    exponent++;
-  }
-  while (m < 0.75) {
-    m *= 2;
-    exponent--;
-  }
-  const t = (m - 1) / (m + 1);
-  const t2 = t * t;
-  let term = t;
-  let sum = 0;
-  for (let k = 1; k < 30; k += 2) {
-    sum += term / k;
-    term *= t2;
-  }
-  return 2 * sum + exponent * Math.LN2;
 }

@@ -1,4 +1,5 @@
-/** Signal to quantization noise, streamed. */
+/** Signal to quantization noise, streamed; its logarithm is the compiler's own, for decisions hang on it. */
+import { log } from "../ops/mathematics.ts";
 
 /** Sums of squares of a signal and of what was added to it. */
 export class NoiseMeter {
@@ -42,7 +43,7 @@ export class NoiseMeter {
   get sqnrDb(): number {
     if (this.noise === 0) return 200;
     if (!(this.signal > 0) || !Number.isFinite(this.noise)) return -200;
-    return Math.max(-200, Math.min(200, 10 * Math.log10(this.signal / this.noise)));
+    return Math.max(-200, Math.min(200, (10 / Math.LN10) * log(this.signal / this.noise)));
   }
 
   /** Largest |y − x|. */
