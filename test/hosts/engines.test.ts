@@ -14,6 +14,8 @@ import { type Engine, listEngines } from "./engines.ts";
 const MODEL = new URL("../../examples/doodles/model.onnx", import.meta.url);
 const BUNDLE = new URL("../../dist/index.js", import.meta.url);
 const PROBE = new URL("probe.mjs", import.meta.url);
+const COMPILER = new URL("../../dist/compiler.js", import.meta.url);
+const COMPILE_PROBE = new URL("compile-probe.mjs", import.meta.url);
 
 interface Report {
   readonly engine: string;
@@ -51,4 +53,15 @@ describe("the engines", () => {
       expect(hashes).toEqual(Object.fromEntries(engines.map(({ name }) => [name, reference])));
     }, 180_000);
   }
+
+  it("compile a model to the same bytes", async () => {
+    const hashes: Record<string, string> = {};
+    for (const engine of engines) {
+      const report: { readonly bytesHash: string } = JSON.parse(await engine.run(COMPILE_PROBE, [COMPILER.href, MODEL.href]));
+      hashes[engine.name] = report.bytesHash;
+    }
+    const reference = hashes[engines[0]?.name ?? ""];
+    expect(reference).toMatch(/^[0-9a-f]{8}-[1-9][0-9]{4,}$/);
+    expect(hashes).toEqual(Object.fromEntries(engines.map(({ name }) => [name, reference])));
+  }, 180_000);
 });
