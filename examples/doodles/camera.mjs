@@ -286,7 +286,8 @@ export function photograph(random, label, image) {
     draw(random, picture, neighbour, outside, pen, wash(), trouble);
   }
   draw(random, picture, DRAWINGS[label][1](random), randomPose(random, trouble), pen, wash(), trouble);
-  for (let count = Math.floor(3 * trouble * random.uniform()); count > 0; count--) scribble(random, picture, random.chance(0.5) ? pen : wash());
+  for (let count = Math.floor(3 * trouble * random.uniform()); count > 0; count--)
+    scribble(random, picture, random.chance(0.5) ? pen : wash());
   if (random.chance(0.7 * trouble)) cover(random, picture);
 
   light(random, picture, trouble);

@@ -68,9 +68,12 @@ function bumpy(random, x, y, rx, ry, from, to, bumps) {
     const reach = rise * random.between(0.92, 1.08);
     points.push(
       ...bend(
-        x + rx * cosTurns(a), y + ry * sinTurns(a),
-        x + rx * reach * cosTurns(middle), y + ry * reach * sinTurns(middle),
-        x + rx * cosTurns(b), y + ry * sinTurns(b),
+        x + rx * cosTurns(a),
+        y + ry * sinTurns(a),
+        x + rx * reach * cosTurns(middle),
+        y + ry * reach * sinTurns(middle),
+        x + rx * cosTurns(b),
+        y + ry * sinTurns(b),
       ),
     );
   }
@@ -123,7 +126,8 @@ function flower(random) {
 /** @type {Drawing} */
 function cloud(random) {
   const height = random.between(0.4, 0.62);
-  if (random.chance(0.65)) return [shape([-0.85, 0.35, ...bumpy(random, 0, 0.35, 0.85, height * 1.3, 0.5, 1, random.integer(3, 5)), 0.85, 0.35])];
+  if (random.chance(0.65))
+    return [shape([-0.85, 0.35, ...bumpy(random, 0, 0.35, 0.85, height * 1.3, 0.5, 1, random.integer(3, 5)), 0.85, 0.35])];
   return [shape(bumpy(random, 0, 0, 0.76, height, 0, 1, random.integer(6, 9)))];
 }
 
@@ -177,7 +181,11 @@ function mushroom(random) {
   const sag = random.between(-0.12, 0.25);
   const strokes = [
     shape([...arc(0, rim, 0.9, height, 0.5, 1), ...bend(0.9, rim, 0, rim + sag, -0.9, rim)]),
-    line(...bend(-waist, rim + sag / 2, -waist, 0.6, -foot, 0.92), ...bend(-foot, 0.92, 0, 1.05, foot, 0.92), ...bend(foot, 0.92, waist, 0.6, waist, rim + sag / 2)),
+    line(
+      ...bend(-waist, rim + sag / 2, -waist, 0.6, -foot, 0.92),
+      ...bend(-foot, 0.92, 0, 1.05, foot, 0.92),
+      ...bend(foot, 0.92, waist, 0.6, waist, rim + sag / 2),
+    ),
   ];
   const dots = random.integer(0, 3);
   for (let i = 0; i < dots; i++) {
@@ -207,7 +215,10 @@ function house(random) {
 function envelope(random) {
   const half = random.between(0.45, 0.72);
   const depth = random.between(-0.1, 0.25);
-  const strokes = [shape([-0.92, -half, 0.92, -half, 0.92, half, -0.92, half]), line(-0.92, -half, random.between(-0.1, 0.1), depth, 0.92, -half)];
+  const strokes = [
+    shape([-0.92, -half, 0.92, -half, 0.92, half, -0.92, half]),
+    line(-0.92, -half, random.between(-0.1, 0.1), depth, 0.92, -half),
+  ];
   if (random.chance(0.35)) strokes.push(line(-0.92, half, -0.2, depth - 0.1), line(0.92, half, 0.2, depth - 0.1));
   if (random.chance(0.2)) strokes.push(shape(arc(0, depth, 0.13, 0.13)));
   return strokes;
@@ -253,8 +264,10 @@ function heart(random) {
   const high = random.between(-1.35, -1.1);
   return [
     shape([
-      ...bend(0, dip, -0.45, high, -0.82, -0.5), ...bend(-0.82, -0.5, -wide * 0.85, 0.15, 0, 0.92),
-      ...bend(0, 0.92, wide * 0.85, 0.15, 0.82, -0.5), ...bend(0.82, -0.5, 0.45, high, 0, dip),
+      ...bend(0, dip, -0.45, high, -0.82, -0.5),
+      ...bend(-0.82, -0.5, -wide * 0.85, 0.15, 0, 0.92),
+      ...bend(0, 0.92, wide * 0.85, 0.15, 0.82, -0.5),
+      ...bend(0.82, -0.5, 0.45, high, 0, dip),
     ]),
   ];
 }
@@ -266,17 +279,31 @@ function apple(random) {
   const foot = random.between(0.72, 0.92);
   const strokes = [
     shape([
-      ...bend(0, dip, -0.5, -0.95, -0.82, -0.35), ...bend(-0.82, -0.35, -wide * 0.8, 0.55, -0.28, 0.9), ...bend(-0.28, 0.9, 0, foot, 0.28, 0.9),
-      ...bend(0.28, 0.9, wide * 0.8, 0.55, 0.82, -0.35), ...bend(0.82, -0.35, 0.5, -0.95, 0, dip),
+      ...bend(0, dip, -0.5, -0.95, -0.82, -0.35),
+      ...bend(-0.82, -0.35, -wide * 0.8, 0.55, -0.28, 0.9),
+      ...bend(-0.28, 0.9, 0, foot, 0.28, 0.9),
+      ...bend(0.28, 0.9, wide * 0.8, 0.55, 0.82, -0.35),
+      ...bend(0.82, -0.35, 0.5, -0.95, 0, dip),
     ]),
   ];
   if (random.chance(0.85)) strokes.push(line(...bend(0, dip, 0, -0.75, random.between(-0.2, 0.25), -1)));
-  if (random.chance(0.5)) strokes.push(shape([...bend(0.05, -0.7, 0.2, -1.05, 0.55, -0.95), ...bend(0.55, -0.95, 0.35, -0.65, 0.05, -0.7)]));
+  if (random.chance(0.5))
+    strokes.push(shape([...bend(0.05, -0.7, 0.2, -1.05, 0.55, -0.95), ...bend(0.55, -0.95, 0.35, -0.65, 0.05, -0.7)]));
   return strokes;
 }
 
 /** Class names in label order with what draws them. @type {readonly (readonly [name: string, draw: Drawing])[]} */
 export const DRAWINGS = [
-  ["sun", sun], ["flower", flower], ["cloud", cloud], ["tree", tree], ["umbrella", umbrella], ["mushroom", mushroom],
-  ["house", house], ["envelope", envelope], ["fish", fish], ["leaf", leaf], ["heart", heart], ["apple", apple],
+  ["sun", sun],
+  ["flower", flower],
+  ["cloud", cloud],
+  ["tree", tree],
+  ["umbrella", umbrella],
+  ["mushroom", mushroom],
+  ["house", house],
+  ["envelope", envelope],
+  ["fish", fish],
+  ["leaf", leaf],
+  ["heart", heart],
+  ["apple", apple],
 ];

@@ -28,13 +28,13 @@ function pack(source: usize, lineStep: i32, depthStep: i32, lines: i32, width: i
   for (let k = 0; k < depth; k++) {
     const from = source + ((<usize>k * depthStep) << 2);
     if (lineStep == 1 && lines == width) {
-      for (let i = 0; i < width; i += 4) v128.store(out + (<usize>i << 2), v128.load(from + (<usize>i << 2)));
+      for (let i = 0; i < width; i += 4) v128.store(out + ((<usize>i) << 2), v128.load(from + ((<usize>i) << 2)));
     } else {
       for (let i = 0; i < width; i++) {
-        store<f32>(out + (<usize>i << 2), i < lines ? load<f32>(from + ((<usize>i * lineStep) << 2)) : 0);
+        store<f32>(out + ((<usize>i) << 2), i < lines ? load<f32>(from + ((<usize>i * lineStep) << 2)) : 0);
       }
     }
-    out += <usize>width << 2;
+    out += (<usize>width) << 2;
   }
 }
 
@@ -99,7 +99,7 @@ export function gemm(transposeA: bool, transposeB: bool, m: i32, n: i32, k: i32,
         const out = y + ((<usize>row * n + column) << 2);
         const columns = min(COLUMNS, n - column);
         if (rows == ROWS && columns == COLUMNS) {
-          multiplyTile(rowPanel, panel, depth, out, <usize>n << 2);
+          multiplyTile(rowPanel, panel, depth, out, (<usize>n) << 2);
         } else {
           memory.fill(tile, 0, ROWS * COLUMNS * 4);
           multiplyTile(rowPanel, panel, depth, tile, COLUMNS << 2);
@@ -117,7 +117,7 @@ export function gemm(transposeA: bool, transposeB: bool, m: i32, n: i32, k: i32,
 
 /** Lays out the 3×3 windows of one image x[h, w, c] as rows: out[oh · ow, 9 · c], zeros where a window leaves the image. */
 export function unfold(x: usize, h: i32, w: i32, c: i32, stride: i32, out: usize): void {
-  const bytes = <usize>c << 2;
+  const bytes = (<usize>c) << 2;
   for (let top = -1; top < h - 1; top += stride) {
     for (let left = -1; left < w - 1; left += stride) {
       for (let row = top; row < top + WINDOW; row++) {
@@ -138,7 +138,7 @@ export function fold(rows: usize, h: i32, w: i32, c: i32, stride: i32, dx: usize
       for (let row = top; row < top + WINDOW; row++) {
         for (let column = left; column < left + WINDOW; column++) {
           if (<u32>row < <u32>h && <u32>column < <u32>w) add(rows, dx + ((<usize>(row * w + column) * c) << 2), c);
-          rows += <usize>c << 2;
+          rows += (<usize>c) << 2;
         }
       }
     }
@@ -147,7 +147,7 @@ export function fold(rows: usize, h: i32, w: i32, c: i32, stride: i32, dx: usize
 
 /** y[n, oh, ow, c] = the depthwise 3×3 convolution of x[n, h, w, c] with weights[9, c]. */
 export function depthwise(x: usize, weights: usize, y: usize, n: i32, h: i32, w: i32, c: i32, stride: i32): void {
-  const bytes = <usize>c << 2;
+  const bytes = (<usize>c) << 2;
   for (let image = 0; image < n; image++) {
     for (let top = -1; top < h - 1; top += stride) {
       for (let left = -1; left < w - 1; left += stride) {
@@ -170,9 +170,18 @@ export function depthwise(x: usize, weights: usize, y: usize, n: i32, h: i32, w:
 
 /** Adds the gradients of `depthwise` to dx and dWeights. */
 export function depthwiseGradient(
-  x: usize, weights: usize, dy: usize, dx: usize, dWeights: usize, n: i32, h: i32, w: i32, c: i32, stride: i32,
+  x: usize,
+  weights: usize,
+  dy: usize,
+  dx: usize,
+  dWeights: usize,
+  n: i32,
+  h: i32,
+  w: i32,
+  c: i32,
+  stride: i32,
 ): void {
-  const bytes = <usize>c << 2;
+  const bytes = (<usize>c) << 2;
   for (let image = 0; image < n; image++) {
     for (let top = -1; top < h - 1; top += stride) {
       for (let left = -1; left < w - 1; left += stride) {
@@ -198,7 +207,7 @@ export function depthwiseGradient(
 /** mean[c] and the biased variance[c] of x[rows, c]. */
 export function statistics(x: usize, rows: i32, c: i32, mean: usize, variance: usize): void {
   const share = f32x4.splat(1 / <f32>rows);
-  const bytes = <usize>c << 2;
+  const bytes = (<usize>c) << 2;
   const end = x + <usize>rows * bytes;
   memory.fill(mean, 0, bytes);
   memory.fill(variance, 0, bytes);
@@ -219,7 +228,7 @@ export function statistics(x: usize, rows: i32, c: i32, mean: usize, variance: u
 
 /** y = (x − mean) · inverse · gamma + beta, x and y [rows, c], the rest [c]. */
 export function normalise(x: usize, rows: i32, c: i32, mean: usize, inverse: usize, gamma: usize, beta: usize, y: usize): void {
-  const bytes = <usize>c << 2;
+  const bytes = (<usize>c) << 2;
   for (let row = 0; row < rows; row++) {
     for (let channel: usize = 0; channel < bytes; channel += 16) {
       const centred = f32x4.sub(v128.load(x + channel), v128.load(mean + channel));
@@ -239,9 +248,18 @@ export function normalise(x: usize, rows: i32, c: i32, mean: usize, inverse: usi
  * dGamma and dBeta must come in as zero.
  */
 export function normaliseGradient(
-  x: usize, dy: usize, rows: i32, c: i32, mean: usize, inverse: usize, gamma: usize, dGamma: usize, dBeta: usize, dx: usize,
+  x: usize,
+  dy: usize,
+  rows: i32,
+  c: i32,
+  mean: usize,
+  inverse: usize,
+  gamma: usize,
+  dGamma: usize,
+  dBeta: usize,
+  dx: usize,
 ): void {
-  const bytes = <usize>c << 2;
+  const bytes = (<usize>c) << 2;
   const end = <usize>rows * bytes;
   const share = f32x4.splat(1 / <f32>rows);
   for (let row: usize = 0; row < end; row += bytes) {
@@ -265,13 +283,13 @@ export function normaliseGradient(
 
 /** y = min(max(y, 0), ceiling) in place; `count` is a multiple of 4. */
 export function clamp(y: usize, count: i32, ceiling: f32): void {
-  const end = y + (<usize>count << 2);
+  const end = y + ((<usize>count) << 2);
   for (; y < end; y += 16) v128.store(y, f32x4.pmin(f32x4.splat(ceiling), f32x4.pmax(f32x4.splat(0), v128.load(y))));
 }
 
 /** dy = 0 where the output y of `clamp` lies on one of its bounds, in place. */
 export function clampGradient(y: usize, dy: usize, count: i32, ceiling: f32): void {
-  for (let i: usize = 0; i < <usize>count << 2; i += 16) {
+  for (let i: usize = 0; i < (<usize>count) << 2; i += 16) {
     const value = v128.load(y + i);
     const inside = v128.and(f32x4.gt(value, f32x4.splat(0)), f32x4.lt(value, f32x4.splat(ceiling)));
     v128.store(dy + i, v128.and(v128.load(dy + i), inside));
@@ -282,18 +300,18 @@ export function clampGradient(y: usize, dy: usize, count: i32, ceiling: f32): vo
 export function add(x: usize, y: usize, count: i32): void {
   let i = 0;
   for (; i <= count - 4; i += 4) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     v128.store(y + at, f32x4.add(v128.load(y + at), v128.load(x + at)));
   }
   for (; i < count; i++) {
-    const at = <usize>i << 2;
+    const at = (<usize>i) << 2;
     store<f32>(y + at, load<f32>(y + at) + load<f32>(x + at));
   }
 }
 
 /** y[n, c] = the mean of x[n, pixels, c] over its pixels. */
 export function average(x: usize, n: i32, pixels: i32, c: i32, y: usize): void {
-  const bytes = <usize>c << 2;
+  const bytes = (<usize>c) << 2;
   for (let image = 0; image < n; image++) {
     for (let channel: usize = 0; channel < bytes; channel += 16) {
       let sum = f32x4.splat(0);
@@ -307,7 +325,7 @@ export function average(x: usize, n: i32, pixels: i32, c: i32, y: usize): void {
 
 /** Adds the gradient of `average` to dx. */
 export function averageGradient(dy: usize, n: i32, pixels: i32, c: i32, dx: usize): void {
-  const bytes = <usize>c << 2;
+  const bytes = (<usize>c) << 2;
   for (let image = 0; image < n; image++) {
     for (let pixel = 0; pixel < pixels; pixel++) {
       for (let channel: usize = 0; channel < bytes; channel += 16) {
@@ -325,9 +343,17 @@ export function averageGradient(dy: usize, n: i32, pixels: i32, c: i32, dx: usiz
  * 1 / (1 − βᵗ) of the two moments.
  */
 export function adam(
-  weights: usize, gradients: usize, moments: usize, squares: usize, count: i32, rate: f32, decay: f32, first: f32, second: f32,
+  weights: usize,
+  gradients: usize,
+  moments: usize,
+  squares: usize,
+  count: i32,
+  rate: f32,
+  decay: f32,
+  first: f32,
+  second: f32,
 ): void {
-  for (let i: usize = 0; i < <usize>count << 2; i += 4) {
+  for (let i: usize = 0; i < (<usize>count) << 2; i += 4) {
     const gradient = load<f32>(gradients + i);
     const moment: f32 = 0.9 * load<f32>(moments + i) + <f32>0.1 * gradient;
     const square: f32 = 0.999 * load<f32>(squares + i) + <f32>0.001 * gradient * gradient;

@@ -4,8 +4,9 @@
  * All tensors live in the memory of the kernels' module; activations are [N, H, W, C]. The order of every sum is fixed and no
  * function of the engine's own is used, so training gives the same weights on every machine.
  */
-import asc from "assemblyscript/asc";
+
 import { readFileSync } from "node:fs";
+import asc from "assemblyscript/asc";
 
 /** @typedef {import("./architecture.mjs").Layer} Layer */
 /** @typedef {import("./random.mjs").RandomStream} RandomStream */
@@ -39,7 +40,7 @@ const MOMENTUM = 0.05;
 /**
  * Compiles kernels.ts.
  *
- * @returns {Promise<Record<string, any>>} the exports of the instance
+ * @returns {Promise<WebAssembly.Module>}
  */
 export async function compileKernels() {
   /** @type {Uint8Array | undefined} */
@@ -53,8 +54,7 @@ export async function compileKernels() {
     listFiles: () => [],
   });
   if (error !== null || binary === undefined) throw new Error(`kernels.ts does not compile\n${stderr.toString()}`);
-  const { instance } = await WebAssembly.instantiate(binary, { env: {} });
-  return instance.exports;
+  return new WebAssembly.Module(Uint8Array.from(binary));
 }
 
 /**
@@ -85,13 +85,15 @@ export function softmax(logits) {
 /**
  * A network for batches of exactly `batch` images.
  *
- * @param {Record<string, any>} kernels from compileKernels, used by no other network
+ * @param {WebAssembly.Module} compiled from compileKernels
  * @param {readonly Layer[]} layers
  * @param {Shape} imageShape
  * @param {number} batch
  * @param {RandomStream} random draws the initial weights
  */
-export function createNetwork(kernels, layers, imageShape, batch, random) {
+export function createNetwork(compiled, layers, imageShape, batch, random) {
+  /** @type {any} */
+  const kernels = new WebAssembly.Instance(compiled).exports;
   /** @type {WebAssembly.Memory} */
   const memory = kernels.memory;
   let top = kernels.heapBase();
@@ -132,7 +134,10 @@ export function createNetwork(kernels, layers, imageShape, batch, random) {
   const output = order[order.length - 1];
   const parameters = order.flatMap((node) => Object.values(node.parameters));
   const unfolded = allocate(
-    Math.max(0, ...order.filter((node) => node.layer.window === 3).map((node) => 9 * size(node.shape) * (node.inputs[0].shape[2] / node.shape[2]))),
+    Math.max(
+      0,
+      ...order.filter((node) => node.layer.window === 3).map((node) => 9 * size(node.shape) * (node.inputs[0].shape[2] / node.shape[2])),
+    ),
   );
 
   /** @param {Shape} shape @returns {Node} */
@@ -293,7 +298,17 @@ export function createNetwork(kernels, layers, imageShape, batch, random) {
       decayedSecond *= 0.999;
       for (const one of parameters) {
         const own = one.decays ? decay : 0;
-        kernels.adam(one.value, one.gradient, one.moment, one.square, one.count, rate, own, 1 / (1 - decayedFirst), 1 / (1 - decayedSecond));
+        kernels.adam(
+          one.value,
+          one.gradient,
+          one.moment,
+          one.square,
+          one.count,
+          rate,
+          own,
+          1 / (1 - decayedFirst),
+          1 / (1 - decayedSecond),
+        );
       }
     },
   };

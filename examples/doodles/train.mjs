@@ -1,5 +1,5 @@
 /**
- * Trains the doodle classifier from nothing on freshly synthesised images and writes model.onnx, labels.txt and preprocess.json.
+ * Trains the doodle classifier from nothing on freshly synthesised images and writes model.onnx and labels.txt.
  *
  *     node train.mjs             the model of this folder
  *     node train.mjs --check     compares all gradients with finite differences instead
@@ -8,7 +8,7 @@
  * Every image of the training is new: step s takes images s · BATCH … of the training split. The validation split is watched on
  * the way; the evaluation split is looked at once, after the last step.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -27,13 +27,14 @@ const PEAK_RATE = 1e-2;
 const WEIGHT_DECAY = 0.02;
 const WARM_UP = 0.05;
 
-/** y = (x / 255 − 0.5) / 0.25 */
-const PREPROCESS = { channels: "RGB", layout: "NCHW", scale: 1 / 255, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] };
+/** What the file beside this one tells the users of the model. */
+const PREPROCESS = JSON.parse(readFileSync(new URL("preprocess.json", import.meta.url), "utf8"));
 
 /** @param {Network} network @param {Uint8Array} images */
 function setImages(network, images) {
+  const { scale, mean, std } = PREPROCESS;
   const target = network.floats(network.image.value, images.length);
-  for (let i = 0; i < images.length; i++) target[i] = (images[i] * PREPROCESS.scale - 0.5) / 0.25;
+  for (let i = 0; i < images.length; i++) target[i] = (images[i] * scale - mean[i % 3]) / std[i % 3];
 }
 
 /**
@@ -97,15 +98,18 @@ async function train(steps, folder) {
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "model.onnx"), onnxFile(network, CLASSES));
   writeFileSync(join(folder, "labels.txt"), `${CLASSES.join("\n")}\n`);
-  writeFileSync(join(folder, "preprocess.json"), `${JSON.stringify(PREPROCESS)}\n`);
   console.log(`evaluation ${(100 * accuracy(network, "evaluation", COUNTS.evaluation)).toFixed(2)} % of ${COUNTS.evaluation} images`);
 }
 
 const { values } = parseArgs({
-  options: { check: { type: "boolean" }, steps: { type: "string", default: "4000" }, output: { type: "string", default: fileURLToPath(new URL(".", import.meta.url)) } },
+  options: {
+    check: { type: "boolean" },
+    steps: { type: "string", default: "4000" },
+    output: { type: "string", default: fileURLToPath(new URL(".", import.meta.url)) },
+  },
 });
 if (values.check) {
-  for (const { title, worst, compared } of await checkGradients(compileKernels)) {
+  for (const { title, worst, compared } of checkGradients(await compileKernels())) {
     console.log(`${title.padEnd(28)}${String(compared).padStart(7)} gradients, off by ${worst.toExponential(1)} at most`);
   }
 } else {
