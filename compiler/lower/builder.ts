@@ -156,15 +156,19 @@ export function quantizedOperand(value: Value): QuantizedOperand | null {
   return { value: q, scale: Number(scale.constant.data[0]), zeroPoint: zero ? Number(zero.constant!.data[0]) : 0 };
 }
 
-/** The QuantizeLinear to int8 that is the only reader of `value`, with its parameters, per tensor; or null. */
-export function quantizedResult(value: Value): (QuantizedOperand & { readonly node: Node }) | null {
-  if (value.readers.size !== 1) return null;
-  const node = [...value.readers][0]!;
-  if (node.op !== "QuantizeLinear" || node.inputs[0] !== value) return null;
+/** The int8 result of a QuantizeLinear with its parameters, per tensor; or null. */
+export function quantizationOf(node: Node): QuantizedOperand | null {
   const [, scale, zero] = node.inputs;
   const output = node.outputs[0]!;
-  if (typeOf(output).dtype !== "int8" || !scale?.constant || scale.constant.data.length !== 1 || (zero && !zero.constant)) return null;
-  return { node, value: output, scale: Number(scale.constant.data[0]), zeroPoint: zero ? Number(zero.constant!.data[0]) : 0 };
+  if (typeOf(output).dtype !== "int8" || scale?.constant?.data.length !== 1 || (zero && !zero.constant)) return null;
+  return { value: output, scale: Number(scale.constant.data[0]), zeroPoint: zero ? Number(zero.constant!.data[0]) : 0 };
+}
+
+/** What the QuantizeLinear to int8 that is the only reader of `value` makes of it, per tensor; or null. */
+export function quantizedResult(value: Value): QuantizedOperand | null {
+  if (value.readers.size !== 1) return null;
+  const node = [...value.readers][0]!;
+  return node.op === "QuantizeLinear" && node.inputs[0] === value ? quantizationOf(node) : null;
 }
 
 function checksum(bytes: Uint8Array): number {

@@ -13,7 +13,7 @@ import { LOGIC_OPS, lowerLogic } from "./logic.ts";
 import type { Lowered, Port } from "./lowered.ts";
 import { emitCopy } from "./movement.ts";
 import { lowerPool, lowerPoolI8 } from "./pooling.ts";
-import { lowerCast, lowerQuantizeLinear } from "./quantization.ts";
+import { lowerCast, lowerQuantizeLinear, lowerRequantize } from "./quantization.ts";
 import { lowerReduce, lowerReduceI8, REDUCE_OPS } from "./reduction.ts";
 import { lowerResize, lowerResizeI8 } from "./resize.ts";
 import { lowerSoftmax } from "./softmax.ts";
@@ -37,7 +37,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ...table(REDUCE_OPS, { int8: lowerReduceI8, float: lowerReduce }),
   ...table(["Softmax", "LogSoftmax"], { int8: never, float: lowerSoftmax }),
   ...table(["BatchNormalization"], { int8: never, float: lowerBatchNorm }),
-  ...table(["QuantizeLinear", "DequantizeLinear"], { int8: never, float: lowerQuantizeLinear }),
+  ...table(["QuantizeLinear", "DequantizeLinear"], { int8: lowerRequantize, float: lowerQuantizeLinear }),
   ...table(["Cast"], { int8: never, float: lowerCast }),
   ...table(LOGIC_OPS, { int8: never, float: lowerLogic }),
   ...table(["Resize"], { int8: lowerResizeI8, float: lowerResize }),

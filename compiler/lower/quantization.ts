@@ -1,14 +1,17 @@
 /** Lowering rules of QuantizeLinear, DequantizeLinear and Cast. */
 import * as Opcode from "../../format/opcodes.ts";
+import * as Packing from "../../format/packings.ts";
 import * as Cast from "../../format/steps/cast.ts";
 import * as Dequantize from "../../format/steps/dequantize.ts";
 import * as Quantize from "../../format/steps/quantize.ts";
+import * as TableI8 from "../../format/steps/table-i8.ts";
 import { type DType, dtypeCode, elementCount } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
-import type { Builder } from "./builder.ts";
+import { type Builder, quantizationOf, quantizedOperand } from "./builder.ts";
 import type { Reference } from "./lowered.ts";
 import { type TypedReference, temporary } from "./movement.ts";
+import { roundHalfEven } from "./rescale.ts";
 
 /** QuantizeLinear and DequantizeLinear: per tensor, per axis or blocked, with constant or computed scales. */
 export function lowerQuantizeLinear(builder: Builder, node: Node): void {
@@ -40,6 +43,30 @@ export function lowerQuantizeLinear(builder: Builder, node: Node): void {
   const dst = builder.define(y);
   if (elementCount(shape) === 0) return;
   builder.step(isQuantize ? Opcode.QUANTIZE : Opcode.DEQUANTIZE, isQuantize ? Quantize : Dequantize, { ...fields, DST: dst });
+}
+
+/** QuantizeLinear of a dequantized int8: the same integers where the parameters are the same, else a table from the old ones to the new. */
+export function lowerRequantize(builder: Builder, node: Node): boolean {
+  const x = node.op === "QuantizeLinear" ? quantizedOperand(requiredInput(node, 0)) : null;
+  const result = x ? quantizationOf(node) : null;
+  if (!x || !result) return false;
+  const src = builder.reference(x.value);
+  if (x.scale === result.scale && x.zeroPoint === result.zeroPoint) {
+    builder.place(result.value, src);
+    return true;
+  }
+  const f = Math.fround;
+  const table = Int8Array.from({ length: 256 }, (_, i) => {
+    const real = f(f(i - 128 - x.zeroPoint) * f(x.scale));
+    return Math.max(-128, Math.min(127, roundHalfEven(f(real / f(result.scale))) + result.zeroPoint));
+  });
+  builder.step(Opcode.TABLE_I8, TableI8, {
+    SRC: src,
+    DST: builder.define(result.value),
+    TABLE: builder.constant(Packing.COPY, { dtype: "int8", shape: [256], data: table }),
+    COUNT: elementCount(typeOf(x.value).shape),
+  });
+  return true;
 }
 
 /** Cast between the types that exist at run time. */

@@ -14,6 +14,7 @@ import { lowerGraph } from "../lower/index.ts";
 import { channelsLast } from "../passes/channels-last.ts";
 import { eliminateDeadCode } from "../passes/eliminate-dead-code.ts";
 import { flattenWeights } from "../passes/flatten-weights.ts";
+import { sinkDequantize } from "../passes/sink-dequantize.ts";
 import { type Description, type Observable, type Planned, planProgram } from "../plan/plan.ts";
 
 /** What an observer of a run sees of one value. */
@@ -46,6 +47,7 @@ export function compileGraph(graph: Graph, description: Description): Compiled {
   const copy = cloneGraph(graph);
   const names = channelsLast(copy);
   flattenWeights(copy);
+  sinkDequantize(copy);
   eliminateDeadCode(copy);
   return { ...planProgram(lowerGraph(copy), description), channelsLast: names };
 }
