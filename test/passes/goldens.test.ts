@@ -17,6 +17,7 @@ import { optimize } from "../../compiler/passes/index.ts";
 import { inferShapes } from "../../compiler/passes/infer-shapes.ts";
 import { mergeClips } from "../../compiler/passes/merge-clips.ts";
 import { removeNoOps } from "../../compiler/passes/remove-no-ops.ts";
+import { sinkDequantize } from "../../compiler/passes/sink-dequantize.ts";
 import { evaluateGraph, graphOf, inferTypes, randomInputs, relativeError } from "./evaluation.ts";
 import { type GoldenCase, readGolden, writeGolden } from "./golden-file.ts";
 
@@ -38,6 +39,7 @@ const PASSES: Readonly<Record<string, (graph: Graph) => string>> = {
   "merge-clips": rewrites(mergeClips),
   optimize: done(optimize),
   "remove-no-ops": rewrites(removeNoOps),
+  "sink-dequantize": rewrites(sinkDequantize),
 };
 
 function rewrites(pass: (graph: Graph) => number): (graph: Graph) => string {
