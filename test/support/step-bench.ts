@@ -11,6 +11,7 @@
  * status other than OK, and where a guard word behind a region was overwritten.
  */
 import { readFileSync } from "node:fs";
+import { instantiateSync } from "@assemblyscript/loader";
 import type { Extents } from "../../format/extents.ts";
 import { ALIGNMENT, dataAddress, GUARD_BYTES, PAGE_BYTES, PLAN_ADDRESS } from "../../format/memory.ts";
 import { packedBytes } from "../../format/packings.ts";
@@ -58,7 +59,7 @@ export function stepBench(name = "plain", pages = 64) {
     modules.set(name, module);
   }
   const memory = new WebAssembly.Memory({ initial: pages });
-  const runtime = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as RuntimeExports;
+  const runtime = instantiateSync<RuntimeExports & Record<string, unknown>>(module, { env: { memory } }).exports;
   runtime.init();
   const data = dataAddress(PLAN_WORDS);
   const bytes = new Uint8Array(memory.buffer);
