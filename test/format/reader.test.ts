@@ -220,9 +220,9 @@ describe("metadata", () => {
       "inputs[0].dtype is none of float32, int8, uint8, int32, int64, bool. (byte 192)",
     ],
     [
-      "an empty axis",
-      (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [0], address: 256 }] }),
-      "inputs[0].shape[0] is not an integer from 1 to 2147483647. (byte 192)",
+      "a negative axis",
+      (m) => ({ ...m, inputs: [{ name: "x", dtype: "int8", shape: [-1], address: 256 }] }),
+      "inputs[0].shape[0] is not an integer from 0 to 2147483647. (byte 192)",
     ],
     [
       "an input among the constants",
