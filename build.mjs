@@ -1,7 +1,7 @@
 /**
- * The build. `node build.mjs wasm` makes build/: the runtime's modules (asconfig.json says how), each also as base64 in a
- * TypeScript file, and the checksum of the layouts in format/. `node build.mjs bundle` makes the JavaScript of dist/ from that.
- * `node build.mjs` makes everything: both, and the types.
+ * The build. `node build.mjs wasm` makes build/: the runtime's modules (asconfig.json says how) and that of `eqm bench`
+ * (asconfig.peak.json), each also as base64 in a TypeScript file, and the checksum of the layouts in format/. `node build.mjs bundle`
+ * makes the JavaScript of dist/ from that. `node build.mjs` makes everything: both, and the types.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -39,13 +39,15 @@ function layoutChecksum() {
 function buildWasm() {
   mkdirSync(file("build"), { recursive: true });
   writeIfChanged("build/abi.ts", `/** Checksum of the layouts in format/. */\nexport const ABI = ${layoutChecksum()};\n`);
-  const { targets } = JSON.parse(readFileSync(file("asconfig.json"), "utf8"));
   const asc = require.resolve("assemblyscript/bin/asc.js");
-  for (const [target, { outFile }] of Object.entries(targets)) {
-    const { status } = spawnSync(process.execPath, [asc, "--config", "asconfig.json", "--target", target], { cwd: root, stdio: "inherit" });
-    if (status !== 0) process.exit(1);
-    const base64 = readFileSync(file(outFile)).toString("base64");
-    writeIfChanged(outFile.replace(/\.wasm$/, ".ts"), `/** ${outFile} in base64. */\nexport const base64: string =\n  "${base64}";\n`);
+  for (const config of ["asconfig.json", "asconfig.peak.json"]) {
+    const { targets } = JSON.parse(readFileSync(file(config), "utf8"));
+    for (const [target, { outFile }] of Object.entries(targets)) {
+      const { status } = spawnSync(process.execPath, [asc, "--config", config, "--target", target], { cwd: root, stdio: "inherit" });
+      if (status !== 0) process.exit(1);
+      const base64 = readFileSync(file(outFile)).toString("base64");
+      writeIfChanged(outFile.replace(/\.wasm$/, ".ts"), `/** ${outFile} in base64. */\nexport const base64: string =\n  "${base64}";\n`);
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import { evaluate } from "./commands/eval.ts";
 import { inspect } from "./commands/inspect.ts";
 import { runOnce } from "./commands/run.ts";
 import { verify } from "./commands/verify.ts";
-import { notInThisVersion } from "./errors.ts";
+import { notInThisVersion, wrongUsage } from "./errors.ts";
 import { METRICS, type Metric } from "./metrics.ts";
 import { parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "./options.ts";
 import { printResult, type Result } from "./output/result.ts";
@@ -216,10 +216,17 @@ function addBench(program: Command): void {
   const target = command(program, "bench", "measure how fast a .eqm loads and runs here")
     .argument("<model.eqm>", "the model")
     .option("--threads <N>", "threads to run on; this version has one", "1")
-    .option("--profile", "print the time of every step");
+    .option("--profile", "print for every step its time, MACs, rate and the fraction of this machine's peak, which is measured too")
+    .option("--top <N>", "with --profile: print only the N slowest steps")
+    .option("--trace <FILE>", "with --profile: write one run as a Chrome trace (JSON), for chrome://tracing or Perfetto")
+    .option("--force", "replace an existing trace");
   withJson(target).action((model: string, values: Values) => {
     parseThreads(text(values, "threads") ?? "");
-    return finish(values, bench(model, { profile: values["profile"] === true }));
+    const [profile, top, trace] = [values["profile"] === true, text(values, "top"), text(values, "trace")];
+    if (!profile && (top ?? trace) !== undefined)
+      throw wrongUsage(`${top === undefined ? "--trace" : "--top"}: it belongs to --profile; pass that too.`);
+    const options = { profile, top: top === undefined ? undefined : parseWhole("--top", top, 1), trace, force: values["force"] === true };
+    return finish(values, bench(model, options));
   });
 }
 

@@ -1,0 +1,117 @@
+/**
+ * What this machine's instructions can do at most: the inner loops of the dense kernels, loads included, on operands that stay in the
+ * first cache, and nothing else. A module of its own, which only `eqm bench` carries.
+ *
+ * The caller fills the memory with ordinary numbers; every function writes its results behind its operands.
+ */
+
+/** Depth of the products: int16 values, float32 values. */
+const DEPTH_I16 = 512;
+const DEPTH_F32 = 256;
+
+const A: usize = 0;
+const B: usize = 8192;
+const RESULT: usize = 32768;
+
+/** `tiles` tiles of 4 rows × 8 outputs of `i32x4.dot_i16x8_s` and an addition. Returns the multiply-accumulates of one tile. */
+export function dotI16(tiles: i32): i32 {
+  for (let tile = 0; tile < tiles; tile++) dotI16Tile(A, B, RESULT);
+  return 4 * 8 * DEPTH_I16;
+}
+
+/** `tiles` tiles of 6 rows × 8 outputs of `f32x4.mul` and `f32x4.add`. Returns the multiply-accumulates of one tile. */
+export function mulAddF32(tiles: i32): i32 {
+  for (let tile = 0; tile < tiles; tile++) mulAddF32Tile(A, B, RESULT);
+  return 6 * 8 * DEPTH_F32;
+}
+
+/** A as [DEPTH/2][4 rows][2], B as [DEPTH/2][8 outputs][2], both int16. */
+function dotI16Tile(a: usize, b: usize, dst: usize): void {
+  let c0 = i32x4.splat(0);
+  let c1 = c0;
+  let c2 = c0;
+  let c3 = c0;
+  let c4 = c0;
+  let c5 = c0;
+  let c6 = c0;
+  let c7 = c0;
+  for (let k = DEPTH_I16 >> 1; k > 0; k--) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const rows = v128.load(a);
+    let x = v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
+    c0 = i32x4.add(c0, i32x4.dot_i16x8_s(x, b0));
+    c1 = i32x4.add(c1, i32x4.dot_i16x8_s(x, b1));
+    x = v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
+    c2 = i32x4.add(c2, i32x4.dot_i16x8_s(x, b0));
+    c3 = i32x4.add(c3, i32x4.dot_i16x8_s(x, b1));
+    x = v128.shuffle<i32>(rows, rows, 2, 2, 2, 2);
+    c4 = i32x4.add(c4, i32x4.dot_i16x8_s(x, b0));
+    c5 = i32x4.add(c5, i32x4.dot_i16x8_s(x, b1));
+    x = v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
+    c6 = i32x4.add(c6, i32x4.dot_i16x8_s(x, b0));
+    c7 = i32x4.add(c7, i32x4.dot_i16x8_s(x, b1));
+    a += 16;
+    b += 32;
+  }
+  v128.store(dst, c0);
+  v128.store(dst, c1, 16);
+  v128.store(dst, c2, 32);
+  v128.store(dst, c3, 48);
+  v128.store(dst, c4, 64);
+  v128.store(dst, c5, 80);
+  v128.store(dst, c6, 96);
+  v128.store(dst, c7, 112);
+}
+
+/** A as [DEPTH][6 rows], B as [DEPTH][8 outputs], both float32. */
+function mulAddF32Tile(a: usize, b: usize, dst: usize): void {
+  let c00 = f32x4.splat(0);
+  let c01 = c00;
+  let c10 = c00;
+  let c11 = c00;
+  let c20 = c00;
+  let c21 = c00;
+  let c30 = c00;
+  let c31 = c00;
+  let c40 = c00;
+  let c41 = c00;
+  let c50 = c00;
+  let c51 = c00;
+  for (let k = DEPTH_F32; k > 0; k--) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let x = v128.load32_splat(a);
+    c00 = f32x4.add(c00, f32x4.mul(x, b0));
+    c01 = f32x4.add(c01, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 4);
+    c10 = f32x4.add(c10, f32x4.mul(x, b0));
+    c11 = f32x4.add(c11, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 8);
+    c20 = f32x4.add(c20, f32x4.mul(x, b0));
+    c21 = f32x4.add(c21, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 12);
+    c30 = f32x4.add(c30, f32x4.mul(x, b0));
+    c31 = f32x4.add(c31, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 16);
+    c40 = f32x4.add(c40, f32x4.mul(x, b0));
+    c41 = f32x4.add(c41, f32x4.mul(x, b1));
+    x = v128.load32_splat(a, 20);
+    c50 = f32x4.add(c50, f32x4.mul(x, b0));
+    c51 = f32x4.add(c51, f32x4.mul(x, b1));
+    a += 24;
+    b += 32;
+  }
+  v128.store(dst, c00);
+  v128.store(dst, c01, 16);
+  v128.store(dst, c10, 32);
+  v128.store(dst, c11, 48);
+  v128.store(dst, c20, 64);
+  v128.store(dst, c21, 80);
+  v128.store(dst, c30, 96);
+  v128.store(dst, c31, 112);
+  v128.store(dst, c40, 128);
+  v128.store(dst, c41, 144);
+  v128.store(dst, c50, 160);
+  v128.store(dst, c51, 176);
+}
