@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -36,6 +36,16 @@ function layoutChecksum() {
   return hash | 0;
 }
 
+/** Modules of packages that the command line decodes images with, by the file in build/ that carries them as base64. */
+const CODECS = {
+  "build/mozjpeg.ts": "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm",
+  "build/rust-png.ts": "@jsquash/png/codec/pkg/squoosh_png_bg.wasm",
+};
+
+function writeBase64(path, bytes, what) {
+  writeIfChanged(path, `/** ${what} in base64. */\nexport const base64: string =\n  "${bytes.toString("base64")}";\n`);
+}
+
 function buildWasm() {
   mkdirSync(file("build"), { recursive: true });
   writeIfChanged("build/abi.ts", `/** Checksum of the layouts in format/. */\nexport const ABI = ${layoutChecksum()};\n`);
@@ -45,10 +55,10 @@ function buildWasm() {
     for (const [target, { outFile }] of Object.entries(targets)) {
       const { status } = spawnSync(process.execPath, [asc, "--config", config, "--target", target], { cwd: root, stdio: "inherit" });
       if (status !== 0) process.exit(1);
-      const base64 = readFileSync(file(outFile)).toString("base64");
-      writeIfChanged(outFile.replace(/\.wasm$/, ".ts"), `/** ${outFile} in base64. */\nexport const base64: string =\n  "${base64}";\n`);
+      writeBase64(outFile.replace(/\.wasm$/, ".ts"), readFileSync(file(outFile)), outFile);
     }
   }
+  for (const [path, module] of Object.entries(CODECS)) writeBase64(path, readFileSync(require.resolve(module)), module);
 }
 
 /** What each entry is built from; `node` entries may use Node's modules. */
@@ -104,11 +114,14 @@ async function buildBundles() {
 function licences(folders) {
   const entries = folders.map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(file(`${folder}/package.json`), "utf8"));
-    const texts = readdirSync(file(folder)).filter((entry) => /^(licen[cs]e|copying|notice)/i.test(entry));
+    const texts = readdirSync(file(folder), { recursive: true })
+      .filter((entry) => /^(licen[cs]e|copying|notice)/i.test(basename(entry)) && !entry.includes("node_modules"))
+      .sort();
     if (texts.length === 0) throw new Error(`${name} is bundled and carries no licence text`);
     return `${name} ${version} (${license})\n\n${texts.map((text) => readFileSync(file(`${folder}/${text}`), "utf8").trim()).join("\n\n")}\n`;
   });
-  return `eqm contains the following software.\n\n${entries.join(`\n${"-".repeat(80)}\n\n`)}`;
+  const ijg = "This software is based in part on the work of the Independent JPEG Group.";
+  return `eqm contains the following software. ${ijg}\n\n${entries.join(`\n${"-".repeat(80)}\n\n`)}`;
 }
 
 /** Copies the declarations that the entries reach, with specifiers that resolve in a package. */

@@ -33,14 +33,14 @@ export async function forEachFeed(
   feeder: Feeder,
   length: number,
   phase: string,
-  visit: (feeds: Feeds, first: number, used: number) => void,
+  visit: (feeds: Feeds, first: number, used: number) => void | Promise<void>,
 ): Promise<void> {
   const progress = startProgress();
   try {
     for (let first = 0; first < length; ) {
       progress.update(phase, first, length);
-      const { feeds, used } = feeder.feed(first);
-      visit(feeds, first, used);
+      const { feeds, used } = await feeder.feed(first);
+      await visit(feeds, first, used);
       first += used;
       await pause();
     }

@@ -1,4 +1,4 @@
-/** The parts that the command line uses of packages that carry no types. */
+/** The parts that the command line uses of packages whose types are missing, or want a browser's. */
 declare module "cli-progress" {
   export interface Options {
     readonly format: string;
@@ -17,4 +17,20 @@ declare module "cli-progress" {
     update(value: number): void;
     stop(): void;
   }
+}
+
+declare module "@jsquash/jpeg/codec/dec/mozjpeg_dec.js" {
+  export interface JpegCodec {
+    decode(bytes: Uint8Array, applyOrientation: boolean): import("./image/rgba-pixels.ts").RgbaPixels | null;
+  }
+  export default function createCodec(options: {
+    readonly print: (message: string) => void;
+    readonly printErr: (message: string) => void;
+    readonly instantiateWasm: (imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) => WebAssembly.Exports;
+  }): Promise<JpegCodec>;
+}
+
+declare module "@jsquash/png/codec/pkg/squoosh_png.js" {
+  export function initSync(module: WebAssembly.Module): void;
+  export function decode(bytes: Uint8Array): import("./image/rgba-pixels.ts").RgbaPixels;
 }

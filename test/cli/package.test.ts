@@ -68,7 +68,7 @@ describe("the package", () => {
 
   it("carries a licence text for all that it bundles", () => {
     const text = readFileSync(`${root}dist/THIRD-PARTY-LICENSES.txt`, "utf8");
-    for (const name of ["assemblyscript", "protobufjs", "commander", "fflate", "cli-progress"])
+    for (const name of ["assemblyscript", "protobufjs", "commander", "fflate", "cli-progress", "@jsquash/jpeg", "@jsquash/png"])
       expect(text).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\([\\w.-]+\\)$`, "m"));
   });
 

@@ -38,15 +38,16 @@ export async function compare(referencePath: string, otherPath: string, options:
     const other = await openModel(otherPath, options.shapes);
     const reference = await openModel(referencePath, { ...shapesOf(other), ...options.shapes });
     const spec = preprocessFor(options.preprocess, referencePath, other.model.metadata.preprocess ?? reference.model.metadata.preprocess);
-    const feeder = createFeeder(reference.model.inputs, spec, data);
+    const feeder = await createFeeder(reference.model.inputs, spec, data);
     const sameInputs = JSON.stringify(inputsOf(reference)) === JSON.stringify(inputsOf(other));
-    const otherFeeder = sameInputs ? undefined : createFeeder(other.model.inputs, spec, data);
+    const otherFeeder = sameInputs ? undefined : await createFeeder(other.model.inputs, spec, data);
     const pairs = pairOutputs(reference, other, feeder.batch);
     const expected = outputBuffers(reference.model);
     const got = outputBuffers(other.model);
-    await forEachFeed(feeder, data.length, "comparing", (feeds, first, used) => {
+    await forEachFeed(feeder, data.length, "comparing", async (feeds, first, used) => {
       reference.model.run(feeds, { outputs: expected });
-      other.model.run(otherFeeder?.feed(first).feeds ?? feeds, { outputs: got });
+      const otherFeeds = otherFeeder ? (await otherFeeder.feed(first)).feeds : feeds;
+      other.model.run(otherFeeds, { outputs: got });
       for (const pair of pairs)
         compareRows(pair, expected[pair.name] as Float32Array, got[pair.otherName] as Float32Array, used, feeder.batch);
     });

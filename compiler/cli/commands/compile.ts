@@ -107,9 +107,9 @@ function inputsOf(onnx: Uint8Array, options: Parameters<typeof importModel>[1]):
 
 /** Calibration data, one feed after another, so that memory does not grow with their number; the event loop turns in between. */
 async function* samplesOf(data: Dataset, inputs: readonly InputShape[], spec: CompileOptions["preprocess"]): AsyncGenerator<Sample> {
-  const feeder = createFeeder(inputs, spec, data);
+  const feeder = await createFeeder(inputs, spec, data);
   for (let first = 0; first < data.length; ) {
-    const { feeds, used } = feeder.feed(first);
+    const { feeds, used } = await feeder.feed(first);
     yield feeds;
     first += used;
     await pause();

@@ -27,7 +27,7 @@ export async function evaluate(path: string, options: EvalOptions): Promise<Resu
   try {
     const labels = readLabels(options.labels, data);
     const { model } = await openModel(path, options.shapes);
-    const feeder = createFeeder(model.inputs, preprocessFor(options.preprocess, path, model.metadata.preprocess), data);
+    const feeder = await createFeeder(model.inputs, preprocessFor(options.preprocess, path, model.metadata.preprocess), data);
     const outputs = outputBuffers(model);
     const output = scoresOf(model.outputs, feeder.batch);
     let correct = 0;

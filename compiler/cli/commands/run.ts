@@ -49,20 +49,20 @@ export async function runOnce(path: string, options: RunOptions): Promise<Result
   const opened = await openModel(path, options.shapes);
   const { model } = opened;
   const spec = preprocessFor(options.preprocess, path, model.metadata.preprocess);
-  const sample = readSample(options.inputs, opened, spec);
-  const feeder = createFeeder(model.inputs, spec, {
+  const sample = await readSample(options.inputs, opened, spec);
+  const feeder = await createFeeder(model.inputs, spec, {
     path: options.inputs.map((input) => input.path).join(", "),
     length: 1,
     sample: () => sample,
   });
   const values = outputBuffers(model);
-  model.run(feeder.feed(0).feeds, { outputs: values });
+  model.run((await feeder.feed(0)).feeds, { outputs: values });
   model.dispose();
   if (options.output !== undefined) writeOutputs(options.output, opened, values, options.force);
   return describeOutputs(opened, values, classNames ?? model.metadata.labels, options);
 }
 
-function readSample(inputs: RunOptions["inputs"], { model, path }: OpenModel, spec: PreprocessSpec | undefined): Sample {
+async function readSample(inputs: RunOptions["inputs"], { model, path }: OpenModel, spec: PreprocessSpec | undefined): Promise<Sample> {
   const sample = new Map<string, Image | NpyArray>();
   const names = model.inputs.map((input) => JSON.stringify(input.name)).join(", ");
   for (const { name, path: file } of inputs) {
@@ -80,7 +80,7 @@ function readSample(inputs: RunOptions["inputs"], { model, path }: OpenModel, sp
     if (name === undefined && model.inputs.length !== 1)
       throw wrongUsage(`--input ${file}: the model has ${model.inputs.length} inputs; write NAME=FILE with one of ${names}.`);
     const key = name ?? (first as string);
-    put(key, readInput(file, key === first ? spec : undefined));
+    put(key, await readInput(file, key === first ? spec : undefined));
   }
   const missing = model.inputs.find((input) => !sample.has(input.name));
   if (missing !== undefined)
@@ -91,7 +91,7 @@ function readSample(inputs: RunOptions["inputs"], { model, path }: OpenModel, sp
 }
 
 /** A file as one input. A uint8 array with a sample axis of 1 is the picture in it where there is a specification. */
-function readInput(path: string, spec: PreprocessSpec | undefined): Image | NpyArray {
+async function readInput(path: string, spec: PreprocessSpec | undefined): Promise<Image | NpyArray> {
   if (isImageFile(path)) return decodeImage(readBytes(path), path);
   if (extname(path).toLowerCase() !== ".npy") throw badFile(path, "an input is a .npy, a .npz, a .jpg or a .png.");
   const array = decodeNpy(readBytes(path), path);

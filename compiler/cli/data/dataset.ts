@@ -23,7 +23,7 @@ export interface Dataset {
   /** Labels that came along with the data. */
   readonly labels?: readonly number[];
   /** Reads one sample. @throws CompileError */
-  sample(index: number): Sample;
+  sample(index: number): Promise<Sample>;
   close(): void;
 }
 
@@ -70,10 +70,10 @@ function imageFiles(path: string, folder: string, files: readonly string[], labe
     length: files.length,
     files,
     ...(labels !== undefined && { labels }),
-    sample(index) {
+    async sample(index) {
       const file = files[index] as string;
       const full = isAbsolute(file) ? file : join(folder, file);
-      return new Map([["", decodeImage(readBytes(full), full)]]);
+      return new Map([["", await decodeImage(readBytes(full), full)]]);
     },
     close: () => {},
   };
@@ -87,14 +87,14 @@ function openNpy(path: string): Dataset {
     if (header.fortranOrder && header.shape.length > 1) {
       const whole = decodeNpy(readBytes(path), path);
       file.close();
-      return { path, length, sample: (index) => new Map([["", sliceSample(whole, shape, index)]]), close: () => {} };
+      return { path, length, sample: async (index) => new Map([["", sliceSample(whole, shape, index)]]), close: () => {} };
     }
     const sampleBytes = shape.reduce((n, d) => n * d, npyTypeBytes(header.type));
     checkLength(path, file.bytes - header.offset, length * sampleBytes);
     return {
       path,
       length,
-      sample(index) {
+      async sample(index) {
         const bytes = file.read(header.offset + index * sampleBytes, sampleBytes);
         if (bytes.length !== sampleBytes) throw badFile(path, "it became shorter while it was read.");
         const data = decodeElements(bytes, header.type, header.littleEndian);
@@ -117,7 +117,8 @@ function openNpz(path: string): Dataset {
     throw badData(
       `${path}: its arrays differ in their number of samples: ${entries[0]?.name} has ${length}, ${other.name} has ${other.split[0]}.`,
     );
-  const sample = (index: number): Sample => new Map(entries.map(({ name, array, split }) => [name, sliceSample(array, split[1], index)]));
+  const sample = async (index: number): Promise<Sample> =>
+    new Map(entries.map(({ name, array, split }) => [name, sliceSample(array, split[1], index)]));
   return { path, length, sample, close: () => {} };
 }
 

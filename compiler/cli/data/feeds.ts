@@ -32,7 +32,7 @@ export interface Feeder {
    *
    * @throws CompileError where a sample does not fit the model
    */
-  feed(first: number): { readonly feeds: Feeds; readonly used: number };
+  feed(first: number): Promise<{ readonly feeds: Feeds; readonly used: number }>;
   /** Samples at once: the first axis of the inputs, or 1 where one sample fills them. */
   readonly batch: number;
 }
@@ -41,7 +41,7 @@ export interface Feeder {
 export interface Samples {
   readonly path: string;
   readonly length: number;
-  sample(index: number): Sample;
+  sample(index: number): Sample | Promise<Sample>;
 }
 
 interface Part {
@@ -54,18 +54,18 @@ interface Part {
  *
  * @throws CompileError `bad-data` where the first sample does not fit the model
  */
-export function createFeeder(inputs: readonly InputShape[], spec: PreprocessSpec | undefined, samples: Samples): Feeder {
-  const parts = (index: number): readonly Part[] => {
-    const sample = samples.sample(index);
+export async function createFeeder(inputs: readonly InputShape[], spec: PreprocessSpec | undefined, samples: Samples): Promise<Feeder> {
+  const parts = async (index: number): Promise<readonly Part[]> => {
+    const sample = await samples.sample(index);
     return inputs.map((input, at) => samplePart(sample, input, at === 0 ? spec : undefined, inputs, `${samples.path}, sample ${index}`));
   };
-  const batch = batchOf(inputs, parts(0), samples.path);
+  const batch = batchOf(inputs, await parts(0), samples.path);
   return {
     batch,
-    feed(first) {
+    async feed(first) {
       const used = Math.min(batch, samples.length - first);
       const rows: (readonly Part[])[] = [];
-      for (let i = 0; i < batch; i++) rows.push(i < used ? parts(first + i) : (rows[used - 1] as readonly Part[]));
+      for (let i = 0; i < batch; i++) rows.push(i < used ? await parts(first + i) : (rows[used - 1] as readonly Part[]));
       const feeds: Feeds = {};
       for (const [at, input] of inputs.entries()) {
         const columns = rows.map((row) => row[at] as Part);

@@ -11,6 +11,9 @@ export interface Image {
   readonly channels: 1 | 3 | 4;
 }
 
+/** Called with what is wrong with a file ("is cut off"); must throw. */
+export type Fail = (problem: string) => never;
+
 /** More pixels than this are refused before anything is allocated for them. */
 export const MAX_PIXELS = 100_000_000;
 
@@ -24,9 +27,9 @@ export function isImageFile(name: string): boolean {
  *
  * @throws CompileError `bad-file`: neither format, damaged, cut off, a variant that is not read, more than MAX_PIXELS
  */
-export function decodeImage(bytes: Uint8Array, path: string): Image {
+export async function decodeImage(bytes: Uint8Array, path: string): Promise<Image> {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) {
-    return decodeJpeg(bytes, MAX_PIXELS, (problem) => {
+    return await decodeJpeg(bytes, MAX_PIXELS, (problem) => {
       throw badFile(path, `the JPEG ${problem}.`);
     });
   }
