@@ -1,0 +1,28 @@
+/** Runs the built command line. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { ROOT } from "./models.mjs";
+
+/** The built command line. */
+export const CLI = join(ROOT, "dist/cli.js");
+
+/**
+ * Runs `eqm ARGS --json`.
+ *
+ * @param {readonly string[]} args
+ * @returns {{ json: object, status: number, durationMs: number }} `json` may be `{ error }` where `status` is among `accept`
+ * @throws {Error} with the first line of stderr for any other exit code
+ */
+export function eqm(args, accept = [0]) {
+  const start = performance.now();
+  const { status, signal, error, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args, "--json"], {
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
+  if (error !== undefined) throw error;
+  if (!accept.includes(status)) {
+    const line = stderr.split("\n").find((text) => /error|eqm:/i.test(text) && !/preprocessing as/.test(text)) ?? "";
+    throw new Error(`eqm ${args[0]}: ${signal ?? `exit ${status}`}: ${line}`);
+  }
+  return { json: JSON.parse(stdout), status, durationMs: performance.now() - start };
+}
