@@ -47,11 +47,11 @@ const RULES: Readonly<Record<string, Rule>> = {
 /** Operators that this file lowers, Concat included. */
 export const ARRANGEMENT_OPS: readonly string[] = [...Object.keys(RULES), "Concat"];
 
-/** Moves int8 values; false where the node's ends are not of one quantization. */
+/** Moves int8 values; false where the node's ends are not of one quantization, or a computed float32 value is padded with. */
 export function lowerArrangementI8(builder: Builder, node: Node): boolean {
   if (node.op === "Concat") return concatI8(builder, node);
   const moved = movedInt8(node);
-  if (!moved) return false;
+  if (!moved || (node.op === "Pad" && node.inputs[2]?.constant === null)) return false;
   RULES[node.op]!(builder, node, moved, quantizedOperand(requiredInput(node, 0))!.zeroPoint);
   return true;
 }

@@ -49,12 +49,13 @@ export function isLowerable(op: string): boolean {
   return RULES.has(op);
 }
 
-/** Lowers a graph whose values have types and whose images are channels-last. Errors: `unsupported`, with every node concerned. */
+/** Lowers a graph (the caller's last use of it) whose values have types and whose images are channels-last. Errors: `unsupported`, with every node concerned. */
 export function lowerGraph(graph: Graph): Lowered {
   const missing: Unsupported[] = graph.nodes
     .filter(({ op }) => !RULES.has(op))
     .map(({ name, op }) => ({ node: name, op, reason: "eqm has no kernel for this operator yet" }));
   if (missing.length > 0) throw unsupported(missing);
+  keepQuantizedOutputs(graph);
   const builder = new Builder(lowerQuantizeLinear);
   const inputs = graph.inputs.map((value): Port => {
     const { dtype, shape } = typeOf(value);
@@ -70,6 +71,16 @@ export function lowerGraph(graph: Graph): Lowered {
   builder.enter(null);
   const outputs = graph.outputs.map((value, i) => outputPort(builder, graph, i, inputs));
   return { steps: builder.steps, regions: builder.regions, inputs, outputs, placements: builder.placements };
+}
+
+/** Gives an output that is quantized as well a second reader, so that nobody takes its int8 form for all that is needed. */
+function keepQuantizedOutputs(graph: Graph): void {
+  for (const value of new Set(graph.outputs)) {
+    const [reader, ...others] = value.readers;
+    if (reader?.op !== "QuantizeLinear" || others.length > 0) continue;
+    const name = `${value.name}.kept`;
+    graph.add({ op: "Identity", name, inputs: [value], sources: reader.sources, outputs: [{ name, type: value.type }] });
+  }
 }
 
 /** The node's int8 result was written by the step of the node before it. */

@@ -10,6 +10,7 @@ import { type Builder, type QuantizedOperand, quantizedOperand } from "./builder
 import { emitConvF32, fullyConnected } from "./convolution.ts";
 import { clampOf } from "./geometry.ts";
 import { floatBits, type Reference } from "./lowered.ts";
+import { shifted } from "./movement.ts";
 import { quantizedClamp } from "./rescale.ts";
 import { transposedRows } from "./weights.ts";
 
@@ -31,15 +32,19 @@ export function lowerMatMulF32(builder: Builder, node: Node): void {
     );
     return;
   }
-  emitMatMulF32(builder, src, builder.reference(b), builder.define(onlyOutput(node)), {
-    batches: sizes.batches,
-    sizes: [sizes.m, sizes.n, sizes.k],
-    a: sizes.a,
-    b: sizes.b,
-    isTransposed: false,
-    alpha: 1,
-    clamp: clampOf(node),
-  });
+  const right = builder.reference(b);
+  const dst = builder.define(onlyOutput(node));
+  for (const start of sizes.starts) {
+    emitMatMulF32(builder, shifted(src, start.a, 4), shifted(right, start.b, 4), shifted(dst, start.dst, 4), {
+      batches: sizes.batches,
+      sizes: [sizes.m, sizes.n, sizes.k],
+      a: sizes.a,
+      b: sizes.b,
+      isTransposed: false,
+      alpha: 1,
+      clamp: clampOf(node),
+    });
+  }
 }
 
 interface MatMulShape {
@@ -80,51 +85,61 @@ export function emitMatMulF32(builder: Builder, a: Reference, b: Reference, dst:
   );
 }
 
+/** A product of two int8 activations; false where an input could make a sum that int32 does not hold. */
 export function lowerMatMulI8(builder: Builder, node: Node, a: QuantizedOperand, result: QuantizedOperand | null): boolean {
   const b = quantizedOperand(requiredInput(node, 1));
   if (!b || b.value.constant) return false;
-  const { m, n, k, batches, a: aStrides, b: bStrides } = matMulSizes(node);
+  const { m, n, k, batches, a: aStrides, b: bStrides, starts } = matMulSizes(node);
+  const reach = (zero: number): number => Math.max(127 - zero, zero + 128);
+  const largest = reach(a.zeroPoint) * reach(b.zeroPoint) * k;
+  if (largest >= 2 ** 31) return false;
   const clamp = clampOf(node);
   const product = Math.fround(a.scale * b.scale);
   const scale = result ? Math.fround(product / Math.fround(result.scale)) : product;
   const bounds = result ? quantizedClamp(clamp.low, clamp.high, result.scale, result.zeroPoint) : null;
-  const reach = (zero: number): number => Math.max(127 - zero, zero + 128);
   const left = builder.reference(a.value);
   const right = builder.reference(b.value);
-  builder.step(
-    Opcode.MATMUL_I8,
-    MatMulI8,
-    {
-      A: left,
-      B: right,
-      DST: builder.define(result ? result.value : onlyOutput(node)),
-      BATCH_OUTER: batches[0],
-      BATCH_INNER: batches[1],
-      M: m,
-      N: n,
-      K: k,
-      A_OUTER: aStrides[0],
-      A_INNER: aStrides[1],
-      B_OUTER: bStrides[0],
-      B_INNER: bStrides[1],
-      B_TRANSPOSED: 0,
-      A_ZERO: a.zeroPoint,
-      B_ZERO: b.zeroPoint,
-      SCALE: floatBits(scale),
-      OUT_ZERO: result?.zeroPoint ?? 0,
-      MIN: bounds ? bounds.min : floatBits(clamp.low),
-      MAX: bounds ? bounds.max : floatBits(clamp.high),
-      OUT_DTYPE: result ? INT8 : FLOAT32,
-      BOUNDED: reach(a.zeroPoint) * reach(b.zeroPoint) * k * scale < 2 ** 22 ? 1 : 0,
-    },
-    ["DST"],
-    MatMulI8.scratchBytes(m, n, k),
-  );
+  const dst = builder.define(result ? result.value : onlyOutput(node));
+  for (const start of starts) {
+    builder.step(
+      Opcode.MATMUL_I8,
+      MatMulI8,
+      {
+        A: shifted(left, start.a, 1),
+        B: shifted(right, start.b, 1),
+        DST: shifted(dst, start.dst, result ? 1 : 4),
+        BATCH_OUTER: batches[0],
+        BATCH_INNER: batches[1],
+        M: m,
+        N: n,
+        K: k,
+        A_OUTER: aStrides[0],
+        A_INNER: aStrides[1],
+        B_OUTER: bStrides[0],
+        B_INNER: bStrides[1],
+        B_TRANSPOSED: 0,
+        A_ZERO: a.zeroPoint,
+        B_ZERO: b.zeroPoint,
+        SCALE: floatBits(scale),
+        OUT_ZERO: result?.zeroPoint ?? 0,
+        MIN: bounds ? bounds.min : floatBits(clamp.low),
+        MAX: bounds ? bounds.max : floatBits(clamp.high),
+        OUT_DTYPE: result ? INT8 : FLOAT32,
+        BOUNDED: largest * scale < 2 ** 22 ? 1 : 0,
+      },
+      ["DST"],
+      MatMulI8.scratchBytes(m, n, k),
+    );
+  }
   return true;
 }
 
-/** Sizes of a MatMul, its batch axes folded into at most two with a constant stride each; 1-D operands are rows or columns. */
+/**
+ * Sizes of a MatMul, its batch axes folded into at most two with a constant stride each, from each of `starts` (in elements) on; 1-D
+ * operands are rows or columns.
+ */
 function matMulSizes(node: Node): {
+  readonly starts: readonly { readonly a: number; readonly b: number; readonly dst: number }[];
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -163,7 +178,23 @@ function matMulSizes(node: Node): {
       axes[axes.length - 1] = { size: last.size * axis.size, a: axis.a, b: axis.b };
     } else axes.push(axis);
   }
-  if (axes.length > 2) throw new Error(`unreachable: ${node.name} broadcasts over ${axes.length} groups of batch axes`);
+  const outer = axes.splice(0, Math.max(0, axes.length - 2));
   while (axes.length < 2) axes.unshift({ size: 1, a: 0, b: 0 });
-  return { m, n, k, batches: [axes[0]!.size, axes[1]!.size], a: [axes[0]!.a, axes[1]!.a], b: [axes[0]!.b, axes[1]!.b] };
+  const [first, second] = axes as [(typeof axes)[0], (typeof axes)[0]];
+  const product = first.size * second.size * m * n;
+  let starts = [{ a: 0, b: 0, dst: 0 }];
+  for (const axis of outer) {
+    starts = starts.flatMap(({ a, b, dst }) =>
+      Array.from({ length: axis.size }, (_, i) => ({ a: a + i * axis.a, b: b + i * axis.b, dst: dst * axis.size + i })),
+    );
+  }
+  return {
+    starts: starts.map(({ a, b, dst }) => ({ a, b, dst: dst * product })),
+    m,
+    n,
+    k,
+    batches: [first.size, second.size],
+    a: [first.a, second.a],
+    b: [first.b, second.b],
+  };
 }

@@ -8,6 +8,7 @@ import { type Node, requiredInput, typeOf } from "../ir/graph.ts";
 import { type Builder, quantizedOperand } from "./builder.ts";
 import type { Reference } from "./lowered.ts";
 import { constantIntegers, elementBytes, emitCopy, type Moved, shifted } from "./movement.ts";
+import { roundHalfEven } from "./rescale.ts";
 import { rowMajorStrides } from "./strides.ts";
 
 /** Pad in every mode; `zeroPoint` is what a real 0 is in an int8 operand. */
@@ -78,7 +79,7 @@ function emitPadValue(
   const real = value?.constant ? value.constant.data[0]! : 0;
   const x = quantizedOperand(requiredInput(node, 0));
   const isQuantized = dtype === "int8" && x !== null;
-  if (isQuantized) words[0] = Math.max(-128, Math.min(127, Math.round(Number(real) / x.scale) + zeroPoint));
+  if (isQuantized) words[0] = Math.max(-128, Math.min(127, roundHalfEven(Math.fround(Number(real) / x.scale)) + zeroPoint));
   else if (dtype === "float32") new Float32Array(words.buffer)[0] = Number(real);
   else new BigInt64Array(words.buffer)[0] = BigInt(real);
   if (elementCount(shape) > 0)

@@ -1,9 +1,11 @@
 /** Lowers reductions over axes: sums, means, extremes, global pooling. */
 import * as Opcode from "../../format/opcodes.ts";
+import * as Packing from "../../format/packings.ts";
 import * as Reduce from "../../format/steps/reduce.ts";
-import { dtypeCode, elementCount } from "../../host/tensor.ts";
+import { dtypeCode, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
+import { evaluateNode } from "../ops/index.ts";
 import type { Builder } from "./builder.ts";
 import { int8Ends } from "./ends.ts";
 import { clampOf } from "./geometry.ts";
@@ -67,8 +69,15 @@ export function lowerReduce(builder: Builder, node: Node): void {
   const { dtype, shape } = typeOf(x);
   const axes = reducedAxes(node, shape.length);
   const given = builder.reference(x);
-  if (axes.length === 0 || elementCount(shape) === 0) {
+  if (axes.length === 0) {
     builder.place(y, given);
+    return;
+  }
+  if (elementCount(shape) === 0) {
+    const empty: Tensor = { dtype, shape, data: newArray(dtype, 0) };
+    const [result] = evaluateNode(node, [empty, node.inputs[1]?.constant ?? null]);
+    if (result!.data.length === 0) builder.define(y);
+    else builder.place(y, builder.constant(Packing.COPY, result!));
     return;
   }
   const clamp = clampOf(node);

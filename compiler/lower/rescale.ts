@@ -46,8 +46,16 @@ export interface Rescale {
   readonly isBounded: boolean;
 }
 
-/** Folds the input's zero point into the bias, and the three scales into one. `result` null: real outputs, no rounding. */
-export function rescale(input: QuantizedOperand, weights: QuantizedWeights, bias: Int32Array, result: QuantizedOperand | null): Rescale {
+/**
+ * Folds the input's zero point into the bias, and the three scales into one. `result` null: real outputs, no rounding. Null where an
+ * input could make a sum that int32 does not hold; on the way to a sum that it holds, overflow does no harm.
+ */
+export function rescale(
+  input: QuantizedOperand,
+  weights: QuantizedWeights,
+  bias: Int32Array,
+  result: QuantizedOperand | null,
+): Rescale | null {
   const depth = weights.values.length / weights.outputs;
   const folded = new Int32Array(weights.outputs);
   const scale = new Float32Array(weights.outputs);
@@ -60,9 +68,8 @@ export function rescale(input: QuantizedOperand, weights: QuantizedWeights, bias
       sum += weights.values[k]!;
       magnitude += Math.abs(weights.values[k]!);
     }
-    const value = bias[o]! - input.zeroPoint * sum;
-    if (Math.abs(value) + magnitude * 128 >= 2 ** 31) throw new Error("unreachable: an int32 accumulator would overflow");
-    folded[o] = value;
+    if (Math.abs(bias[o]!) + magnitude * reach >= 2 ** 31) return null;
+    folded[o] = bias[o]! - input.zeroPoint * sum;
     const product = f(f(input.scale) * weights.scales[o]!);
     scale[o] = result ? f(product / f(result.scale)) : product;
     if ((magnitude * reach + Math.abs(bias[o]!)) * scale[o]! >= ROUNDING_LIMIT) isBounded = false;

@@ -25,6 +25,7 @@ export function lowerWeightedI8(builder: Builder, node: Node): boolean {
   const shape = weightedShape(node, weights.outputs);
   if (!shape || hasDepth(shape)) return false;
   const arithmetic = rescale(x, weights, integerBias(bias, x.scale, weights.scales), result);
+  if (!arithmetic) return false;
   const src = builder.reference(x.value);
   const dst = builder.define(result ? result.value : onlyOutput(node));
   emitConvI8(builder, shape, src, dst, weights, arithmetic, x.zeroPoint, clampOf(node), result);

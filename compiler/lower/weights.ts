@@ -18,7 +18,7 @@ export function quantizedWeights(node: Node): QuantizedWeights | null {
   const dequantize = requiredInput(node, 1).producer;
   if (dequantize?.op !== "DequantizeLinear") return null;
   const [q, scale, zero] = dequantize.inputs;
-  if (!q?.constant || q.constant.dtype !== "int8" || !scale?.constant) return null;
+  if (!q?.constant || q.constant.dtype !== "int8" || !scale?.constant || isBlocked(dequantize)) return null;
   if (zero && !zero.constant?.data.every((z) => Number(z) === 0)) return null;
   const { shape } = q.constant;
   if (node.op !== "Conv" && shape.length !== 2) return null;
@@ -33,25 +33,38 @@ export function quantizedWeights(node: Node): QuantizedWeights | null {
   return { values, outputs, scales: scales.length === 1 ? new Float32Array(outputs).fill(scales[0]!) : scales };
 }
 
+function isBlocked(dequantize: Node): boolean {
+  return numberAttribute(dequantize, "block_size", 0) !== 0;
+}
+
 function shapeAxis(dequantize: Node, rank: number): number {
   const axis = numberAttribute(dequantize, "axis", 1);
   return axis < 0 ? axis + rank : axis;
 }
 
-/** A constant bias: float32, or int32 behind a DequantizeLinear whose scale is input scale · weight scale. */
+/**
+ * A constant bias of one element an output: float32, or int32 in units of input scale · weight scale. Null where it is computed, or not
+ * the same for all rows.
+ */
 export function biasTensor(value: Value, inputScale: number, scales: Float32Array): Tensor | null {
-  if (value.constant) return value.constant;
+  const outputs = scales.length;
+  const shape = [outputs];
+  if (!isRow(typeOf(value).shape, outputs)) return null;
+  const at = (data: ArrayLike<number | bigint>, o: number): number => Number(data[data.length === 1 ? 0 : o]);
+  if (value.constant) {
+    const { data } = value.constant;
+    return { dtype: "float32", shape, data: Float32Array.from(scales, (_, o) => at(data, o)) };
+  }
   const dequantize = value.producer;
-  if (dequantize?.op !== "DequantizeLinear" || !dequantize.inputs[0]?.constant || !dequantize.inputs[1]?.constant) return null;
-  const q = dequantize.inputs[0].constant;
-  const given = dequantize.inputs[1].constant.data as Float32Array;
-  const own = Array.from(scales, (s, i) => Math.abs(given[given.length === 1 ? 0 : i]! / (inputScale * s) - 1) < 1e-5).every(Boolean);
-  if (q.dtype === "int32" && own) return q;
-  return {
-    dtype: "float32",
-    shape: q.shape,
-    data: Float32Array.from(q.data as Int32Array, (x, i) => Number(x) * given[given.length === 1 ? 0 : i]!),
-  };
+  if (dequantize?.op !== "DequantizeLinear" || isBlocked(dequantize) || dequantize.inputs.some((x) => x?.constant === null)) return null;
+  const [q, units, zero] = dequantize.inputs.map((x) => x?.constant ?? null) as [Tensor, Tensor, Tensor | null];
+  const zeroPoint = (o: number): number => (zero ? at(zero.data, o) : 0);
+  const isOwn = Array.from(scales, (s, o) => Math.abs(at(units.data, o) / (inputScale * s) - 1) < 1e-5 && zeroPoint(o) === 0).every(
+    Boolean,
+  );
+  return isOwn && q.dtype === "int32"
+    ? { dtype: "int32", shape, data: Int32Array.from(scales, (_, o) => at(q.data, o)) }
+    : { dtype: "float32", shape, data: Float32Array.from(scales, (_, o) => (at(q.data, o) - zeroPoint(o)) * at(units.data, o)) };
 }
 
 /** [O][I][spatial…] → [O][spatial…][I]. */
