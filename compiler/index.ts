@@ -3,6 +3,7 @@ import { emitFile } from "./emit/emit.ts";
 import { addGolden } from "./emit/golden.ts";
 import { describe, importGraph, PRODUCER, quantizeGraph, type Quantized } from "./pipeline.ts";
 import { checkOptions, type CompileOptions } from "./options.ts";
+import { createPause } from "./event-loop.ts";
 import { exportModel } from "./onnx/export.ts";
 import { macsOf } from "./report/macs.ts";
 import type { LayerReport, Report } from "./report/report.ts";
@@ -22,6 +23,8 @@ export async function compile(onnx: Uint8Array, options: CompileOptions = {}): P
   const { module, hasher } = await compilerRuntime();
   const { graph } = importGraph(onnx, options);
   clock.lap("import");
+  const pause = createPause(options.signal);
+  await pause();
   let compiled: Compiled;
   let quantized: Quantized | null = null;
   if ((options.precision ?? "int8") === "float32") {
@@ -31,11 +34,13 @@ export async function compile(onnx: Uint8Array, options: CompileOptions = {}): P
     compiled = quantized.compiled;
   }
   clock.lap("quantize");
+  await pause();
   const histograms = quantized?.calibration.histograms;
   const { program, warnings } = addGolden(compiled.program, module, hasher, (name) => {
     const histogram = histograms?.get(name);
     return histogram ? { low: histogram.min, high: histogram.max } : null;
   });
+  await pause();
   const bytes = emitFile(program, hasher);
   clock.lap("emit");
   return { bytes, report: reportOf(onnx, bytes, graph, compiled, quantized, options, warnings, clock.laps) };
@@ -50,6 +55,7 @@ export async function quantizeToOnnx(onnx: Uint8Array, options: CompileOptions =
   clock.lap("import");
   const quantized = await quantizeGraph(graph, module, options);
   clock.lap("quantize");
+  await createPause(options.signal)();
   const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
   clock.lap("export");
   return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled, quantized, options, [], clock.laps) };

@@ -6,6 +6,7 @@
  */
 import type { Metadata } from "../host/metadata.ts";
 import { CompileError } from "./errors.ts";
+import { createPause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
 import type { Graph, Node } from "./ir/graph.ts";
 import { importModel, type ImportedModel } from "./onnx/import.ts";
@@ -62,10 +63,13 @@ export const PRODUCER = { name: "eqm", version: "0.1.0" } as const;
 
 /** Quantizes a float32 graph. Throws `below-floor` where the outputs are noise, unless forced. */
 export async function quantizeGraph(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<Quantized> {
+  const kept = keptNames(float, options.keepFloat ?? []);
+  const pause = createPause(options.signal);
   const watch = (phase: string) => ({
-    signal: options.signal,
+    pause,
     step: (done: number, total: number) => options.onProgress?.({ phase, done, total }),
   });
+  await pause();
   const description = describe(float, options, undefined);
   const floatCompiled = compileGraph(float, description);
   const compared: Sample[] = [];
@@ -73,24 +77,28 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   const samples = options.calibration ?? synthesise(float, options.preprocess);
   const calibration = await calibrate(floatCompiled, module, collect(samples, compared, COMPARED_SAMPLES), float, watch("calibrate"));
 
+  await pause();
   const graph = cloneGraph(float);
-  const nodes = int8Nodes(graph, keptNames(graph, options.keepFloat ?? []));
+  const nodes = int8Nodes(graph, kept);
   const parameters = insertQuantization(graph, nodes, rangesOf(calibration, options.observer ?? "mse"));
-  const compile = (candidate: Graph): Compiled => compileGraph(candidate, description);
-  const compare = (candidate: Compiled): Comparison => compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
-  let best = { graph, compiled: compile(graph) };
-  let comparison = compare(best.compiled);
+  const compile = async (candidate: Graph): Promise<Compiled> => {
+    await pause();
+    return compileGraph(candidate, description);
+  };
+  const compare = (candidate: Compiled): Promise<Comparison> => compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
+  let best = { graph, compiled: await compile(graph) };
+  let comparison = await compare(best.compiled);
   let biasCorrection: Quantized["biasCorrection"] = null;
   if (options.biasCorrection ?? true) {
     const corrected = cloneGraph(graph);
-    const { layers, corrected: improved } = correctBiases(corrected, floatCompiled, best.compiled, module, compared, parameters, watch("correct biases"));
+    const { layers, corrected: improved } = await correctBiases(corrected, floatCompiled, best.compiled, module, compared, parameters, watch("correct biases"));
     if (improved > 0) {
-      const candidate = { graph: corrected, compiled: compile(corrected) };
-      const after = compare(candidate.compiled);
+      const candidate = { graph: corrected, compiled: await compile(corrected) };
+      const after = await compare(candidate.compiled);
       const [beforeDb, afterDb] = [worstOutput(comparison), worstOutput(after)];
-      const kept = afterDb > beforeDb;
-      biasCorrection = { layers, corrected: improved, kept, beforeDb, afterDb };
-      if (kept) {
+      const isBetter = afterDb > beforeDb;
+      biasCorrection = { layers, corrected: improved, kept: isBetter, beforeDb, afterDb };
+      if (isBetter) {
         best = candidate;
         comparison = after;
       }

@@ -15,3 +15,15 @@ interface AbortSignal {
 }
 
 declare const performance: { now(): number };
+
+/** One end of a channel; a message arrives in a turn of the event loop of its own. */
+interface MessagePort {
+  onmessage: (() => void) | null;
+  postMessage(message: null): void;
+  close(): void;
+}
+
+declare class MessageChannel {
+  readonly port1: MessagePort;
+  readonly port2: MessagePort;
+}

@@ -9,6 +9,7 @@
 import * as Opcode from "../../format/opcodes.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import * as DepthwiseI8 from "../../format/steps/depthwise-i8.ts";
+import type { Pause } from "../event-loop.ts";
 import { type Graph, type Node, requiredInput } from "../ir/graph.ts";
 import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
 import type { Sample, Watch } from "./calibrate.ts";
@@ -39,7 +40,7 @@ interface Layer {
 }
 
 /** Corrects the biases of `graph`, which `int8` was compiled from, in place. `float` is the model to agree with. */
-export function correctBiases(
+export async function correctBiases(
   graph: Graph,
   float: Compiled,
   int8: Compiled,
@@ -47,23 +48,24 @@ export function correctBiases(
   samples: readonly Sample[],
   parameters: ReadonlyMap<string, Parameters>,
   watch: Watch,
-): BiasCorrection {
+): Promise<BiasCorrection> {
   const layers = layersOf(graph, int8, parameters).filter(({ valueName }) => agrees(float, int8, valueName));
   const first = { reference: new GraphRunner(float, module), measured: new GraphRunner(int8, module) };
   const each = first.reference.memoryBytes + first.measured.memoryBytes;
   const count = Math.max(1, Math.min(samples.length, Math.floor(MEMORY_BUDGET_BYTES / each)));
-  const pairs = samples.slice(0, count).map((sample, i) => {
+  const pairs: Pair[] = [];
+  for (const [i, sample] of samples.slice(0, count).entries()) {
+    await watch.pause();
     const pair = i === 0 ? first : { reference: new GraphRunner(float, module), measured: new GraphRunner(int8, module) };
     pair.reference.begin(sample);
     pair.measured.begin(sample);
-    return pair;
-  });
+    pairs.push(pair);
+  }
   let corrected = 0;
-  layers.forEach((layer, i) => {
-    watch.signal?.throwIfAborted();
-    if (correctLayer(graph, layer, pairs)) corrected++;
+  for (const [i, layer] of layers.entries()) {
+    if (await correctLayer(graph, layer, pairs, watch.pause)) corrected++;
     watch.step(i + 1, layers.length);
-  });
+  }
   for (const { reference, measured } of pairs) {
     reference.dispose();
     measured.dispose();
@@ -76,25 +78,28 @@ interface Pair {
   readonly measured: GraphRunner;
 }
 
-function correctLayer(graph: Graph, layer: Layer, pairs: readonly Pair[]): boolean {
+async function correctLayer(graph: Graph, layer: Layer, pairs: readonly Pair[], pause: Pause): Promise<boolean> {
   const channels = layer.units.length;
   for (const { reference, measured } of pairs) {
+    await pause();
     reference.advanceTo(layer.valueName);
     measured.advanceTo(quantizedName(layer.valueName));
   }
-  const before = errorOf(layer, pairs, channels);
+  const before = await errorOf(layer, pairs, channels, pause);
   const change = Int32Array.from(before.mean, (error, c) => Math.round(-error / layer.units[c]!));
   if (change.every((d) => d === 0)) return false;
-  const apply = (sign: 1 | -1): void => {
+  const apply = async (sign: 1 | -1): Promise<void> => {
     for (const { measured } of pairs) {
+      await pause();
       const biases = measured.words(layer.biasAddress, channels);
       for (let c = 0; c < channels; c++) biases[c] = biases[c]! + sign * change[c]!;
       measured.runStep(layer.step);
     }
   };
-  apply(1);
-  if (!(errorOf(layer, pairs, channels).squared < before.squared)) {
-    apply(-1);
+  await apply(1);
+  const after = await errorOf(layer, pairs, channels, pause);
+  if (!(after.squared < before.squared)) {
+    await apply(-1);
     return false;
   }
   const bias = requiredInput(requiredInput(layer.node, 2).producer!, 0);
@@ -104,12 +109,18 @@ function correctLayer(graph: Graph, layer: Layer, pairs: readonly Pair[]): boole
 }
 
 /** Mean of y_q − y for each channel, and the sum of its squares over everything. */
-function errorOf(layer: Layer, pairs: readonly Pair[], channels: number): { readonly mean: Float64Array; readonly squared: number } {
+async function errorOf(
+  layer: Layer,
+  pairs: readonly Pair[],
+  channels: number,
+  pause: Pause,
+): Promise<{ readonly mean: Float64Array; readonly squared: number }> {
   const { scale, zeroPoint } = layer.parameters;
   const mean = new Float64Array(channels);
   let squared = 0;
   let rows = 0;
   for (const { reference, measured } of pairs) {
+    await pause();
     const x = reference.value(layer.valueName) as Float32Array;
     const q = measured.value(quantizedName(layer.valueName)) as Int8Array;
     for (let i = 0; i < x.length; i += channels) {

@@ -3,6 +3,7 @@
  */
 import type { Tensor } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
+import type { Pause } from "../event-loop.ts";
 import { type Graph, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
 import { Histogram } from "./histogram.ts";
@@ -21,7 +22,7 @@ export interface Calibration {
 /** Progress and interruption of a long phase. */
 export interface Watch {
   readonly step: (done: number, total: number) => void;
-  readonly signal: AbortSignal | undefined;
+  readonly pause: Pause;
 }
 
 /** Runs all samples through the float32 graph and gathers the distributions of the float32 values of `graph`. Throws `no-samples`. */
@@ -37,7 +38,7 @@ export async function calibrate(
   const runner = new GraphRunner(compiled, module);
   let count = 0;
   for await (const sample of samples) {
-    watch.signal?.throwIfAborted();
+    await watch.pause();
     runner.run(
       sample,
       ({ name, data }) => {

@@ -18,15 +18,15 @@ export interface Comparison {
 }
 
 /** Runs both models on the samples. `parameters` name the values that are quantized, by their names in the float32 graph. */
-export function compareModels(float: Compiled, int8: Compiled, module: WebAssembly.Module, samples: readonly Sample[], parameters: ReadonlyMap<string, Parameters>, watch: Watch): Comparison {
+export async function compareModels(float: Compiled, int8: Compiled, module: WebAssembly.Module, samples: readonly Sample[], parameters: ReadonlyMap<string, Parameters>, watch: Watch): Promise<Comparison> {
   const reference = new GraphRunner(float, module);
   const measured = new GraphRunner(int8, module);
   const meters = new Map<string, NoiseMeter>();
   const outputs = new Map(reference.outputNames.map((name) => [name, new NoiseMeter()]));
   const wanted = new Set([...parameters.keys()].map(quantizedName));
   const values = new Set(parameters.keys());
-  samples.forEach((sample, i) => {
-    watch.signal?.throwIfAborted();
+  for (const [i, sample] of samples.entries()) {
+    await watch.pause();
     const seen = new Map<string, { readonly data: Float32Array; readonly isChannelsLast: boolean }>();
     reference.run(
       sample,
@@ -53,7 +53,7 @@ export function compareModels(float: Compiled, int8: Compiled, module: WebAssemb
     );
     for (const [name, meter] of outputs) meter.add(numbers(reference.output(name)), numbers(measured.output(name)));
     watch.step(i + 1, samples.length);
-  });
+  }
   reference.dispose();
   measured.dispose();
   const agreements = (from: ReadonlyMap<string, NoiseMeter>): Agreement[] => [...from].map(([name, { sqnrDb, maxAbs }]) => ({ name, sqnrDb, maxAbs }));
