@@ -7,6 +7,8 @@ const SPEED_GOALS = [
   { ours: "eqm-int8", peer: "ort-web-float32", atLeast: 3 },
   { ours: "eqm-float32", peer: "ort-web-float32", atLeast: 1 },
 ];
+/** How many times as fast as LiteRT.js int8, in one page. */
+const PAGE_GOALS = { mobilenetv2_100_deq: 1.8, vww_mobilenetv1_025: 1.8, resnet8_cifar10: 1.8, kws_dscnn: 2.2 };
 const COLD_LIMIT_MS = 100;
 const RUNTIME_LIMIT_BYTES = 60_000;
 const FLOAT_TOLERANCE = 1e-4;
@@ -14,9 +16,10 @@ const FLOAT_TOLERANCE = 1e-4;
 /**
  * @param {Record<string, object[]>} models rows by model name, as measureModel gives them
  * @param {Record<string, { modules: { name: string, gzipBytes: number }[] }>} downloads by runtime, as measureDownloads gives them
+ * @param {Record<string, { engine: string, rows: object[] }[]>} engines by model name, as measureEngines gives them
  * @returns {{ goal: string, measured: string, met: boolean }[]} one entry per goal that could be judged
  */
-export function judge(models, downloads) {
+export function judge(models, downloads, engines = {}) {
   const verdicts = [];
   for (const name of SPEED_MODELS) {
     const rows = models[name];
@@ -31,6 +34,16 @@ export function judge(models, downloads) {
         met: times >= atLeast,
       });
     }
+  }
+  for (const [name, atLeast] of Object.entries(PAGE_GOALS)) {
+    const rows = engines[name]?.find(({ engine }) => engine === "chromium")?.rows ?? [];
+    const times = find(rows, "litert-int8")?.ratio;
+    if (times === undefined) continue;
+    verdicts.push({
+      goal: `${name}: eqm int8 at least ${atLeast}× as fast as LiteRT.js int8 in one Chromium page`,
+      measured: `${times.toFixed(2)}×`,
+      met: times >= atLeast,
+    });
   }
   const cold = find(models.mobilenetv2_100_deq ?? [], "eqm-int8");
   if (cold?.coldMs !== undefined) {

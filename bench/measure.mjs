@@ -1,10 +1,9 @@
 /** One model measured: the interleaved run, the cold starts and the sizes, each in processes of their own. */
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { CONTESTANTS, importRuntime } from "./contestants/list.mjs";
+import { runChild } from "./child.mjs";
+import { CONTESTANTS, ENGINE_CONTESTANTS, importRuntime } from "./contestants/list.mjs";
 import { median, medianRatio, quantile } from "./statistics.mjs";
 
 /**
@@ -98,11 +97,11 @@ function modelSizes(path) {
  * @typedef {{ name: string, bytes: number, gzipBytes: number }} Sized
  */
 export async function measureDownloads(settings) {
-  const runtimes = [...new Set(CONTESTANTS.map(({ runtime }) => runtime))];
+  const runtimes = [...new Set([...CONTESTANTS, ...ENGINE_CONTESTANTS].map(({ runtime }) => runtime))];
   const entries = [];
   for (const runtime of runtimes) {
     const { version, downloads, modules = () => [] } = await importRuntime(runtime);
-    const files = downloads(settings).map(sizeOf);
+    const files = (await downloads(settings)).map(sizeOf);
     entries.push([runtime, { version: version(settings), files, modules: modules(settings).map(sizeOf) }]);
   }
   return Object.fromEntries(entries);
@@ -111,18 +110,4 @@ export async function measureDownloads(settings) {
 function sizeOf(path) {
   const bytes = readFileSync(path);
   return { name: basename(path), bytes: bytes.length, gzipBytes: gzipSync(bytes, { level: 9 }).length };
-}
-
-// A child's last line is its result: a peer may print before it.
-function runChild(script, task, node) {
-  const path = fileURLToPath(new URL(script, import.meta.url));
-  const { status, signal, error, stdout, stderr } = spawnSync(node, [path, JSON.stringify(task)], {
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-    timeout: 1_200_000,
-  });
-  if (error !== undefined) throw error;
-  if (status !== 0) throw new Error(`${script}: ${signal ?? `exit ${status}`}\n${stderr}`);
-  const lines = stdout.trimEnd().split("\n");
-  return JSON.parse(lines.at(-1));
 }

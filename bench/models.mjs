@@ -1,8 +1,8 @@
 /**
- * Which models are measured and how each is calibrated: those of examples/ always, four of the shared assets where those are there,
+ * Which models are measured and how each is calibrated: those of examples/ always, some of the shared assets where those are there,
  * and any other by name or path.
  */
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,7 +12,7 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ASSETS = resolve(process.env.EQM_ASSETS ?? join(ROOT, "../shared"));
 
 /** Measured without being asked for. */
-const DEFAULTS = ["mobilenetv2_100_deq", "vww_mobilenetv1_025", "resnet8_cifar10", "kws_dscnn"];
+const DEFAULTS = ["mobilenetv2_100_deq", "vww_mobilenetv1_025", "resnet8_cifar10", "kws_dscnn", "toyadmos_ae"];
 
 /** Calibration data below the assets' data/, and the range of an input after preprocessing. */
 const SHARED = {
@@ -25,6 +25,7 @@ const SHARED = {
   resnet8_cifar10: { calibrate: "cifar10/calib_x.npy", range: [0, 255] },
   squeezenet11: { calibrate: "imagenet/calib.csv", range: [-120, 135] },
   tiny_darknet: { calibrate: "imagenet/calib.csv", range: [0, 1] },
+  toyadmos_ae: { range: [-80, 10] },
   ultraface_rfb320: { calibrate: "coco/calib.csv", range: [-1, 1] },
   vww_mobilenetv1_025: { calibrate: "coco/calib.csv", range: [0, 1] },
   yolox_nano: { calibrate: "coco/calib.csv", range: [0, 255] },
@@ -40,6 +41,7 @@ const SHARED = {
  * @property {string} [preprocess] path of a preprocessing spec
  * @property {readonly [number, number]} range lowest and highest value of the benchmark's inputs
  * @property {Readonly<Record<string, number>>} shapes symbolic dimensions to bind; any other is 1
+ * @property {{ path: string, ports: object }} [tflite] the same network quantized by another toolchain, with its inputs and outputs
  */
 
 /**
@@ -87,7 +89,18 @@ function sharedModel(name) {
     preprocess: optional(join(ASSETS, "models", `${name}.preprocess.json`)),
     range,
     shapes,
+    tflite: peerOf(name),
   };
+}
+
+function peerOf(wanted) {
+  const manifest = join(ASSETS, "models/MANIFEST.json");
+  if (!existsSync(manifest)) return undefined;
+  const { peer, outputs } = JSON.parse(readFileSync(manifest, "utf8")).models.find(({ name }) => name === wanted) ?? {};
+  if (peer === undefined || !existsSync(join(ASSETS, "models", peer.file))) return undefined;
+  // Its outputs under the names that they have in the .onnx.
+  const named = peer.outputs.map((port, at) => ({ ...port, name: outputs[at].name }));
+  return { path: join(ASSETS, "models", peer.file), ports: { inputs: peer.inputs, outputs: named } };
 }
 
 function anyModel(path) {

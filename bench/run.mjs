@@ -1,7 +1,8 @@
 /**
  * Measures eqm beside its peers: `npm run bench [-- options]`, see HELP. Writes RESULTS.md and results.json, prints the tables.
  *
- * Every contestant runs in Node 24 where `npm run hosts:install` has brought it, else in the Node that runs this file.
+ * Every contestant runs in Node 24 where `npm run hosts:install` has brought it, else in the Node that runs this file. eqm is also measured in
+ * Chromium beside LiteRT.js, in Deno and in Bun, where they are.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,6 +10,7 @@ import { arch, cpus, loadavg } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { compileModel } from "./compile.mjs";
+import { measureEngines } from "./engines.mjs";
 import { judge } from "./goals.mjs";
 import { measureDownloads, measureModel } from "./measure.mjs";
 import { listModels, ROOT } from "./models.mjs";
@@ -19,6 +21,7 @@ const HELP = `npm run bench [-- options]
   --models A,B     names below examples/ or the shared models, or paths of .onnx files (default: the examples and four shared models)
   --rounds N       at least N rounds of turns (default 30)
   --seconds S      and at least S seconds per model (default 10; never more than ten times that)
+  --no-engines     leave out the measurements in Chromium, Deno and Bun
   --quick          a smoke test: 5 rounds, one cold start, the first model only; writes no files unless --output is given
   --json           the results as one JSON object on stdout, progress on stderr
   --output DIR     where RESULTS.md and results.json go, an existing folder (default bench/)
@@ -26,8 +29,8 @@ const HELP = `npm run bench [-- options]
 
 Exit code 1 when a contestant did not run, 2 for wrong usage or a missing build.`;
 
-const FULL = { warmMs: 1000, turnMs: 10, minRounds: 30, minSeconds: 10, maxSeconds: 100, coldStarts: 7 };
-const QUICK = { warmMs: 100, turnMs: 2, minRounds: 5, minSeconds: 0, maxSeconds: 20, coldStarts: 1 };
+const FULL = { warmMs: 1000, turnMs: 10, minRounds: 30, minSeconds: 10, maxSeconds: 100, coldStarts: 7, engineSeconds: 5 };
+const QUICK = { warmMs: 100, turnMs: 2, minRounds: 5, minSeconds: 0, maxSeconds: 20, coldStarts: 1, engineSeconds: 0 };
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -43,8 +46,8 @@ async function main(args) {
     console.log(HELP);
     return 0;
   }
-  if (!existsSync(join(ROOT, "bench/node_modules/onnxruntime-web"))) {
-    console.error("the peers are not installed: npm ci --ignore-scripts --prefix bench");
+  if (!["onnxruntime-web", "@litertjs/core"].every((peer) => existsSync(join(ROOT, "bench/node_modules", peer)))) {
+    console.error("the peers are not installed: npm run bench:install");
     return 2;
   }
   for (const file of ["cli.js", "index.js"]) {
@@ -61,14 +64,16 @@ async function main(args) {
     machine: describeMachine(),
     engine: engineOf(settings.node, progress),
     models: {},
+    engines: {},
   };
   for (const model of models) {
     progress(`${model.name}: compiling`);
     const compiled = compileModel(model, join(settings.dist, "cli.js"), settings.node);
     results.models[model.name] = await measureModel(model, compiled, settings, progress);
+    if (options.engines) results.engines[model.name] = await measureEngines(model, compiled, settings, progress);
   }
   results.downloads = await measureDownloads(settings);
-  results.goals = judge(results.models, results.downloads);
+  results.goals = judge(results.models, results.downloads, results.engines);
 
   const published = JSON.parse(JSON.stringify(results, roundNumbers));
   const text = markdown(published);
@@ -78,8 +83,8 @@ async function main(args) {
   }
   console.log(options.json ? JSON.stringify(published) : text);
 
-  const failed = Object.values(results.models)
-    .flat()
+  const failed = [Object.values(results.models), Object.values(results.engines).map((engines) => engines.flatMap(({ rows }) => rows))]
+    .flat(2)
     .filter(({ error }) => error !== undefined);
   for (const { label, error } of failed) console.error(`${label} did not run: ${error}`);
   return failed.length > 0 ? 1 : 0;
@@ -94,6 +99,7 @@ function readOptions(args) {
       seconds: { type: "string" },
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      "no-engines": { type: "boolean", default: false },
       output: { type: "string" },
       dist: { type: "string", default: join(ROOT, "dist") },
       help: { type: "boolean", default: false },
@@ -107,7 +113,13 @@ function readOptions(args) {
   const models = listModels(values.models?.split(","));
   if (models.length === 0) throw new Error("no model to measure: no examples/*/model.onnx and no shared models");
   const output = values.output ?? (values.quick ? undefined : join(ROOT, "bench"));
-  return { settings, models: values.quick && values.models === undefined ? models.slice(0, 1) : models, json: values.json, output };
+  return {
+    settings,
+    models: values.quick && values.models === undefined ? models.slice(0, 1) : models,
+    engines: !values["no-engines"],
+    json: values.json,
+    output,
+  };
 }
 
 function positive(name, text) {

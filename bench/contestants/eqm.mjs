@@ -9,6 +9,11 @@ export async function load(path, { dist }) {
   return { inputs: model.inputs, features: model.features, run: (feeds) => model.run(feeds), dispose: () => model.dispose() };
 }
 
+/** URLs of the files that eqm.page.mjs takes, models apart. */
+export function pageFiles({ dist }) {
+  return { bundle: pathToFileURL(join(dist, "index.js")).href };
+}
+
 export function version() {
   return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }

@@ -9,6 +9,12 @@
  *   modules({ dist })    → optional: paths of .wasm files that the downloads carry inside
  *
  * where `inputs` is { name, dtype, shape }[] with numbers and symbolic names, and every run is on one thread.
+ *
+ * In other engines than Node, which have no paths, the runtime is a second module, <runtime>.page.mjs, with the same `load`, given URLs:
+ *
+ *   pageFiles({ dist })     → of the first module: URLs of what the second one needs, by name
+ *   load(files, { ports })  → of the second one: `files` are those and the model's URL as `model`; `decode(outputs)` gives the float
+ *                             model's outputs where `run` gives something else
  */
 
 /** @type {readonly { id: string, label: string, runtime: string, kind: string }[]} */
@@ -19,6 +25,17 @@ export const CONTESTANTS = [
   { id: "ort-web-int8", label: "onnxruntime-web int8 (QDQ)", runtime: "ort-web", kind: "qdq" },
   { id: "ort-node-float32", label: "onnxruntime-node float", runtime: "ort-node", kind: "onnx" },
   { id: "ort-node-int8", label: "onnxruntime-node int8 (QDQ)", runtime: "ort-node", kind: "qdq" },
+];
+
+/**
+ * Those that run in engines of their own: in Chromium all of them, on one page; in Deno, Bun and Node those without `engine`.
+ *
+ * @type {readonly { id: string, label: string, runtime: string, kind: string, engine?: string }[]}
+ */
+export const ENGINE_CONTESTANTS = [
+  { id: "eqm-int8", label: "eqm int8", runtime: "eqm", kind: "eqm-int8" },
+  { id: "eqm-float32", label: "eqm float", runtime: "eqm", kind: "eqm-float32" },
+  { id: "litert-int8", label: "LiteRT.js int8", runtime: "litert", kind: "tflite", engine: "chromium" },
 ];
 
 /** The module of a runtime, by its name in the list. */

@@ -21,10 +21,38 @@ interface Agreement {
   agreementWith(reference: Outputs, outputs: Outputs): { sqnrDb: number | null; maxRelativeError: number };
 }
 interface Goals {
-  judge(models: Readonly<Record<string, readonly Row[]>>, downloads: object): { goal: string; measured: string; met: boolean }[];
+  judge(
+    models: Readonly<Record<string, readonly Row[]>>,
+    downloads: object,
+    engines?: object,
+  ): { goal: string; measured: string; met: boolean }[];
 }
 interface Report {
   markdown(results: object): string;
+}
+type Feeds = Readonly<Record<string, Float32Array>>;
+interface Opened {
+  readonly inputs: readonly object[];
+  readonly run: (feeds: Feeds) => Feeds | Promise<Feeds>;
+  readonly decode?: (outputs: Feeds) => Feeds;
+  readonly dispose: () => void;
+}
+interface Contestant {
+  readonly id: string;
+  readonly open: () => Promise<Opened>;
+}
+interface Turns {
+  takeTurns(
+    contestants: readonly Contestant[],
+    task: object,
+  ): Promise<{
+    readonly results: readonly {
+      readonly id: string;
+      readonly turnsMs: readonly number[];
+      readonly agreement?: { readonly sqnrDb: number | null };
+    }[];
+    readonly errors: Readonly<Record<string, string>>;
+  }>;
 }
 const bench = async <T>(file: string): Promise<T> => import(new URL(`../../bench/${file}`, import.meta.url).href);
 
@@ -99,5 +127,108 @@ describe.skipIf(!existsSync(results))("bench/RESULTS.md", () => {
     const { markdown } = await bench<Report>("report.mjs");
     const text = readFileSync(new URL("../../bench/RESULTS.md", import.meta.url), "utf8");
     expect(text).toBe(markdown(JSON.parse(readFileSync(results, "utf8"))));
+  });
+});
+
+describe("turns", async () => {
+  const { takeTurns } = await bench<Turns>("turns.mjs");
+  const task = {
+    range: [0, 1],
+    shapes: {},
+    warmMs: 1,
+    turnMs: 0.01,
+    minRounds: 4,
+    minSeconds: 0,
+    maxSeconds: 5,
+    references: ["a"],
+  } as const;
+  const inputs = [{ name: "x", dtype: "float32", shape: [1, "N", 2] }];
+  const contestant = (id: string, run: Opened["run"], more: Partial<Opened> = {}): Contestant => ({
+    id,
+    open: async () => ({ inputs, run, dispose: () => {}, ...more }),
+  });
+
+  it("gives every contestant the same feeds and as many turns, and holds outputs against the reference", async () => {
+    const seen = new Set<unknown>();
+    const double = (feeds: Feeds): Feeds => {
+      seen.add(feeds);
+      return { y: (feeds["x"] as Float32Array).map((value) => value * 2) };
+    };
+    const halved = (outputs: Feeds): Feeds => ({ y: (outputs["0"] as Float32Array).map((value) => value / 2) });
+    const { results, errors } = await takeTurns(
+      [
+        contestant("a", double),
+        contestant("b", async (feeds) => double(feeds)),
+        contestant("c", (feeds) => ({ 0: (feeds["x"] as Float32Array).map((value) => value * 4) }), { decode: halved }),
+      ],
+      task,
+    );
+    expect(errors).toEqual({});
+    expect(seen.size).toBe(1);
+    expect(results.map(({ id, turnsMs, agreement }) => [id, turnsMs.length, agreement?.sqnrDb])).toEqual([
+      ["a", 4, undefined],
+      ["b", 4, null],
+      ["c", 4, null],
+    ]);
+  });
+
+  it("goes on without whoever throws, does not load, or gives something else", async () => {
+    const same = (feeds: Feeds): Feeds => ({ y: feeds["x"] as Float32Array });
+    const { results, errors } = await takeTurns(
+      [
+        contestant("a", same),
+        contestant("b", () => {
+          throw new Error("no kernel");
+        }),
+        { id: "c", open: () => Promise.reject(new Error("no file")) },
+        contestant("d", () => ({ y: new Float32Array(3) })),
+      ],
+      task,
+    );
+    expect(results.map(({ id }) => id)).toEqual(["a"]);
+    expect(errors).toEqual({ b: "no kernel", c: "no file", d: "output y: 3 values where the reference has 2" });
+  });
+});
+
+describe("the page and the engines", async () => {
+  const { judge } = await bench<Goals>("goals.mjs");
+  const { markdown } = await bench<Report>("report.mjs");
+  const eqm = {
+    id: "eqm-int8",
+    label: "eqm int8",
+    medianMs: 0.1,
+    lowMs: 0.09,
+    highMs: 0.12,
+    ratio: 1,
+    agreement: { sqnrDb: 31.25, maxRelativeError: 0.1 },
+  };
+  const litert = { ...eqm, id: "litert-int8", label: "LiteRT.js int8", medianMs: 0.25, ratio: 2.5 };
+  const engines = (...rows: readonly object[]): object => ({
+    kws_dscnn: [
+      { engine: "deno", version: "2.9", rows: [{ ...eqm, medianMs: 0.2 }] },
+      { engine: "chromium", version: "156", rows },
+    ],
+  });
+
+  it("are held against the goals", () => {
+    const [verdict] = judge({}, {}, engines(eqm, litert));
+    expect(verdict).toEqual({
+      goal: "kws_dscnn: eqm int8 at least 2.2× as fast as LiteRT.js int8 in one Chromium page",
+      measured: "2.50×",
+      met: true,
+    });
+    expect(judge({}, {}, engines(eqm, { id: "litert-int8", label: "LiteRT.js int8", error: "no" }))).toEqual([]);
+  });
+
+  it("have tables of their own, with what did not run", () => {
+    const machine = { cpu: "x", arch: "x64", cores: 1, features: [], load: 0 };
+    const common = { command: "c", date: "d", machine, engine: "Node", downloads: {}, models: {}, goals: [] };
+    const text = markdown({ ...common, engines: engines(eqm, { id: "litert-int8", label: "LiteRT.js int8", error: "no wasm" }) });
+    expect(text).toContain("## In one Chromium page\n\nChromium 156,");
+    expect(text).toContain("| kws_dscnn | eqm int8 | 0.100 | 0.0900–0.120 | 1.00 | 31.3 |\n| kws_dscnn | LiteRT.js int8 | – | – | – | – |");
+    expect(text).toContain("- kws_dscnn: LiteRT.js int8 did not run: no wasm");
+    expect(text).toContain("| model | deno 2.9 | chromium 156 |");
+    expect(text).toContain("| kws_dscnn | 0.200 / – | 0.100 / – |");
+    expect(markdown(common)).not.toContain("Chromium");
   });
 });

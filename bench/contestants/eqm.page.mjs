@@ -1,0 +1,18 @@
+/** eqm in any engine: a page, Deno, Bun or Node. */
+
+/** @param {{ bundle: string, model: string }} files URLs of dist/index.js and of the .eqm */
+export async function load({ bundle, model }) {
+  const eqm = await import(bundle);
+  const loaded = await eqm.load(await readBytes(model), { threads: 1 });
+  return { inputs: loaded.inputs, features: loaded.features, run: (feeds) => loaded.run(feeds), dispose: () => loaded.dispose() };
+}
+
+async function readBytes(url) {
+  if (new URL(url).protocol === "file:") {
+    const { readFile } = await import("node:fs/promises");
+    return new Uint8Array(await readFile(new URL(url)));
+  }
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}

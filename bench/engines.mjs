@@ -1,0 +1,52 @@
+/** One model in other engines: eqm beside LiteRT.js in one Chromium page, and eqm alone in Deno, Bun and Node. */
+import { pathToFileURL } from "node:url";
+import { runChild } from "./child.mjs";
+import { ENGINE_CONTESTANTS, importRuntime } from "./contestants/list.mjs";
+import { median, medianRatio, quantile } from "./statistics.mjs";
+
+/** An engine's run ends within two minutes (test/hosts); this leaves time to load and warm up. */
+const MAX_SECONDS = 60;
+
+/** A page's clock ticks in steps of 0.1 ms: turns are long enough for that not to matter. */
+const TURN_MS = 20;
+
+/**
+ * @param {import("./models.mjs").Model} model
+ * @param {{ files: Record<string, string> }} compiled
+ * @param {import("./measure.mjs").Settings & { engineSeconds: number }} settings
+ * @param {(text: string) => void} progress
+ * @returns {Promise<{ engine: string, version: string, rows: object[] }[]>} by engine that is here: rows as measureModel's, sizes and cold start
+ *   apart; the ratio is to the first contestant of the list
+ */
+export async function measureEngines(model, compiled, settings, progress) {
+  const paths = { ...compiled.files, tflite: model.tflite?.path };
+  const contestants = [];
+  for (const { id, runtime, kind, engine } of ENGINE_CONTESTANTS) {
+    if (paths[kind] === undefined) continue;
+    const files = await (await importRuntime(runtime)).pageFiles(settings);
+    const ports = kind === "tflite" ? model.tflite.ports : undefined;
+    contestants.push({ id, runtime, engine, ports, files: { ...files, model: pathToFileURL(paths[kind]).href } });
+  }
+  progress(`${model.name}: in further engines`);
+  const { warmMs, minRounds, engineSeconds, maxSeconds, node } = settings;
+  const limits = { warmMs, turnMs: TURN_MS, minRounds, minSeconds: engineSeconds, maxSeconds: Math.min(maxSeconds, MAX_SECONDS) };
+  try {
+    const measured = runChild("engine-host.mjs", { contestants, range: model.range, shapes: model.shapes, ...limits }, node);
+    return measured.map(({ engine, version, results, errors }) => ({ engine, version, rows: rowsOf(results, errors) }));
+  } catch (error) {
+    progress(`${model.name}: no further engines (npm run hosts:install): ${error.message.trim().split("\n").at(-1)}`);
+    return [];
+  }
+}
+
+function rowsOf(results, errors) {
+  const baseline = results.find(({ id }) => id === ENGINE_CONTESTANTS[0].id)?.turnsMs;
+  return ENGINE_CONTESTANTS.flatMap(({ id, label }) => {
+    if (errors[id] !== undefined) return [{ id, label, error: errors[id] }];
+    const { turnsMs, runsPerTurn, agreement, features } = results.find((result) => result.id === id) ?? {};
+    if (turnsMs === undefined) return [];
+    const [medianMs, lowMs, highMs] = [median(turnsMs), quantile(turnsMs, 0.1), quantile(turnsMs, 0.9)];
+    const ratio = baseline === undefined ? undefined : medianRatio(turnsMs, baseline);
+    return [{ id, label, rounds: turnsMs.length, runsPerTurn, medianMs, lowMs, highMs, ratio, agreement, features, turnsMs }];
+  });
+}
