@@ -2,7 +2,7 @@
  * From a histogram to the range that int8 shall cover.
  *
  *   minmax      the extremes seen
- *   percentile  cuts 0.01 % at either end
+ *   percentile  cuts 0.005 % at either end
  *   mse         the range with the least expected squared error of rounding and clipping: a grid over both ends (the default)
  *   entropy     the range whose quantized distribution diverges least from the one seen (Kullback–Leibler, Migacz 2017)
  */
@@ -26,24 +26,27 @@ export interface Parameters {
 
 const LEVELS = 255;
 const SMALLEST_SCALE = 2 ** -100;
+/** One value in so many is cut at either end. */
+const CUT_ONE_IN = 20_000;
 
-/** The int8 parameters that cover a range; 0 is represented exactly. */
-export function parametersOf({ low, high }: Range): Parameters {
+/** The int8 parameters that cover a range; 0 is represented exactly. Of an empty range, those that cover [0, 1]. */
+export function parametersOf(range: Range): Parameters {
+  const { low, high } = range.high > range.low ? range : { low: 0, high: 1 };
   const scale = Math.max(Math.fround((high - low) / LEVELS), SMALLEST_SCALE);
   const zeroPoint = Math.max(-128, Math.min(127, Math.round(-128 - low / scale)));
   return { scale, zeroPoint };
 }
 
-/** The range of a distribution by an observer; always contains 0. */
+/** The range of a distribution by an observer; always contains 0, and is 0 to 0 where nothing else was seen. */
 export function chooseRange(histogram: Histogram, observer: Observer): Range {
   const low = Math.min(0, histogram.min);
   const high = Math.max(0, histogram.max);
-  if (!(high > low)) return { low: 0, high: 1 };
+  if (!(high > low)) return { low: 0, high: 0 };
   switch (observer) {
     case "minmax":
       return { low, high };
     case "percentile":
-      return percentileRange(histogram, { low, high }, 0.9999);
+      return percentileRange(histogram, { low, high });
     case "mse":
       return leastSquares(histogram, { low, high });
     case "entropy":
@@ -51,16 +54,18 @@ export function chooseRange(histogram: Histogram, observer: Observer): Range {
   }
 }
 
-function percentileRange(histogram: Histogram, { low, high }: Range, keep: number): Range {
+/** The whole range where the cut would leave nothing of it: a value that nearly always is 0. */
+function percentileRange(histogram: Histogram, { low, high }: Range): Range {
   const { x, count } = histogram.points();
-  const cut = (histogram.total * (1 - keep)) / 2;
+  const cut = histogram.total / CUT_ONE_IN;
   let below = 0;
   let i = 0;
   while (i < x.length - 1 && below + count[i]! <= cut) below += count[i++]!;
   let above = 0;
   let j = x.length - 1;
   while (j > 0 && above + count[j]! <= cut) above += count[j--]!;
-  return { low: Math.max(low, Math.min(0, x[i]!)), high: Math.min(high, Math.max(0, x[j]!)) };
+  const kept = { low: Math.max(low, Math.min(0, x[i]!)), high: Math.min(high, Math.max(0, x[j]!)) };
+  return kept.high > kept.low ? kept : { low, high };
 }
 
 function leastSquares(histogram: Histogram, full: Range): Range {

@@ -8,6 +8,8 @@ import { roundHalfEven } from "../lower/rescale.ts";
 const LEVELS = 127;
 /** A bias in its units stays below this, so that accumulators cannot overflow. */
 const BIAS_LIMIT = 2 ** 29;
+/** So do the magnitudes of a channel's weights before they are rounded: an input is at most 255 steps from its zero point. */
+const WEIGHTS_LIMIT = 2 ** 22;
 
 /** Weights with one scale for each index of `axis`. */
 export interface QuantizedTensor {
@@ -15,20 +17,23 @@ export interface QuantizedTensor {
   readonly scales: Float32Array;
 }
 
-/** Quantizes weights along `axis`. A scale is at least what the bias of its channel needs to fit into int32. */
+/** Quantizes weights along `axis`. A scale is at least what keeps bias and sums of its channel in int32. */
 export function quantizeWeights(weights: Tensor, axis: number, inputScale: number, bias: Float32Array | null): QuantizedTensor {
   const data = weights.data as Float32Array;
   const channels = weights.shape[axis]!;
   const inner = weights.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
   const channelOf = (i: number): number => Math.floor(i / inner) % channels;
   const largest = new Float64Array(channels);
+  const sums = new Float64Array(channels);
   for (let i = 0; i < data.length; i++) {
     const c = channelOf(i);
-    largest[c] = Math.max(largest[c]!, Math.abs(data[i]!));
+    const magnitude = Math.abs(data[i]!);
+    largest[c] = Math.max(largest[c]!, magnitude);
+    sums[c] = sums[c]! + magnitude;
   }
   const scales = Float32Array.from(largest, (m, c) => {
     const forBias = bias ? Math.abs(bias[c]!) / (inputScale * BIAS_LIMIT) : 0;
-    const scale = Math.max(m / LEVELS, forBias);
+    const scale = Math.max(m / LEVELS, forBias, sums[c]! / WEIGHTS_LIMIT);
     return scale > 0 ? scale : 2 ** -20;
   });
   const values = new Int8Array(data.length);
