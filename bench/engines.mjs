@@ -34,7 +34,8 @@ export async function measureEngines(model, compiled, settings, progress) {
     const measured = runChild("engine-host.mjs", { contestants, range: model.range, shapes: model.shapes, ...limits }, node);
     return measured.map(({ engine, version, results, errors }) => ({ engine, version, rows: rowsOf(results, errors) }));
   } catch (error) {
-    progress(`${model.name}: no further engines (npm run hosts:install): ${error.message.trim().split("\n").at(-1)}`);
+    const reason = error.message.split("\n").find((line) => /Error/.test(line)) ?? error.message.split("\n")[0];
+    progress(`${model.name}: not measured in further engines (npm run hosts:install brings them): ${reason}`);
     return [];
   }
 }
