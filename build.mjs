@@ -24,7 +24,7 @@ function layoutChecksum() {
   const steps = readdirSync(file("format/steps"))
     .filter((name) => name.endsWith(".ts"))
     .sort();
-  const sources = ["opcodes", "plan", "memory", "packings", "dtypes"]
+  const sources = ["opcodes", "plan", "memory", "packings", "entropy", "dtypes"]
     .map((name) => `format/${name}.ts`)
     .concat(steps.map((name) => `format/steps/${name}`));
   let hash = 0x811c9dc5;

@@ -1,4 +1,5 @@
 /** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
+import { compressConstants } from "./emit/compress.ts";
 import { emitFile } from "./emit/emit.ts";
 import { addGolden } from "./emit/golden.ts";
 import { describe, importGraph, PRODUCER, quantizeGraph, type Quantized } from "./pipeline.ts";
@@ -10,7 +11,7 @@ import type { LayerReport, Report } from "./report/report.ts";
 import { type Compiled, compileGraph, compilerRuntime } from "./run/graph-runner.ts";
 import type { Graph } from "./ir/graph.ts";
 import { memoryBytes } from "../host/memory-layout.ts";
-import { planWords } from "../host/program.ts";
+import { type Program, planWords } from "../host/program.ts";
 
 export { CompileError } from "./errors.ts";
 export type { CompileOptions, Progress } from "./options.ts";
@@ -36,14 +37,15 @@ export async function compile(onnx: Uint8Array, options: CompileOptions = {}): P
   clock.lap("quantize");
   await pause();
   const histograms = quantized?.calibration.histograms;
-  const { program, warnings } = addGolden(compiled.program, module, hasher, (name) => {
+  const plain = compiled.program;
+  const { program, warnings } = addGolden(options.compression === "none" ? plain : compressConstants(plain), module, hasher, (name) => {
     const histogram = histograms?.get(name);
     return histogram ? { low: histogram.min, high: histogram.max } : null;
   });
   await pause();
   const bytes = emitFile(program, hasher);
   clock.lap("emit");
-  return { bytes, report: reportOf(onnx, bytes, graph, compiled, quantized, options, warnings, clock.laps) };
+  return { bytes, report: reportOf(onnx, bytes, graph, program, quantized, options, warnings, clock.laps) };
 }
 
 /** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
@@ -58,7 +60,7 @@ export async function quantizeToOnnx(onnx: Uint8Array, options: CompileOptions =
   await createPause(options.signal)();
   const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
   clock.lap("export");
-  return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled, quantized, options, [], clock.laps) };
+  return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled.program, quantized, options, [], clock.laps) };
 }
 
 function stopwatch(): { lap(name: string): void; readonly laps: Readonly<Record<string, number>> } {
@@ -78,7 +80,7 @@ function reportOf(
   onnx: Uint8Array,
   bytes: Uint8Array,
   float: Graph,
-  { program }: Compiled,
+  program: Program,
   quantized: Quantized | null,
   options: CompileOptions,
   notes: readonly string[],

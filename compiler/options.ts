@@ -30,6 +30,8 @@ export interface CompileOptions {
   readonly constants?: Readonly<Record<string, Tensor>>;
   /** Reads external tensor data: `length` bytes (to the end where undefined) from `offset` of the file `location`. */
   readonly externalData?: (location: string, offset: number, length: number | undefined) => Uint8Array;
+  /** How constants stand in the file: entropy coded where that makes it smaller (the default), or as they are. */
+  readonly compression?: "rans" | "none";
   /** How images become the first input; stored in the file. */
   readonly preprocess?: PreprocessSpec;
   /** Class names of the first output; stored in the file. */
@@ -49,9 +51,10 @@ const OBSERVERS: readonly string[] = ["mse", "minmax", "percentile", "entropy"];
 
 /** Throws `bad-option` for a value that no option takes. */
 export function checkOptions(options: CompileOptions): void {
-  const { precision = "int8", observer = "mse", minSqnrDb, shapes = {} } = options;
+  const { precision = "int8", observer = "mse", compression = "rans", minSqnrDb, shapes = {} } = options;
   if (precision !== "int8" && precision !== "float32") throw badOption("precision", precision, '"int8" or "float32"');
   if (!OBSERVERS.includes(observer)) throw badOption("observer", observer, OBSERVERS.join(", "));
+  if (compression !== "rans" && compression !== "none") throw badOption("compression", compression, '"rans" or "none"');
   if (minSqnrDb !== undefined && !Number.isFinite(minSqnrDb)) throw badOption("minSqnrDb", minSqnrDb, "a number of decibels");
   for (const [name, size] of Object.entries(shapes)) {
     if (!Number.isInteger(size) || size < 1) throw badOption(`shapes.${name}`, size, "a positive integer");

@@ -46,7 +46,7 @@ export const CONSTANTS_TABLE = 2;
 export const CONSTANTS = 3;
 export const PLAN = 4;
 export const GOLDEN = 5;
-/** Reserved for the tables of entropy-coded constants. */
+/** Reserved for tables that entropy-coded constants share. */
 export const ENTROPY_TABLES = 6;
 /** Reserved for a signature over the header. */
 export const SIGNATURE = 7;

@@ -8,7 +8,9 @@
  *
  * `data` = dataAddress(planWords), a multiple of 64. Every address word of a step is an offset from `data`: constants lie in
  * [0, constantsBytes), the arena in [constantsBytes, constantsBytes + arenaBytes). While loading, the arena's place holds
- * the file bytes of each constant that is packed, in turn; `stagingBytes` is the largest of them. COPY constants go straight to their address.
+ * each constant in turn: the canonical bytes of one that is packed, and where it is coded, behind them what decoding takes; the coded
+ * bytes of one that is not packed (COPY), and what decoding takes. `stagingBytes` is the most that one constant needs. The coded bytes of a
+ * constant that is packed lie at its address until they are decoded; COPY constants go, or are decoded, straight to their address.
  */
 
 export const PLAN_ADDRESS = 1024;

@@ -7,3 +7,5 @@ export const UNKNOWN_STEP = 1;
 export const UNKNOWN_PACKING = 2;
 /** An index read from a tensor (Gather) lies outside its axis. */
 export const INDEX_OUT_OF_RANGE = 3;
+/** The coded bytes of a constant are not sound. */
+export const BAD_STREAM = 4;

@@ -22,12 +22,24 @@ export function indexProblem(words: Int32Array, program: Program): string | unde
   }
 }
 
+/** The address of the indices that a step takes, or undefined for other steps. */
+export function indicesAddress(words: Int32Array): number | undefined {
+  switch (words[OPCODE]) {
+    case Opcode.RESAMPLE:
+      return words[Resample.INDICES];
+    case Opcode.GATHER:
+      return words[Gather.INDICES];
+    default:
+      return undefined;
+  }
+}
+
 function resampleProblem(words: Int32Array, program: Program): string | undefined {
   const rows = words[Resample.OUT_LENGTH]!;
   const taps = words[Resample.TAPS]!;
   const length = words[Resample.IN_LENGTH]!;
   const table = constantView(program, words[Resample.INDICES]!, rows * taps * 4);
-  if (!table) return "its indices are no constant";
+  if (!table) return "its indices are no constant that stands in the file as it is";
   for (let row = 0; row < rows; row++) {
     const outside = table.getInt32(row * taps * 4, true) === -1;
     for (let tap = 0; tap < taps; tap++) {
@@ -51,10 +63,14 @@ function gatherProblem(words: Int32Array, program: Program): string | undefined 
   return undefined;
 }
 
-/** The bytes at `address` where one COPY constant holds all of them. */
+/** The bytes at `address` where one COPY constant that is not coded holds all of them. */
 function constantView({ constants }: Program, address: number, bytes: number): DataView | undefined {
   const holder = constants.find(
-    (constant) => constant.packing === COPY && constant.address <= address && address + bytes <= constant.address + constant.bytes.length,
+    (constant) =>
+      constant.packing === COPY &&
+      !constant.coding &&
+      constant.address <= address &&
+      address + bytes <= constant.address + constant.bytes.length,
   );
   return holder && new DataView(holder.bytes.buffer, holder.bytes.byteOffset + address - holder.address, bytes);
 }

@@ -5,10 +5,10 @@
 import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
 import { COPY } from "../format/packings.ts";
 import * as Status from "../format/status.ts";
-import { disposed, outOfMemory, RunError } from "./errors.ts";
-import { memoryBytes } from "./memory-layout.ts";
+import { disposed, FormatError, outOfMemory, RunError } from "./errors.ts";
+import { memoryBytes, stagingOf } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
-import { type Program, planWords } from "./program.ts";
+import { type Constant, canonicalBytes, type Program, planWords } from "./program.ts";
 import { instantiate, type Runtime } from "./runtime.ts";
 import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
 
@@ -23,7 +23,10 @@ export class Instance {
   /** Address of each step, then of the plan's end. */
   readonly #stepAddresses: Int32Array;
 
-  /** Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`. `program` must be verified. */
+  /**
+   * Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`, FormatError `bad-constants` where the coded bytes of a
+   * constant are not sound. `program` must be verified.
+   */
   constructor(program: Program, module: WebAssembly.Module) {
     const { plan } = program;
     const words = planWords(plan);
@@ -77,17 +80,28 @@ export class Instance {
 
   #packConstants({ constants, plan }: Program): void {
     const staging = plan.constantsBytes;
-    for (const { packing, bytes, address, p0, p1, p2 } of constants) {
-      if (packing === COPY) {
-        this.bytes(address, bytes.length).set(bytes);
-        continue;
-      }
-      this.bytes(staging, bytes.length).set(bytes);
-      const status = this.#runtime!.pack(packing, this.#data + staging, this.#data + address, bytes.length, p0, p1, p2);
+    for (const [index, constant] of constants.entries()) {
+      const { packing, bytes, coding, address, p0, p1, p2 } = constant;
+      if (coding) this.#decode(constant, index, staging);
+      else this.bytes(packing === COPY ? address : staging, bytes.length).set(bytes);
+      if (packing === COPY) continue;
+      const status = this.#runtime!.pack(packing, this.#data + staging, this.#data + address, canonicalBytes(constant), p0, p1, p2);
       if (status !== Status.OK) throw statusError(status);
     }
     // What was staged must not show through steps that read before they write.
     this.bytes(staging, plan.stagingBytes).fill(0);
+  }
+
+  /** Decodes a constant to where its canonical bytes are wanted, as stagingOf lays it out. */
+  #decode(constant: Constant, index: number, staging: number): void {
+    const { packing, bytes, address, coding } = constant;
+    const { decoder } = stagingOf(constant);
+    const [from, to] = packing === COPY ? [staging, address] : [address, staging];
+    const { decodedBytes, decoderBytes, fileOffset } = coding!;
+    this.bytes(from, bytes.length).set(bytes);
+    const data = this.#data;
+    const status = this.#runtime!.decode(data + from, bytes.length, data + to, decodedBytes, data + staging + decoder, decoderBytes);
+    if (status !== Status.OK) throw new FormatError("bad-constants", `Constant ${index}: its coded bytes are not sound.`, fileOffset);
   }
 }
 

@@ -1,6 +1,7 @@
 /** How much memory a plan takes: the figure in the header, which the writer and the reader compute with the same code. */
-import { dataAddress, GUARD_BYTES, PAGE_BYTES } from "../format/memory.ts";
+import { ALIGNMENT, dataAddress, GUARD_BYTES, PAGE_BYTES } from "../format/memory.ts";
 import { COPY } from "../format/packings.ts";
+import { type Constant, canonicalBytes } from "./program.ts";
 
 /**
  * The largest data region, constants and arena together: address words are int32, and kernels may compute an address a few
@@ -16,15 +17,29 @@ export interface MemoryNeeds {
   readonly stagingBytes: number;
 }
 
+/** What a constant takes of the arena's place while it is loaded: offsets from the arena's start. */
+export interface Staging {
+  /** Where the decoder's own memory begins, behind whatever else is staged. */
+  readonly decoder: number;
+  readonly bytes: number;
+}
+
 /**
- * Bytes that the arena's place must hold while loading: the largest canonical constant that is packed. COPY constants go
- * straight to their address.
+ * The staging of one constant. A packed constant has its canonical bytes there; where it is coded, the coded bytes lie in the place of the
+ * packed ones until they are decoded. A COPY constant goes straight to its address; where it is coded, the coded bytes are staged.
  */
-export function stagingBytes(constants: readonly { readonly packing: number; readonly bytes: Uint8Array }[]): number {
+export function stagingOf(constant: Pick<Constant, "packing" | "bytes" | "coding">): Staging {
+  const { packing, bytes, coding } = constant;
+  if (!coding) return { decoder: 0, bytes: packing === COPY ? 0 : bytes.length };
+  const staged = packing === COPY ? bytes.length : canonicalBytes(constant);
+  const decoder = Math.ceil(staged / ALIGNMENT) * ALIGNMENT;
+  return { decoder, bytes: decoder + coding.decoderBytes };
+}
+
+/** Bytes that the arena's place must hold while loading: the largest staging of a constant. */
+export function stagingBytes(constants: readonly Pick<Constant, "packing" | "bytes" | "coding">[]): number {
   let largest = 0;
-  for (const { packing, bytes } of constants) {
-    if (packing !== COPY && bytes.length > largest) largest = bytes.length;
-  }
+  for (const constant of constants) largest = Math.max(largest, stagingOf(constant).bytes);
   return largest;
 }
 

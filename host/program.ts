@@ -1,15 +1,18 @@
 /** What a .eqm holds, decoded: the same form whether it came from a file or straight from the compiler. */
+import type { Coding } from "./coding.ts";
 import type { Golden } from "./golden.ts";
 import type { Metadata } from "./metadata.ts";
 
-/** A constant: its canonical bytes and where they go, packed (format/packings.ts). */
+/** A constant: its bytes and where they go, packed (format/packings.ts). */
 export interface Constant {
   readonly packing: number;
   readonly p0: number;
   readonly p1: number;
   readonly p2: number;
-  /** Canonical bytes. */
+  /** Canonical bytes, or what `coding` makes them from. */
   readonly bytes: Uint8Array;
+  /** How `bytes` are coded; canonical bytes without it. */
+  readonly coding?: Coding;
   /** Offset of the packed constant in the data region, a multiple of 64. */
   readonly address: number;
 }
@@ -31,6 +34,11 @@ export interface Program {
   readonly constants: readonly Constant[];
   readonly plan: Plan;
   readonly golden?: Golden;
+}
+
+/** The size of a constant in its canonical order. */
+export function canonicalBytes({ bytes, coding }: Pick<Constant, "bytes" | "coding">): number {
+  return coding ? coding.decodedBytes : bytes.length;
 }
 
 /** Words of all steps of a plan. */

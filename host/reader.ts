@@ -8,6 +8,7 @@ import { ABI } from "../build/abi.ts";
 import * as File from "../format/file.ts";
 import * as Packing from "../format/packings.ts";
 import * as PlanWord from "../format/plan.ts";
+import { codingOf } from "./coding.ts";
 import { type FormatCode, FormatError, hashMismatch, newerVersion, notEqm, otherLayouts, truncated } from "./errors.ts";
 import { type Golden, readGolden } from "./golden.ts";
 import type { Digest, Hasher } from "./hash.ts";
@@ -162,8 +163,9 @@ function readConstants(table: Section, blob: Section): Constant[] {
     const word = (index: number) => words[row + index]!;
     const offset = word(Packing.FILE_OFFSET);
     const length = word(Packing.FILE_BYTES);
-    if (word(Packing.ENCODING) !== Packing.RAW)
-      throw bad(row + Packing.ENCODING, `Constant ${i}: encoding ${word(Packing.ENCODING)} is not known to this version: update eqm.`);
+    const encoding = word(Packing.ENCODING);
+    if (encoding !== Packing.RAW && encoding !== Packing.RANS)
+      throw bad(row + Packing.ENCODING, `Constant ${i}: encoding ${encoding} is not known to this version: update eqm.`);
     if (length <= 0 || offset < 0 || offset + length > blob.bytes.length)
       throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its ${length} bytes at ${offset} are not in the file.`);
     // A constant follows the last new one, or repeats the bytes of an earlier one whole.
@@ -173,17 +175,23 @@ function readConstants(table: Section, blob: Section): Constant[] {
     } else if (known.get(offset) !== length) {
       throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its bytes at ${offset} neither follow the last ones nor repeat earlier ones.`);
     }
+    const bytes = blob.bytes.subarray(offset, offset + length);
+    const coding = encoding === Packing.RANS ? codingOf(bytes) : undefined;
+    if (encoding === Packing.RANS && !coding)
+      throw new FormatError("bad-constants", `Constant ${i}: its ${length} coded bytes have no sound head.`, blob.offset + offset);
+    const canonical = coding ? coding.decodedBytes : length;
     const [packing, p0, p1, p2] = [word(Packing.PACKING), word(Packing.P0), word(Packing.P1), word(Packing.P2)];
     if (
-      !Packing.packingHolds(packing, length, p0, p1, p2) ||
-      word(Packing.PACKED_BYTES) !== Packing.packedBytes(packing, length, p0, p1, p2)
+      !Packing.packingHolds(packing, canonical, p0, p1, p2) ||
+      word(Packing.PACKED_BYTES) !== Packing.packedBytes(packing, canonical, p0, p1, p2)
     ) {
       throw bad(
         row + Packing.PACKED_BYTES,
-        `Constant ${i}: ${length} bytes of packing ${packing} (${p0}, ${p1}, ${p2}) do not become ${word(Packing.PACKED_BYTES)}.`,
+        `Constant ${i}: ${canonical} bytes of packing ${packing} (${p0}, ${p1}, ${p2}) do not become ${word(Packing.PACKED_BYTES)}.`,
       );
     }
-    return { packing, p0, p1, p2, bytes: blob.bytes.subarray(offset, offset + length), address: word(Packing.ADDRESS) };
+    const address = word(Packing.ADDRESS);
+    return { packing, p0, p1, p2, bytes, address, ...(coding && { coding: { ...coding, fileOffset: blob.offset + offset } }) };
   });
   if (end !== blob.bytes.length)
     throw new FormatError("bad-constants", "The constants' section holds bytes that no constant uses.", blob.offset + end);

@@ -13,7 +13,7 @@ import { indexProblem } from "./indices.ts";
 import { layoutOf } from "./layouts.ts";
 import { dataBytes, MAX_DATA_BYTES, stagingBytes } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
-import { type Plan, type Program, planWords } from "./program.ts";
+import { canonicalBytes, type Plan, type Program, planWords } from "./program.ts";
 import { dtypeBytes, elementCount } from "./tensor.ts";
 
 /** The most words that all steps of a plan may have. */
@@ -62,20 +62,28 @@ function verifySizes({ constants, plan }: Program, fail: Fail): void {
 
 function verifyConstants({ constants, plan }: Program, fail: Fail): void {
   let end = 0;
-  for (const [index, { packing, p0, p1, p2, bytes, address }] of constants.entries()) {
+  for (const [index, constant] of constants.entries()) {
+    const { packing, p0, p1, p2, bytes, address } = constant;
     const place: Place = { part: "constant", index };
-    if (!packingHolds(packing, bytes.length, p0, p1, p2)) {
+    const canonical = canonicalBytes(constant);
+    if (!packingHolds(packing, canonical, p0, p1, p2)) {
       fail(
         "bad-constants",
         place,
-        `Constant ${index}: ${bytes.length} bytes do not fit packing ${packing} with parameters ${p0}, ${p1}, ${p2}.`,
+        `Constant ${index}: ${canonical} bytes do not fit packing ${packing} with parameters ${p0}, ${p1}, ${p2}.`,
       );
     }
     if (address % ALIGNMENT !== 0)
       fail("bad-constants", place, `Constant ${index}: its address ${address} is no multiple of ${ALIGNMENT}.`);
     if (address < end)
       fail("bad-constants", place, `Constant ${index}: its address ${address} is below ${end}, where the one before it ends.`);
-    end = address + packedBytes(packing, bytes.length, p0, p1, p2);
+    end = address + packedBytes(packing, canonical, p0, p1, p2);
+    if (constant.coding && address + bytes.length > end)
+      fail(
+        "bad-constants",
+        place,
+        `Constant ${index}: its ${bytes.length} coded bytes do not fit in the ${end - address} of the packed ones.`,
+      );
     if (end > plan.constantsBytes)
       fail("bad-constants", place, `Constant ${index} ends at ${end}, the constants' region at ${plan.constantsBytes}.`);
   }

@@ -4,11 +4,11 @@
  */
 import { ABI } from "../../build/abi.ts";
 import * as File from "../../format/file.ts";
-import { packedBytes, RAW } from "../../format/packings.ts";
+import { packedBytes, RANS, RAW } from "../../format/packings.ts";
 import type { Digest, Hasher } from "../../host/hash.ts";
 import { writeJson } from "../../host/json.ts";
 import { memoryBytes } from "../../host/memory-layout.ts";
-import { type Constant, type Program, planWords } from "../../host/program.ts";
+import { type Constant, canonicalBytes, type Program, planWords } from "../../host/program.ts";
 import { encodeUtf8 } from "../../host/utf8.ts";
 import { encodeWords } from "../../host/varint.ts";
 import { verifyProgram } from "../../host/verify.ts";
@@ -42,7 +42,8 @@ function emitConstants(constants: readonly Constant[], hasher: Hasher): { readon
   const pieces: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   const byDigest = new Map<string, { readonly offset: number; readonly bytes: Uint8Array }[]>();
   let end = 0;
-  for (const { packing, p0, p1, p2, bytes, address } of constants) {
+  for (const constant of constants) {
+    const { packing, p0, p1, p2, bytes, coding, address } = constant;
     const { low, high } = hasher.digest(bytes);
     const alike = byDigest.get(`${low} ${high}`) ?? [];
     let piece = alike.find((other) => equal(other.bytes, bytes));
@@ -52,7 +53,8 @@ function emitConstants(constants: readonly Constant[], hasher: Hasher): { readon
       pieces.push(piece);
       end += bytes.length;
     }
-    table.push(packing, piece.offset, bytes.length, address, packedBytes(packing, bytes.length, p0, p1, p2), RAW, p0, p1, p2);
+    const packed = packedBytes(packing, canonicalBytes(constant), p0, p1, p2);
+    table.push(packing, piece.offset, bytes.length, address, packed, coding ? RANS : RAW, p0, p1, p2);
   }
   const blob = new Uint8Array(end);
   for (const piece of pieces) blob.set(piece.bytes, piece.offset);
