@@ -100,6 +100,7 @@ function addCompile(program: Command): void {
     .option("--no-bias-correction", "leave biases as they are")
     .option("--keep-float <NODE...>", 'nodes to leave in float32, by name; "first" and "last" are the first and last layer')
     .option("--min-sqnr <DB>", "fail (exit code 3) where an output's SQNR is lower", "10")
+    .option("--compression <CODING>", "how weights stand in the file: rans (entropy coded where that makes it smaller) or none", "rans")
     .option("--report <report.json>", "write the report to a file as well")
     .option("--force", "replace existing files, and write the model although it is below the floor");
   const laterOptions = [
@@ -127,6 +128,7 @@ function addCompile(program: Command): void {
       keepFloat: list(values, "keepFloat"),
       shapes: parseShapes(list(values, "shape")),
       minSqnrDb: parseReal("--min-sqnr", text(values, "minSqnr") ?? ""),
+      compression: parseChoice("--compression", text(values, "compression") ?? "", ["rans", "none"]),
       report: text(values, "report"),
       force: values["force"] === true,
     };

@@ -20,7 +20,7 @@ import { checkOutput, writeFileWhole } from "../output/write-file.ts";
 
 /** Checked options of the command. */
 export interface CompileCommandOptions
-  extends Pick<CompileOptions, "precision" | "observer" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb"> {
+  extends Pick<CompileOptions, "precision" | "observer" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb" | "compression"> {
   readonly output: string;
   readonly calibrate?: string;
   readonly preprocess?: string;
@@ -45,7 +45,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   const progress = startProgress();
   try {
     const externalData = externalDataBeside(path);
-    const { precision, observer, biasCorrection, keepFloat, shapes, minSqnrDb } = options;
+    const { precision, observer, biasCorrection, keepFloat, shapes, minSqnrDb, compression } = options;
     const calibration =
       data && precision !== "float32"
         ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec)
@@ -58,6 +58,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         keepFloat,
         shapes,
         minSqnrDb,
+        compression,
         externalData,
         force,
         signal: stopSignal,
