@@ -8,6 +8,7 @@
 import type { Tensor } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
+import { roundHalfEven } from "../lower/rescale.ts";
 import { activationInputs, keepsParameters } from "./scope.ts";
 import { type Parameters, parametersOf, type Range } from "./ranges.ts";
 import { biasScales, quantizeBias, quantizeWeights } from "./weights.ts";
@@ -106,7 +107,7 @@ function quantizeActivation(graph: Graph, value: Value, nodes: ReadonlySet<Node>
 
 /** A constant operand of an elementwise node. */
 function quantizeOperand(graph: Graph, value: Value, nodes: ReadonlySet<Node>, { scale, zeroPoint }: Parameters): void {
-  const data = Int8Array.from(value.constant!.data as Float32Array, (x) => Math.max(-128, Math.min(127, Math.round(x / scale) + zeroPoint)));
+  const data = Int8Array.from(value.constant!.data as Float32Array, (x) => Math.max(-128, Math.min(127, roundHalfEven(Math.fround(x / scale)) + zeroPoint)));
   const quantized = graph.addConstant(`${value.name}.quantized`, { dtype: "int8", shape: typeOf(value).shape, data });
   const readers = [...value.readers].filter((reader) => nodes.has(reader));
   for (const reader of readers) {

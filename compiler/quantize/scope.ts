@@ -48,7 +48,7 @@ export function int8Nodes(graph: Graph, keepFloat: ReadonlySet<string>): Readonl
 }
 
 function hasInt8Form(node: Node): boolean {
-  if (node.inputs.length === 0 || typeOf(requiredInput(node, 0)).dtype !== "float32") return false;
+  if (node.inputs.length === 0 || typeOf(requiredInput(node, 0)).dtype !== "float32" || !hasFiniteConstants(node)) return false;
   switch (node.op) {
     case "Conv":
       return requiredInput(node, 1).constant !== null && isConstantOrAbsent(node, 2) && typeOf(requiredInput(node, 0)).shape.length <= 4;
@@ -65,6 +65,12 @@ function hasInt8Form(node: Node): boolean {
     default:
       return ELEMENTWISE.has(node.op) || SAME_PARAMETERS.has(node.op) || AVERAGING.has(node.op);
   }
+}
+
+/** No range and no scale holds a NaN or an infinity. Bounds of a Clip and what a Pad pads with may be infinite. */
+function hasFiniteConstants(node: Node): boolean {
+  const taking = WEIGHTED.has(node.op) ? [0, 1, 2] : activationInputs(node);
+  return taking.every((i) => (node.inputs[i]?.constant?.data as Float32Array | undefined)?.every(Number.isFinite) ?? true);
 }
 
 function isPlainGemm(node: Node): boolean {
