@@ -232,3 +232,37 @@ describe("the page and the engines", async () => {
     expect(markdown(common)).not.toContain("Chromium");
   });
 });
+
+describe("LiteRT.js as a contestant", async () => {
+  const { load } = await bench<{ load(files: object, more: object): Promise<Required<Opened>> }>("contestants/litert.page.mjs");
+  // A stand-in for the package that gives back what it is fed.
+  const echo = `
+    export const loadLiteRt = async () => {};
+    export class Tensor {
+      constructor(data, shape) { Object.assign(this, { data, shape }); }
+      toTypedArray() { return this.data; }
+      delete() {}
+    }
+    export const loadAndCompile = async () => ({ run: async (tensors) => tensors, delete() {} });`;
+  const files = {
+    bundle: `data:text/javascript,${encodeURIComponent(echo)}`,
+    wasm: "http://127.0.0.1/wasm/a.js",
+    model: "http://127.0.0.1/m",
+  };
+  const port = { name: "y", type: "int8", shape: [1, 2, 2, 3], scale: [0.5], zero_point: [-1] };
+  const opened = await load(files, { ports: { inputs: [port], outputs: [port] } });
+  const feed = (values: readonly number[], shape: readonly number[]): Feeds => ({ x: Object.assign(Float32Array.from(values), { shape }) });
+  const planes = [0, 1, 2, 3, 10, 11, 12, 13, -10, -11, -12, -13];
+
+  it("is fed images channels last, quantized and saturated, and decodes to real numbers", async () => {
+    const outputs = await opened.run(feed([...planes.slice(0, 11), -100], [1, 3, 2, 2]));
+    expect(outputs["0"]).toEqual(Int8Array.of(-1, 19, -21, 1, 21, -23, 3, 23, -25, 5, 25, -128));
+    expect(opened.decode(outputs)["y"]).toEqual(Float32Array.of(0, 10, -10, 1, 11, -11, 2, 12, -12, 3, 13, -63.5));
+  });
+
+  it("takes inputs that are of the same shape as they are, and refuses others", async () => {
+    const outputs = await opened.run(feed(planes, [1, 2, 2, 3]));
+    expect(opened.decode(outputs)["y"]).toEqual(Float32Array.from(planes));
+    await expect(async () => opened.run(feed(planes, [1, 12]))).rejects.toThrow("an input of [1,12] does not fit [1,2,2,3]");
+  });
+});
