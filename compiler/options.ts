@@ -1,5 +1,5 @@
 /** What a caller of the compiler may ask for; checked before any work begins. */
-import type { PreprocessSpec } from "../host/preprocess-spec.ts";
+import { checkPreprocessSpec, type PreprocessSpec } from "../host/preprocess-spec.ts";
 import type { Tensor } from "../host/tensor.ts";
 import { CompileError } from "./errors.ts";
 import type { Sample } from "./quantize/calibrate.ts";
@@ -51,16 +51,49 @@ const OBSERVERS: readonly string[] = ["mse", "minmax", "percentile", "entropy"];
 
 /** Throws `bad-option` for a value that no option takes. */
 export function checkOptions(options: CompileOptions): void {
-  const { precision = "int8", observer = "mse", compression = "rans", minSqnrDb, shapes = {} } = options;
+  const {
+    precision = "int8",
+    observer = "mse",
+    compression = "rans",
+    minSqnrDb,
+    shapes = {},
+    calibration,
+    keepFloat = [],
+    labels = [],
+    preprocess,
+  } = options;
   if (precision !== "int8" && precision !== "float32") throw badOption("precision", precision, '"int8" or "float32"');
   if (!OBSERVERS.includes(observer)) throw badOption("observer", observer, OBSERVERS.join(", "));
   if (compression !== "rans" && compression !== "none") throw badOption("compression", compression, '"rans" or "none"');
+  if (calibration !== undefined && !isIterable(calibration))
+    throw badOption("calibration", calibration, "samples, each a tensor for every input, by name");
+  if (!areNames(keepFloat)) throw badOption("keepFloat", keepFloat, "a list of names");
+  if (!areNames(labels)) throw badOption("labels", labels, "a list of names");
+  if (preprocess !== undefined) {
+    checkPreprocessSpec({ ...preprocess }, (problem) => {
+      throw badOption("preprocess", preprocess, `a specification; this one ${problem}`);
+    });
+  }
   if (minSqnrDb !== undefined && !Number.isFinite(minSqnrDb)) throw badOption("minSqnrDb", minSqnrDb, "a number of decibels");
   for (const [name, size] of Object.entries(shapes)) {
     if (!Number.isInteger(size) || size < 1) throw badOption(`shapes.${name}`, size, "a positive integer");
   }
 }
 
+function isIterable(samples: object): boolean {
+  return typeof samples === "object" && (Symbol.iterator in samples || Symbol.asyncIterator in samples);
+}
+
+function areNames(list: readonly string[]): boolean {
+  return Array.isArray(list) && list.every((name) => typeof name === "string");
+}
+
 function badOption(name: string, got: unknown, expected: string): CompileError {
-  return new CompileError("bad-option", `The option ${name} is ${JSON.stringify(got)}; it takes ${expected}.`, { option: name, got, expected }, "usage");
+  const shown = typeof got === "number" ? `${got}` : JSON.stringify(got);
+  return new CompileError(
+    "bad-option",
+    `The option ${name} is ${shown.length > 80 ? "an object" : shown}; it takes ${expected}.`,
+    { option: name, got, expected },
+    "usage",
+  );
 }

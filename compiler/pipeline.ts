@@ -105,7 +105,7 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
     }
   }
   const floor = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
-  if (!options.force && worstOutput(comparison) < floor) throw belowFloor(comparison, floor, synthetic);
+  if (!options.force && worstOutput(comparison) < floor) throw belowFloor(float, comparison, floor, synthetic);
   return { ...best, parameters, calibration, synthetic, comparison, biasCorrection };
 }
 
@@ -141,15 +141,20 @@ function keptNames(graph: Graph, keepFloat: readonly string[]): ReadonlySet<stri
   return names;
 }
 
-function belowFloor({ outputs, values }: Comparison, floor: number, synthetic: boolean): CompileError {
-  const worst = [...values].sort((a, b) => a.sqnrDb - b.sqnrDb).slice(0, 5);
+/** Names the worst values by the nodes that compute them, which is what `keepFloat` takes; inputs have none. */
+function belowFloor(float: Graph, { outputs, values }: Comparison, floor: number, synthetic: boolean): CompileError {
+  const producers = new Map(float.nodes.flatMap((node) => node.outputs.map((value) => [value.name, node.name] as const)));
+  const worst = [...values]
+    .sort((a, b) => a.sqnrDb - b.sqnrDb)
+    .slice(0, 5)
+    .map((value) => ({ ...value, layer: producers.get(value.name) ?? null }));
   const noisy = outputs.filter(({ sqnrDb }) => sqnrDb < floor).map(({ name, sqnrDb }) => `${name} ${sqnrDb.toFixed(1)} dB`);
   const data = synthetic ? " It was calibrated on synthesised inputs: give real ones with --calibrate." : "";
   return new CompileError(
     "below-floor",
-    `The int8 model is too far from the float32 one: ${noisy.join(", ")}, the floor is ${floor} dB.${data}\nWorst values: ${worst
-      .map(({ name, sqnrDb }) => `${name} ${sqnrDb.toFixed(1)} dB`)
-      .join(", ")}.\nLeave their layers in float32 with --keep-float, lower the floor with --min-sqnr, or write the file nevertheless with --force.`,
+    `The int8 model is too far from the float32 one: ${noisy.join(", ")}, the floor is ${floor} dB.${data}\nWorst layers: ${worst
+      .map(({ name, layer, sqnrDb }) => `${layer ?? `the input ${name}`} ${sqnrDb.toFixed(1)} dB`)
+      .join(", ")}.\nLeave them in float32 with --keep-float, lower the floor with --min-sqnr, or write the file nevertheless with --force.`,
     { floor, outputs: [...outputs], worst },
     "quality",
   );

@@ -9,7 +9,7 @@ import type { Sample } from "./calibrate.ts";
 
 const SAMPLES = 16;
 
-/** Sixteen samples. With a preprocessing spec, images span what pixels 0 to 255 become; otherwise values lie mostly in [−2, 2]. */
+/** Sixteen samples. With a preprocessing spec, the first input spans what pixels 0 to 255 become; otherwise values lie mostly in [−2, 2]. */
 export function* synthesise(graph: Graph, spec: PreprocessSpec | undefined): Generator<Sample> {
   let state = 0x2545f491;
   const random = (): number => {
@@ -23,7 +23,7 @@ export function* synthesise(graph: Graph, spec: PreprocessSpec | undefined): Gen
     for (const value of graph.inputs) {
       const { dtype, shape } = typeOf(value);
       const data = newArray(dtype, elementCount(shape));
-      if (dtype === "float32") fillField(data as Float32Array, shape, random, spec);
+      if (dtype === "float32") fillField(data as Float32Array, shape, random, value === graph.inputs[0] ? spec : undefined);
       sample[value.name] = { dtype, shape, data };
     }
     yield sample;

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
 import type { Graph } from "../../compiler/ir/graph.ts";
-import { type Calibration, calibrate, rangesOf, type Sample } from "../../compiler/quantize/calibrate.ts";
+import { type Calibration, calibrate, rangesOf, type Sample, type Watch } from "../../compiler/quantize/calibrate.ts";
 import { Histogram } from "../../compiler/quantize/histogram.ts";
 import { compileGraph } from "../../compiler/run/graph-runner.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { evaluateGraph, graphOf, randomInputs } from "../passes/evaluation.ts";
 import { plainModule } from "../support/small-model.ts";
 
-const WATCH = { step: () => {}, pause: async () => {} };
+const WATCH: Watch = { step: () => {}, pause: async () => {} };
 
 function calibrated(graph: Graph, samples: Iterable<Sample> | AsyncIterable<Sample>, watch = WATCH): Promise<Calibration> {
   return calibrate(compileGraph(graph, { producer: "test", name: "test" }), plainModule, samples, graph, watch);
@@ -91,7 +91,7 @@ test("int64 values have no histogram", async () => {
 test("progress counts samples", async () => {
   const graph = graphOf(TEXT);
   const steps: [number, number][] = [];
-  await calibrated(graph, samplesOf(graph, 3), { ...WATCH, step: (...step) => void steps.push(step as [number, number]) });
+  await calibrated(graph, samplesOf(graph, 3), { ...WATCH, step: (...step: [number, number]) => void steps.push(step) });
   expect(steps).toEqual([
     [1, 0],
     [2, 0],
