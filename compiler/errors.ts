@@ -29,11 +29,15 @@ function at(node: Pick<Node, "op" | "name">): string {
 
 /** An attribute has another kind than ONNX says. */
 export function badAttribute(node: Node, name: string, expected: string): CompileError {
-  return new CompileError("bad-attribute", `${at(node)}: the attribute ${name} must be ${expected}. The model is malformed; export it again.`, {
-    node: node.name,
-    op: node.op,
-    attribute: name,
-  });
+  return new CompileError(
+    "bad-attribute",
+    `${at(node)}: the attribute ${name} must be ${expected}. The model is malformed; export it again.`,
+    {
+      node: node.name,
+      op: node.op,
+      attribute: name,
+    },
+  );
 }
 
 /** Operands do not fit the operator: wrong rank, shapes that do not broadcast, an axis out of range. */

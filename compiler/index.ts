@@ -1,24 +1,28 @@
 /** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
+
+import { memoryBytes } from "../host/memory-layout.ts";
+import { type Program, planWords } from "../host/program.ts";
 import { compressConstants } from "./emit/compress.ts";
 import { emitFile } from "./emit/emit.ts";
 import { addGolden } from "./emit/golden.ts";
-import { describe, importGraph, PRODUCER, quantizeGraph, type Quantized } from "./pipeline.ts";
-import { checkOptions, type CompileOptions } from "./options.ts";
 import { createPause } from "./event-loop.ts";
+import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
+import { type CompileOptions, checkOptions } from "./options.ts";
+import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
 import { macsOf } from "./report/macs.ts";
 import type { LayerReport, Report } from "./report/report.ts";
 import { type Compiled, compileGraph, compilerRuntime } from "./run/graph-runner.ts";
-import type { Graph } from "./ir/graph.ts";
-import { memoryBytes } from "../host/memory-layout.ts";
-import { type Program, planWords } from "../host/program.ts";
 
 export { CompileError } from "./errors.ts";
 export type { CompileOptions, Progress } from "./options.ts";
 export type { LayerReport, Report } from "./report/report.ts";
 
 /** Compiles an ONNX model. Throws CompileError; see docs for the codes. */
-export async function compile(onnx: Uint8Array, options: CompileOptions = {}): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly report: Report }> {
+export async function compile(
+  onnx: Uint8Array,
+  options: CompileOptions = {},
+): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly report: Report }> {
   checkOptions(options);
   const clock = stopwatch();
   const { module, hasher } = await compilerRuntime();
@@ -49,7 +53,10 @@ export async function compile(onnx: Uint8Array, options: CompileOptions = {}): P
 }
 
 /** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
-export async function quantizeToOnnx(onnx: Uint8Array, options: CompileOptions = {}): Promise<{ readonly bytes: Uint8Array; readonly report: Report }> {
+export async function quantizeToOnnx(
+  onnx: Uint8Array,
+  options: CompileOptions = {},
+): Promise<{ readonly bytes: Uint8Array; readonly report: Report }> {
   checkOptions(options);
   const clock = stopwatch();
   const { module } = await compilerRuntime();
@@ -90,6 +97,12 @@ function reportOf(
   if (quantized?.synthetic) {
     warnings.push("Calibrated on synthesised inputs: the SQNR below is on those, not an accuracy. Give real samples with --calibrate.");
   }
+  const latency = quantized?.latency ?? null;
+  if (latency && latency.int8Ms > latency.float32Ms) {
+    warnings.push(
+      `int8 is slower than float32 here (${latency.int8Ms.toFixed(2)} ms against ${latency.float32Ms.toFixed(2)} ms): --precision float32 keeps the model fast.`,
+    );
+  }
   const layers = layersOf(float, quantized);
   return {
     model: float.name,
@@ -99,9 +112,14 @@ function reportOf(
     weightBytes: program.constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
     memoryBytes: memoryBytes({ planWords: planWords(program.plan), ...program.plan }),
     macs: layers.reduce((sum, { macs }) => sum + macs, 0),
-    calibration: quantized && { samples: quantized.calibration.samples, synthetic: quantized.synthetic, observer: options.observer ?? "mse" },
+    calibration: quantized && {
+      samples: quantized.calibration.samples,
+      synthetic: quantized.synthetic,
+      observer: options.observer ?? "mse",
+    },
     biasCorrection: quantized?.biasCorrection ?? null,
     outputs: quantized?.comparison.outputs ?? [],
+    latency,
     layers,
     warnings,
     timings,

@@ -9,7 +9,7 @@ import { CompileError } from "./errors.ts";
 import { createPause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
 import type { Graph, Node } from "./ir/graph.ts";
-import { importModel, type ImportedModel } from "./onnx/import.ts";
+import { type ImportedModel, importModel } from "./onnx/import.ts";
 import { type CompileOptions, DEFAULT_MIN_SQNR_DB } from "./options.ts";
 import { optimize } from "./passes/index.ts";
 import { correctBiases } from "./quantize/bias-correction.ts";
@@ -20,7 +20,8 @@ import type { Parameters } from "./quantize/ranges.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
 import type { Report } from "./report/report.ts";
-import { type Compiled, compileGraph } from "./run/graph-runner.ts";
+import { type Compiled, compileGraph, GraphRunner } from "./run/graph-runner.ts";
+import { type Latency, measureLatency } from "./run/latency.ts";
 
 /** A quantized graph with what it was made from. */
 export interface Quantized {
@@ -31,13 +32,17 @@ export interface Quantized {
   readonly synthetic: boolean;
   readonly comparison: Comparison;
   readonly biasCorrection: Report["biasCorrection"];
+  readonly latency: Latency;
 }
 
 /** Samples that are kept to compare the int8 model with the float32 one. */
 const COMPARED_SAMPLES = 32;
 
 /** Reads a model and optimises its graph. */
-export function importGraph(bytes: Uint8Array, options: CompileOptions): { readonly graph: Graph; readonly metadata: ImportedModel["metadata"] } {
+export function importGraph(
+  bytes: Uint8Array,
+  options: CompileOptions,
+): { readonly graph: Graph; readonly metadata: ImportedModel["metadata"] } {
   const { graph, metadata } = importModel(bytes, {
     ...(options.shapes && { shapes: options.shapes }),
     ...(options.externalData && { externalData: options.externalData }),
@@ -48,7 +53,11 @@ export function importGraph(bytes: Uint8Array, options: CompileOptions): { reado
 }
 
 /** What the file's metadata say beside ports and steps. */
-export function describe(graph: Graph, options: CompileOptions, provenance: Metadata["provenance"]): Omit<Metadata, "inputs" | "outputs" | "steps"> {
+export function describe(
+  graph: Graph,
+  options: CompileOptions,
+  provenance: Metadata["provenance"],
+): Omit<Metadata, "inputs" | "outputs" | "steps"> {
   return {
     producer: `${PRODUCER.name} ${PRODUCER.version}`,
     name: graph.name,
@@ -85,13 +94,22 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
     await pause();
     return compileGraph(candidate, description);
   };
-  const compare = (candidate: Compiled): Promise<Comparison> => compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
+  const compare = (candidate: Compiled): Promise<Comparison> =>
+    compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
   let best = { graph, compiled: await compile(graph) };
   let comparison = await compare(best.compiled);
   let biasCorrection: Quantized["biasCorrection"] = null;
   if (options.biasCorrection ?? true) {
     const corrected = cloneGraph(graph);
-    const { layers, corrected: improved } = await correctBiases(corrected, floatCompiled, best.compiled, module, compared, parameters, watch("correct biases"));
+    const { layers, corrected: improved } = await correctBiases(
+      corrected,
+      floatCompiled,
+      best.compiled,
+      module,
+      compared,
+      parameters,
+      watch("correct biases"),
+    );
     if (improved > 0) {
       const candidate = { graph: corrected, compiled: await compile(corrected) };
       const after = await compare(candidate.compiled);
@@ -106,7 +124,18 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   }
   const floor = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
   if (!options.force && worstOutput(comparison) < floor) throw belowFloor(float, comparison, floor, synthetic);
-  return { ...best, parameters, calibration, synthetic, comparison, biasCorrection };
+  await pause();
+  const latency = measure(floatCompiled, best.compiled, module, compared[0]!);
+  return { ...best, parameters, calibration, synthetic, comparison, biasCorrection, latency };
+}
+
+function measure(float: Compiled, int8: Compiled, module: WebAssembly.Module, sample: Sample): Latency {
+  const runners = [new GraphRunner(float, module), new GraphRunner(int8, module)] as const;
+  try {
+    return measureLatency(...runners, sample);
+  } finally {
+    for (const runner of runners) runner.dispose();
+  }
 }
 
 /** The least SQNR of the outputs, in dB. */
@@ -127,7 +156,11 @@ function keptNames(graph: Graph, keepFloat: readonly string[]): ReadonlySet<stri
   const names = new Set<string>();
   for (const name of keepFloat) {
     const node: Node | undefined =
-      name === "first" ? layers[0] : name === "last" ? layers[layers.length - 1] : graph.nodes.find((n) => n.name === name || n.sources.includes(name));
+      name === "first"
+        ? layers[0]
+        : name === "last"
+          ? layers[layers.length - 1]
+          : graph.nodes.find((n) => n.name === name || n.sources.includes(name));
     if (!node) {
       throw new CompileError(
         "unknown-node",
@@ -154,7 +187,9 @@ function belowFloor(float: Graph, { outputs, values }: Comparison, floor: number
     "below-floor",
     `The int8 model is too far from the float32 one: ${noisy.join(", ")}, the floor is ${floor} dB.${data}\nWorst layers: ${worst
       .map(({ name, layer, sqnrDb }) => `${layer ?? `the input ${name}`} ${sqnrDb.toFixed(1)} dB`)
-      .join(", ")}.\nLeave them in float32 with --keep-float, lower the floor with --min-sqnr, or write the file nevertheless with --force.`,
+      .join(
+        ", ",
+      )}.\nLeave them in float32 with --keep-float, lower the floor with --min-sqnr, or write the file nevertheless with --force.`,
     { floor, outputs: [...outputs], worst },
     "quality",
   );

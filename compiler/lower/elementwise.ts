@@ -146,6 +146,12 @@ function quantize(y: number, scale: number, zeroPoint: number): number {
 export function lowerBinaryF32(builder: Builder, node: Node): void {
   const type = typeOf(onlyOutput(node));
   const [a, b] = [requiredInput(node, 0), requiredInput(node, 1)];
+  if (node.op === "Pow" && isSquare(node)) {
+    // The commonest power, of every layer normalization that is written out, is one multiplication.
+    const base = { reference: builder.reference(a), type: typeOf(a) };
+    emitBroadcastBinary(builder, "MUL", base, base, builder.define(onlyOutput(node)), type, clampOf(node));
+    return;
+  }
   const left = { reference: builder.reference(a), type: typeOf(a) };
   const right = { reference: builder.reference(b), type: typeOf(b) };
   if (right.type.dtype === left.type.dtype && (node.op !== "Pow" || left.type.dtype === "float32")) {
@@ -161,6 +167,14 @@ export function lowerBinaryF32(builder: Builder, node: Node): void {
   const result = type.dtype === "float32" ? builder.define(onlyOutput(node)) : temporary(builder, builder.byteSize(real));
   emitBroadcastBinary(builder, BINARY[node.op]!, power(left), power(right), result, real, clampOf(node));
   if (type.dtype !== "float32") emitCast(builder, { reference: result, type: real }, type.dtype, builder.define(onlyOutput(node)));
+}
+
+/** Whether a Pow of float32 has the constant exponent 2 and the shape of its base. */
+function isSquare(node: Node): boolean {
+  const exponent = requiredInput(node, 1).constant;
+  if (exponent?.data.length !== 1 || Number(exponent.data[0]) !== 2) return false;
+  const base = typeOf(requiredInput(node, 0));
+  return base.dtype === "float32" && `${base.shape}` === `${typeOf(onlyOutput(node)).shape}`;
 }
 
 /** Max, Min and Sum of any number of operands, folded from the left. */

@@ -1,10 +1,10 @@
 /**
  * The compiler's graph as an .onnx, for other runtimes: the same graph gives the same bytes.
  *
- * Weights are raw data. A clamp (`clampMin`, `clampMax` on a node: its first output is limited) becomes a Relu or Clip behind the node.
+ * Weights are raw data. The compiler's own SiLU becomes x · Sigmoid(x), which every opset has. A clamp (`clampMin`, `clampMax` on a node: its first output is limited) becomes a Relu or Clip behind the node.
  */
 import { newArray, type Tensor } from "../../host/tensor.ts";
-import { type Attribute, type Graph, type Node, onlyOutput, type Value, type ValueType } from "../ir/graph.ts";
+import { type Attribute, type Graph, type Node, onlyOutput, requiredInput, type Value, type ValueType } from "../ir/graph.ts";
 import { onnxCode } from "./data-types.ts";
 import { ExportNames } from "./export-names.ts";
 import { ATTRIBUTE_TYPES, type AttributeType } from "./fields.ts";
@@ -14,6 +14,8 @@ import { type Draft, utf8Bytes, writeMessage } from "./wire.ts";
 
 /** What the file says of its origin and meaning. */
 export type ExportMetadata = Pick<ModelMetadata, "producer" | "opsets" | "domain" | "modelVersion" | "doc" | "properties">;
+
+const SILU = "eqm:Silu";
 
 /** The opset that files are written for unless an operator needs a later one, and the IR version of each opset. */
 const USUAL_OPSET = 21;
@@ -50,7 +52,7 @@ export function exportModel(graph: Graph, metadata: ExportMetadata): Uint8Array 
   };
   for (const node of graph.nodes) {
     addConstants(node.inputs);
-    nodes.push(...nodeProtos(node, outputs, names, initializers));
+    nodes.push(...(node.op === SILU ? siluProtos(node, names) : nodeProtos(node, outputs, names, initializers)));
   }
   addConstants(graph.outputs);
   for (const { from, to } of names.copies) {
@@ -90,12 +92,22 @@ function neededOpset(graph: Graph): number {
 }
 
 function otherDomains(graph: Graph): readonly string[] {
-  return [...new Set(graph.nodes.flatMap(({ op }) => splitOperator(op).domain || []))].sort();
+  return [...new Set(graph.nodes.flatMap(({ op }) => (op === SILU ? [] : splitOperator(op).domain || [])))].sort();
 }
 
 function splitOperator(op: string): { readonly domain: string; readonly opType: string } {
   const colon = op.lastIndexOf(":");
   return { domain: colon < 0 ? "" : op.slice(0, colon), opType: op.slice(colon + 1) };
+}
+
+/** silu(x) = x · sigmoid(x) */
+function siluProtos(node: Node, names: ExportNames): readonly Draft<"NodeProto">[] {
+  const x = names.of(requiredInput(node, 0));
+  const gate = names.freshValue(`${names.of(onlyOutput(node))}/sigmoid`);
+  return [
+    { opType: "Sigmoid", name: names.freshNode(`${node.name}/sigmoid`), input: [x], output: [gate] },
+    { opType: "Mul", name: names.freshNode(node.name), input: [x, gate], output: [names.of(onlyOutput(node))] },
+  ];
 }
 
 /** The node, and the one that clamps its output. */

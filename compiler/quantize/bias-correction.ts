@@ -104,7 +104,11 @@ async function correctLayer(graph: Graph, layer: Layer, pairs: readonly Pair[], 
   }
   const bias = requiredInput(requiredInput(layer.node, 2).producer!, 0);
   const data = Int32Array.from(bias.constant!.data as Int32Array, (b, c) => b + change[c]!);
-  graph.setInput(requiredInput(layer.node, 2).producer!, 0, graph.addConstant(bias.name, { dtype: "int32", shape: bias.constant!.shape, data }));
+  graph.setInput(
+    requiredInput(layer.node, 2).producer!,
+    0,
+    graph.addConstant(bias.name, { dtype: "int32", shape: bias.constant!.shape, data }),
+  );
   return true;
 }
 

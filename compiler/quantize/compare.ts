@@ -18,7 +18,14 @@ export interface Comparison {
 }
 
 /** Runs both models on the samples. `parameters` name the values that are quantized, by their names in the float32 graph. */
-export async function compareModels(float: Compiled, int8: Compiled, module: WebAssembly.Module, samples: readonly Sample[], parameters: ReadonlyMap<string, Parameters>, watch: Watch): Promise<Comparison> {
+export async function compareModels(
+  float: Compiled,
+  int8: Compiled,
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  parameters: ReadonlyMap<string, Parameters>,
+  watch: Watch,
+): Promise<Comparison> {
   const reference = new GraphRunner(float, module);
   const measured = new GraphRunner(int8, module);
   const meters = new Map<string, NoiseMeter>();
@@ -56,7 +63,8 @@ export async function compareModels(float: Compiled, int8: Compiled, module: Web
   }
   reference.dispose();
   measured.dispose();
-  const agreements = (from: ReadonlyMap<string, NoiseMeter>): Agreement[] => [...from].map(([name, { sqnrDb, maxAbs }]) => ({ name, sqnrDb, maxAbs }));
+  const agreements = (from: ReadonlyMap<string, NoiseMeter>): Agreement[] =>
+    [...from].map(([name, { sqnrDb, maxAbs }]) => ({ name, sqnrDb, maxAbs }));
   return { outputs: agreements(outputs), values: agreements(meters) };
 }
 

@@ -63,7 +63,10 @@ export class Histogram {
   points(): { readonly x: Float64Array; readonly count: Float64Array } {
     const bins: number[] = [];
     for (let bin = 0; bin < BINS; bin++) if (this.counts[bin]! > 0) bins.push(bin);
-    return { x: Float64Array.from(bins, (bin) => Math.max(this.min, Math.min(this.max, this.centre(bin)))), count: Float64Array.from(bins, (bin) => this.counts[bin]!) };
+    return {
+      x: Float64Array.from(bins, (bin) => Math.max(this.min, Math.min(this.max, this.centre(bin)))),
+      count: Float64Array.from(bins, (bin) => this.counts[bin]!),
+    };
   }
 
   private cover(magnitude: number): void {

@@ -9,12 +9,16 @@ import type { Tensor } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { roundHalfEven } from "../lower/rescale.ts";
-import { activationInputs, keepsParameters } from "./scope.ts";
 import { type Parameters, parametersOf, type Range } from "./ranges.ts";
+import { activationInputs, keepsParameters } from "./scope.ts";
 import { biasScales, quantizeBias, quantizeWeights } from "./weights.ts";
 
 /** Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Returns the parameters by value name. */
-export function insertQuantization(graph: Graph, nodes: ReadonlySet<Node>, rangeOf: (value: Value) => Range): ReadonlyMap<string, Parameters> {
+export function insertQuantization(
+  graph: Graph,
+  nodes: ReadonlySet<Node>,
+  rangeOf: (value: Value) => Range,
+): ReadonlyMap<string, Parameters> {
   const groups = parameterGroups(nodes);
   const parameters = new Map<string, Parameters>();
   const parametersFor = (value: Value): Parameters => {
@@ -76,7 +80,13 @@ function quantizeActivation(graph: Graph, value: Value, nodes: ReadonlySet<Node>
   ];
   const sources = value.producer?.sources ?? [];
   const quantize = graph.add(
-    { op: "QuantizeLinear", name: `${value.name}.Q`, inputs: [value, ...parameters], sources, outputs: [{ name: `${value.name}.quantized`, type: { dtype: "int8", shape } }] },
+    {
+      op: "QuantizeLinear",
+      name: `${value.name}.Q`,
+      inputs: [value, ...parameters],
+      sources,
+      outputs: [{ name: `${value.name}.quantized`, type: { dtype: "int8", shape } }],
+    },
     first,
   );
   const dequantize = graph.add(
@@ -107,14 +117,23 @@ function quantizeActivation(graph: Graph, value: Value, nodes: ReadonlySet<Node>
 
 /** A constant operand of an elementwise node. */
 function quantizeOperand(graph: Graph, value: Value, nodes: ReadonlySet<Node>, { scale, zeroPoint }: Parameters): void {
-  const data = Int8Array.from(value.constant!.data as Float32Array, (x) => Math.max(-128, Math.min(127, roundHalfEven(Math.fround(x / scale)) + zeroPoint)));
+  const data = Int8Array.from(value.constant!.data as Float32Array, (x) =>
+    Math.max(-128, Math.min(127, roundHalfEven(Math.fround(x / scale)) + zeroPoint)),
+  );
   const quantized = graph.addConstant(`${value.name}.quantized`, { dtype: "int8", shape: typeOf(value).shape, data });
   const readers = [...value.readers].filter((reader) => nodes.has(reader));
   for (const reader of readers) {
     reader.inputs.forEach((input, i) => {
       if (input === value && activationInputs(reader).includes(i)) {
         const zero = scalar(graph, `${value.name}.zeroPoint`, { dtype: "int8", data: Int8Array.of(zeroPoint) });
-        graph.setInput(reader, i, dequantized(graph, reader, quantized, [scalar(graph, `${value.name}.scale`, { dtype: "float32", data: Float32Array.of(scale) }), zero]));
+        graph.setInput(
+          reader,
+          i,
+          dequantized(graph, reader, quantized, [
+            scalar(graph, `${value.name}.scale`, { dtype: "float32", data: Float32Array.of(scale) }),
+            zero,
+          ]),
+        );
       }
     });
   }
@@ -139,9 +158,18 @@ function quantizeLayer(graph: Graph, node: Node, inputScale: number): void {
   const weights = requiredInput(node, 1);
   const bias = node.inputs[2] ?? null;
   const axis = node.op === "Conv" || numberAttribute(node, "transB", 0) !== 0 ? 0 : 1;
-  const { values, scales } = quantizeWeights(weights.constant!, axis, inputScale, (bias?.constant?.data as Float32Array | undefined) ?? null);
+  const { values, scales } = quantizeWeights(
+    weights.constant!,
+    axis,
+    inputScale,
+    (bias?.constant?.data as Float32Array | undefined) ?? null,
+  );
   const scale = graph.addConstant(`${weights.name}.scale`, { dtype: "float32", shape: [scales.length], data: scales });
-  const zero = graph.addConstant(`${weights.name}.zeroPoint`, { dtype: "int8", shape: [scales.length], data: new Int8Array(scales.length) });
+  const zero = graph.addConstant(`${weights.name}.zeroPoint`, {
+    dtype: "int8",
+    shape: [scales.length],
+    data: new Int8Array(scales.length),
+  });
   graph.setInput(node, 1, dequantized(graph, node, graph.addConstant(`${weights.name}.quantized`, values), [scale, zero], axis));
   if (!bias) return;
   const integers = quantizeBias(bias.constant!.data as Float32Array, inputScale, scales);

@@ -14,7 +14,9 @@ const ELEMENTWISE = new Set(
 
 /** Operators whose results have the scale and zero point of their operands. */
 const SAME_PARAMETERS = new Set(
-  "Reshape Flatten Squeeze Unsqueeze Identity Dropout Transpose Expand Slice Split Pad Tile DepthToSpace SpaceToDepth Gather Concat MaxPool Resize".split(" "),
+  "Reshape Flatten Squeeze Unsqueeze Identity Dropout Transpose Expand Slice Split Pad Tile DepthToSpace SpaceToDepth Gather Concat MaxPool Resize".split(
+    " ",
+  ),
 );
 
 const AVERAGING = new Set(["AveragePool", "GlobalAveragePool", "ReduceMean"]);
@@ -55,7 +57,10 @@ function hasInt8Form(node: Node): boolean {
     case "Gemm":
       return requiredInput(node, 1).constant !== null && isConstantOrAbsent(node, 2) && isPlainGemm(node);
     case "MatMul":
-      return requiredInput(node, 0).constant === null && (requiredInput(node, 1).constant === null || typeOf(requiredInput(node, 1)).shape.length === 2);
+      return (
+        requiredInput(node, 0).constant === null &&
+        (requiredInput(node, 1).constant === null || typeOf(requiredInput(node, 1)).shape.length === 2)
+      );
     case "MaxPool":
       return node.outputs.length === 1;
     case "Clip":
@@ -77,7 +82,9 @@ function isPlainGemm(node: Node): boolean {
   const { alpha = 1, beta = 1, transA = 0 } = node.attributes;
   const bias = node.inputs[2]?.constant;
   const outputs = typeOf(node.outputs[0]!).shape[1]!;
-  return alpha === 1 && beta === 1 && transA === 0 && (!bias || (bias.data.length === outputs && bias.shape[bias.shape.length - 1] === outputs));
+  return (
+    alpha === 1 && beta === 1 && transA === 0 && (!bias || (bias.data.length === outputs && bias.shape[bias.shape.length - 1] === outputs))
+  );
 }
 
 function isConstantOrAbsent(node: Node, index: number): boolean {

@@ -2,9 +2,10 @@
  * Inputs made up where there are no calibration data: smooth random fields with some noise, by a fixed generator. They exercise
  * the layers, but their ranges are a guess, which the report says.
  */
+
+import type { PreprocessSpec } from "../../host/preprocess-spec.ts";
 import { elementCount, newArray, type Tensor } from "../../host/tensor.ts";
 import { type Graph, typeOf } from "../ir/graph.ts";
-import type { PreprocessSpec } from "../../host/preprocess-spec.ts";
 import type { Sample } from "./calibrate.ts";
 
 const SAMPLES = 16;
@@ -53,7 +54,8 @@ function triangle(t: number): number {
 
 function pixelRange(spec: PreprocessSpec | undefined): readonly [number, number] | null {
   if (!spec) return null;
-  const list = (value: number | readonly number[] | undefined, otherwise: number): readonly number[] => (typeof value === "number" ? [value] : (value ?? [otherwise]));
+  const list = (value: number | readonly number[] | undefined, otherwise: number): readonly number[] =>
+    typeof value === "number" ? [value] : (value ?? [otherwise]);
   const scales = list(spec.scale, 1);
   const means = list(spec.mean, 0);
   const deviations = list(spec.std, 1);

@@ -43,7 +43,9 @@ export function quantizeWeights(weights: Tensor, axis: number, inputScale: numbe
 
 /** Quantizes a bias to int32 in units of inputScale · scales[c]. */
 export function quantizeBias(bias: Float32Array, inputScale: number, scales: Float32Array): Tensor {
-  const data = Int32Array.from(bias, (b, c) => Math.max(-BIAS_LIMIT * 2, Math.min(BIAS_LIMIT * 2, roundHalfEven(b / (inputScale * scales[c]!)))));
+  const data = Int32Array.from(bias, (b, c) =>
+    Math.max(-BIAS_LIMIT * 2, Math.min(BIAS_LIMIT * 2, roundHalfEven(b / (inputScale * scales[c]!)))),
+  );
   return { dtype: "int32", shape: [data.length], data };
 }
 

@@ -36,6 +36,8 @@ export interface Report {
   readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
   readonly layers: readonly LayerReport[];
   readonly warnings: readonly string[];
+  /** One inference on this machine, on the build that compiling uses: medians of a short run. */
+  readonly latency: { readonly float32Ms: number; readonly int8Ms: number } | null;
   /** Milliseconds by phase. */
   readonly timings: Readonly<Record<string, number>>;
 }

@@ -118,7 +118,7 @@ async function* samplesOf(data: Dataset, inputs: readonly InputShape[], spec: Co
 }
 
 function describe(path: string, { output }: CompileCommandOptions, report: Report): string {
-  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, outputs, timings } = report;
+  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, outputs, timings, latency } = report;
   const float = report.layers.filter(({ precision }) => precision === "float32").length;
   const totalMs = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
   return formatFacts([
@@ -132,6 +132,7 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
     ],
     ["memory", formatBytes(memoryBytes)],
     ["MACs", formatCount(macs)],
+    ...(latency === null ? [] : [["one inference", `${latency.float32Ms.toFixed(2)} ms in float32, ${latency.int8Ms.toFixed(2)} ms in int8, here`] as const]),
     ...(calibration === null
       ? []
       : [
