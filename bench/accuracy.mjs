@@ -1,9 +1,10 @@
 /** Measures the accuracy of the shared models: `npm run accuracy [-- options]`, see HELP. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { DIST } from "./accuracy/commands.mjs";
 import { judge } from "./accuracy/judge.mjs";
-import { checkBuild, measureModel } from "./accuracy/measure.mjs";
+import { measureModel } from "./accuracy/measure.mjs";
 import { ASSETS, isPresent, MODELS, publishedFigures, ROOT } from "./accuracy/models.mjs";
 import { markdown } from "./accuracy/report.mjs";
 
@@ -12,6 +13,7 @@ const HELP = `npm run accuracy [-- options]
   --models A,B     only these
   --update         with --models: replace their rows in bench/ACCURACY.md and bench/accuracy.json; without it nothing is written then
   --json           the results as one JSON object on stdout
+  --dist DIR       a built eqm (default dist/)
 
 Without --models all are measured and both files written. Exit code 1 where a model could not be measured, or misses what it shall reach
 for no reason that bench/accuracy/reasons.json gives; 2 for wrong usage, a missing build or missing models.`;
@@ -35,7 +37,7 @@ async function main(args) {
   const published = publishedFigures();
   const reasons = JSON.parse(readFileSync(join(ROOT, "bench/accuracy/reasons.json"), "utf8"));
   const measured = [];
-  for (const model of options.models) measured.push(await row(model, published[model.name]));
+  for (const model of options.models) measured.push(await row(model, options.dist, published[model.name]));
 
   const earlier = options.isPartial && options.update && existsSync(FILES.json) ? JSON.parse(readFileSync(FILES.json, "utf8")).rows : [];
   const rows = MODELS.flatMap(
@@ -55,12 +57,12 @@ async function main(args) {
   return unexplained.length > 0 ? 1 : 0;
 }
 
-async function row(model, published) {
+async function row(model, dist, published) {
   const { name, bar, extra, taskKey } = model;
   const context = { ...(extra && { extra }), ...(bar !== undefined && { bar }) };
   const start = performance.now();
   try {
-    const figures = await measureModel(model, (text) => console.error(`${name}: ${text}`));
+    const figures = await measureModel(model, dist, (text) => console.error(`${name}: ${text}`));
     const figure = model.labels === undefined ? published[taskKey] : published.top1;
     const verdicts = judge(model, figures, published);
     console.error(`${name}: ${((performance.now() - start) / 1000).toFixed(0)} s`);
@@ -78,16 +80,18 @@ function readOptions(args) {
       models: { type: "string" },
       update: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      dist: { type: "string", default: DIST },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return values;
   if (!isPresent) throw new Error(`the shared models are not at ${ASSETS} (EQM_ASSETS)`);
-  checkBuild();
+  const dist = resolve(values.dist);
+  if (!existsSync(join(dist, "cli.js"))) throw new Error("cli.js is not built: npm run build");
   const models = values.models?.split(",").map((name) => {
     const model = MODELS.find((entry) => entry.name === name);
     if (model === undefined) throw new Error(`${name} is none of ${MODELS.map((entry) => entry.name).join(", ")}`);
     return model;
   });
-  return { ...values, models: models ?? MODELS, isPartial: models !== undefined };
+  return { ...values, dist, models: models ?? MODELS, isPartial: models !== undefined };
 }

@@ -3,19 +3,20 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { ROOT } from "./models.mjs";
 
-/** The built command line. */
-export const CLI = join(ROOT, "dist/cli.js");
+/** Where the built eqm lies unless said otherwise. */
+export const DIST = join(ROOT, "dist");
 
 /**
  * Runs `eqm ARGS --json`.
  *
+ * @param {string} dist folder of the built eqm
  * @param {readonly string[]} args
  * @returns {{ json: object, status: number, durationMs: number }} `json` may be `{ error }` where `status` is among `accept`
  * @throws {Error} with the first line of stderr for any other exit code
  */
-export function eqm(args, accept = [0]) {
+export function runCommand(dist, args, accept = [0]) {
   const start = performance.now();
-  const { status, signal, error, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args, "--json"], {
+  const { status, signal, error, stdout, stderr } = spawnSync(process.execPath, [join(dist, "cli.js"), ...args, "--json"], {
     encoding: "utf8",
     maxBuffer: 1 << 28,
   });

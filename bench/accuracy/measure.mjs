@@ -1,14 +1,13 @@
 /** Everything that is measured of one model, with the built command line and runtime. */
-import { mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CLI, eqm } from "./commands.mjs";
+import { pathToFileURL } from "node:url";
+import { runCommand } from "./commands.mjs";
 import * as make from "./make-data.mjs";
-import { pathsOf, ROOT } from "./models.mjs";
+import { pathsOf } from "./models.mjs";
 import { openPeer, peerVersion } from "./peer.mjs";
 import { sources } from "./sources.mjs";
 import { TASKS } from "./tasks.mjs";
-
-const { load } = await import(join(ROOT, "dist/index.js"));
 
 /** Samples on which eqm's float results are held against onnxruntime's. */
 const AGREEMENT_SAMPLES = 8;
@@ -19,11 +18,15 @@ const BELOW_FLOOR = 3;
  * Compiles a model in both precisions, evaluates and compares it.
  *
  * @param {import("./models.mjs").AccuracyModel} model
+ * @param {string} dist folder of the built eqm
  * @param {(text: string) => void} progress
  * @returns {Promise<object>} the figures; every share is in 0..1
  * @throws {Error} where a command fails
  */
-export async function measureModel(model, progress) {
+export async function measureModel(model, dist, progress) {
+  const eqm = (args, accept) => runCommand(dist, args, accept);
+  const { load } = await import(pathToFileURL(join(dist, "index.js")).href);
+  const open = async (path) => opened(await load(readFileSync(path)));
   const paths = pathsOf(model);
   mkdirSync(paths.folder, { recursive: true });
   const shapes = (model.shapes ?? []).flatMap((shape) => ["--shape", shape]);
@@ -39,7 +42,7 @@ export async function measureModel(model, progress) {
   }
   progress("compiling");
   const float32 = compileFloat();
-  const int8 = compileInt8([paths.onnx, "-o", paths.int8, "--calibrate", paths.calibrate, ...shapes, ...spec()], paths.int8);
+  const int8 = compileInt8(eqm, [paths.onnx, "-o", paths.int8, "--calibrate", paths.calibrate, ...shapes, ...spec()], paths.int8);
   for (const file of [paths.float32, paths.int8]) eqm(["verify", file]);
 
   progress("evaluating");
@@ -48,8 +51,8 @@ export async function measureModel(model, progress) {
   const top1 = model.labels && { float32: evaluate(paths.onnx), int8: evaluate(paths.int8) };
   const { outputs, samples } = eqm(["compare", paths.onnx, paths.int8, ...data]).json;
   progress("running");
-  const task = model.task && (await runTask(model, paths));
-  const agreement = peerVersion === undefined ? undefined : await agreementWithPeer(paths);
+  const task = model.task && (await runTask(model, paths, open));
+  const agreement = peerVersion === undefined ? undefined : await agreementWithPeer(paths, open);
   return {
     name: model.name,
     data: model.data,
@@ -63,6 +66,7 @@ export async function measureModel(model, progress) {
     floatLayers: int8.json.layers.filter(({ precision }) => precision === "float32").length,
     layers: int8.json.layers.length,
     belowFloor: int8.belowFloor,
+    calibrationSqnrDb: Math.min(...int8.json.outputs.map(({ sqnrDb }) => sqnrDb)),
     metric: metricOf(model, top1, task),
     outputs: outputs.map(({ name, sqnrDb, maxAbs }) => ({ name, sqnrDb, maxAbs })),
     ...((model.labels !== undefined || model.classifies) && { sameClass: outputs[0].top1Agreement }),
@@ -70,13 +74,8 @@ export async function measureModel(model, progress) {
   };
 }
 
-/** @throws {Error} where the project is not built */
-export function checkBuild() {
-  statSync(CLI);
-}
-
 // Below the floor the model is compiled all the same: the table then says so.
-function compileInt8(args, output) {
+function compileInt8(eqm, args, output) {
   rmSync(output, { force: true });
   const first = eqm(["compile", ...args], [0, BELOW_FLOOR]);
   if (first.status === 0) return { ...first, belowFloor: false };
@@ -88,8 +87,7 @@ function metricOf({ task }, top1, measured) {
   return measured && { name: TASKS[task].label, ...measured };
 }
 
-async function open(path) {
-  const model = await load(readFileSync(path));
+function opened(model) {
   const buffers = Object.fromEntries(model.outputs.map(({ name, shape }) => [name, new Float32Array(shape.reduce((a, b) => a * b, 1))]));
   return {
     model,
@@ -100,7 +98,7 @@ async function open(path) {
   };
 }
 
-async function runTask({ task }, paths) {
+async function runTask({ task }, paths, open) {
   const data = sources.openDataset(paths.evaluate);
   const result = {};
   for (const precision of ["float32", "int8"]) {
@@ -119,7 +117,7 @@ async function runTask({ task }, paths) {
 }
 
 // The worst max|Δ| / max|reference| of each output over single samples; `own` likewise of onnxruntime against its exact sigmoids.
-async function agreementWithPeer(paths) {
+async function agreementWithPeer(paths, open) {
   const data = sources.openDataset(paths.evaluate);
   const { model, run } = await open(paths.float32);
   const feeder = await sources.createFeeder(model.inputs, model.metadata.preprocess, data);

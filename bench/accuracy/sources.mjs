@@ -1,6 +1,7 @@
 /** The command line's own readers of data and images, bundled from its sources, so that what is measured here sees the same inputs. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { ROOT } from "./models.mjs";
 
@@ -24,4 +25,4 @@ await build({
 });
 
 /** `{ openDataset, createFeeder, encodeNpy, encodeNpz }` */
-export const sources = await import(outfile).finally(() => rmSync(outfile));
+export const sources = await import(pathToFileURL(outfile).href).finally(() => rmSync(outfile));
