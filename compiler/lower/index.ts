@@ -69,7 +69,7 @@ export function lowerGraph(graph: Graph): Lowered {
     if (!rule.int8(builder, node)) rule.float(builder, node);
   }
   builder.enter(null);
-  const outputs = graph.outputs.map((value, i) => outputPort(builder, graph, i, inputs));
+  const outputs = graph.outputs.map((_value, i) => outputPort(builder, graph, i, inputs));
   return { steps: builder.steps, regions: builder.regions, inputs, outputs, placements: builder.placements };
 }
 

@@ -18,7 +18,7 @@ export function quantizedWeights(node: Node): QuantizedWeights | null {
   const dequantize = requiredInput(node, 1).producer;
   if (dequantize?.op !== "DequantizeLinear") return null;
   const [q, scale, zero] = dequantize.inputs;
-  if (!q?.constant || q.constant.dtype !== "int8" || !scale?.constant || isBlocked(dequantize)) return null;
+  if (q.constant?.dtype !== "int8" || !scale?.constant || isBlocked(dequantize)) return null;
   if (zero && !zero.constant?.data.every((z) => Number(z) === 0)) return null;
   const { shape } = q.constant;
   if (node.op !== "Conv" && shape.length !== 2) return null;

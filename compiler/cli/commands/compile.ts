@@ -132,7 +132,9 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
     ],
     ["memory", formatBytes(memoryBytes)],
     ["MACs", formatCount(macs)],
-    ...(latency === null ? [] : [["one inference", `${latency.float32Ms.toFixed(2)} ms in float32, ${latency.int8Ms.toFixed(2)} ms in int8, here`] as const]),
+    ...(latency === null
+      ? []
+      : [["one inference", `${latency.float32Ms.toFixed(2)} ms in float32, ${latency.int8Ms.toFixed(2)} ms in int8, here`] as const]),
     ...(calibration === null
       ? []
       : [
