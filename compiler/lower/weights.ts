@@ -18,9 +18,10 @@ export function quantizedWeights(node: Node): QuantizedWeights | null {
   const dequantize = requiredInput(node, 1).producer;
   if (dequantize?.op !== "DequantizeLinear") return null;
   const [q, scale, zero] = dequantize.inputs;
-  if (q.constant?.dtype !== "int8" || !scale?.constant || isBlocked(dequantize)) return null;
+  const integers = q?.constant;
+  if (integers?.dtype !== "int8" || !scale?.constant || isBlocked(dequantize)) return null;
   if (zero && !zero.constant?.data.every((z) => Number(z) === 0)) return null;
-  const { shape } = q.constant;
+  const { shape } = integers;
   if (node.op !== "Conv" && shape.length !== 2) return null;
   const transposed = node.op === "Gemm" && numberAttribute(node, "transB", 0) !== 0;
   const axis = node.op === "Conv" || transposed ? 0 : 1;
@@ -28,7 +29,7 @@ export function quantizedWeights(node: Node): QuantizedWeights | null {
   const scales = scale.constant.data as Float32Array;
   if (scales.length !== 1 && (scales.length !== outputs || shapeAxis(dequantize, shape.length) !== axis)) return null;
   const values = (
-    node.op === "Conv" ? outputsLast(q.constant) : transposed ? q.constant.data : transposedRows(q.constant, shape[0]!, outputs)
+    node.op === "Conv" ? outputsLast(integers) : transposed ? integers.data : transposedRows(integers, shape[0]!, outputs)
   ) as Int8Array;
   return { values, outputs, scales: scales.length === 1 ? new Float32Array(outputs).fill(scales[0]!) : scales };
 }
