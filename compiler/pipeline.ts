@@ -15,8 +15,7 @@ import { optimize } from "./passes/index.ts";
 import { correctBiases } from "./quantize/bias-correction.ts";
 import { type Calibration, calibrate, rangesOf, type Sample } from "./quantize/calibrate.ts";
 import { type Comparison, compareModels } from "./quantize/compare.ts";
-import { insertQuantization } from "./quantize/insert.ts";
-import type { Parameters } from "./quantize/ranges.ts";
+import { insertQuantization, type QuantizedForm } from "./quantize/insert.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
 import type { Report } from "./report/report.ts";
@@ -27,7 +26,7 @@ import { type Latency, measureLatency } from "./run/latency.ts";
 export interface Quantized {
   readonly graph: Graph;
   readonly compiled: Compiled;
-  readonly parameters: ReadonlyMap<string, Parameters>;
+  readonly parameters: ReadonlyMap<string, QuantizedForm>;
   readonly calibration: Calibration;
   readonly synthetic: boolean;
   readonly comparison: Comparison;

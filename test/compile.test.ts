@@ -300,6 +300,19 @@ test("an already quantized model keeps its own scales, and is not quantized agai
   a.y!.forEach((x, i) => expect(Math.abs(x - b.y![i]!)).toBeLessThan(1e-5));
 });
 
+test("a value of the model that has the name of an int8 form is not taken for it", async () => {
+  const nodes: NodeSpec[] = [
+    node("Gemm", ["x", "w", "b"], ["h"], {}, { name: "left" }),
+    node("Exp", ["h"], ["h.quantized"]),
+    node("Gemm", ["h", "w", "b"], ["p"], {}, { name: "right" }),
+    node("Add", ["p", "h.quantized"], ["y"]),
+  ];
+  const onnx = model({ nodes, inputs: [value("x", [1, 4])], initializers: [weights("w", [4, 4], 3), weights("b", [4], 4)] });
+  const { report } = await compile(onnx);
+  for (const { name, sqnrDb } of report.layers) expect([name, (sqnrDb ?? 100) > 20]).toEqual([name, true]);
+  expect(report.outputs[0]!.sqnrDb).toBeGreaterThan(20);
+});
+
 test("only the first input is taken for an image where a preprocessing spec is given", async () => {
   const nodes: NodeSpec[] = [node("Gemm", ["a", "w"], ["p"]), node("Gemm", ["b", "w"], ["q"]), node("Add", ["p", "q"], ["y"])];
   const onnx = model({ nodes, inputs: [value("a", [1, 4]), value("b", [1, 4])], initializers: [weights("w", [4, 2])] });

@@ -13,8 +13,7 @@ import type { Pause } from "../event-loop.ts";
 import { type Graph, type Node, requiredInput } from "../ir/graph.ts";
 import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
 import type { Sample, Watch } from "./calibrate.ts";
-import { quantizedName } from "./compare.ts";
-import type { Parameters } from "./ranges.ts";
+import type { QuantizedForm } from "./insert.ts";
 
 /** Samples beyond what this many bytes of models in memory allow are left out. */
 const MEMORY_BUDGET_BYTES = 512e6;
@@ -36,7 +35,7 @@ interface Layer {
   /** Real value of one unit of each channel's bias. */
   readonly units: Float32Array;
   readonly valueName: string;
-  readonly parameters: Parameters;
+  readonly form: QuantizedForm;
 }
 
 /** Corrects the biases of `graph`, which `int8` was compiled from, in place. `float` is the model to agree with. */
@@ -46,10 +45,10 @@ export async function correctBiases(
   int8: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
-  parameters: ReadonlyMap<string, Parameters>,
+  parameters: ReadonlyMap<string, QuantizedForm>,
   watch: Watch,
 ): Promise<BiasCorrection> {
-  const layers = layersOf(graph, int8, parameters).filter(({ valueName }) => agrees(float, int8, valueName));
+  const layers = layersOf(graph, int8, parameters).filter((layer) => agrees(float, int8, layer));
   const first = { reference: new GraphRunner(float, module), measured: new GraphRunner(int8, module) };
   const each = first.reference.memoryBytes + first.measured.memoryBytes;
   const count = Math.max(1, Math.min(samples.length, Math.floor(MEMORY_BUDGET_BYTES / each)));
@@ -83,7 +82,7 @@ async function correctLayer(graph: Graph, layer: Layer, pairs: readonly Pair[], 
   for (const { reference, measured } of pairs) {
     await pause();
     reference.advanceTo(layer.valueName);
-    measured.advanceTo(quantizedName(layer.valueName));
+    measured.advanceTo(layer.form.quantized);
   }
   const before = await errorOf(layer, pairs, channels, pause);
   const change = Int32Array.from(before.mean, (error, c) => Math.round(-error / layer.units[c]!));
@@ -119,14 +118,14 @@ async function errorOf(
   channels: number,
   pause: Pause,
 ): Promise<{ readonly mean: Float64Array; readonly squared: number }> {
-  const { scale, zeroPoint } = layer.parameters;
+  const { scale, zeroPoint } = layer.form;
   const mean = new Float64Array(channels);
   let squared = 0;
   let rows = 0;
   for (const { reference, measured } of pairs) {
     await pause();
     const x = reference.value(layer.valueName) as Float32Array;
-    const q = measured.value(quantizedName(layer.valueName)) as Int8Array;
+    const q = measured.value(layer.form.quantized) as Int8Array;
     for (let i = 0; i < x.length; i += channels) {
       for (let c = 0; c < channels; c++) {
         const d = (q[i + c]! - zeroPoint) * scale - x[i + c]!;
@@ -141,14 +140,14 @@ async function errorOf(
 }
 
 /** Both models hold the value, in the same shape, with its channels last. */
-function agrees(float: Compiled, int8: Compiled, name: string): boolean {
-  const a = float.observables.get(name);
-  const b = int8.observables.get(quantizedName(name));
+function agrees(float: Compiled, int8: Compiled, { valueName, form }: Layer): boolean {
+  const a = float.observables.get(valueName);
+  const b = int8.observables.get(form.quantized);
   return a !== undefined && b !== undefined && `${a.shape}` === `${b.shape}`;
 }
 
 /** Int8 layers with a bias of their own, in the order of their steps. Channels are the last axis of their results in memory. */
-function layersOf(graph: Graph, { program, stepNodes }: Compiled, parameters: ReadonlyMap<string, Parameters>): readonly Layer[] {
+function layersOf(graph: Graph, { program, stepNodes }: Compiled, parameters: ReadonlyMap<string, QuantizedForm>): readonly Layer[] {
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
   const uses = new Map<number, number>();
   const found: Layer[] = [];
@@ -163,7 +162,7 @@ function layersOf(graph: Graph, { program, stepNodes }: Compiled, parameters: Re
     const chosen = output && parameters.get(output.name);
     if (!node || !output || !chosen || bias?.op !== "DequantizeLinear") return;
     const units = requiredInput(bias, 1).constant!.data as Float32Array;
-    found.push({ node, step, biasAddress, units, valueName: output.name, parameters: chosen });
+    found.push({ node, step, biasAddress, units, valueName: output.name, form: chosen });
   });
   return found.filter(({ biasAddress }) => uses.get(biasAddress) === 1);
 }

@@ -2,7 +2,7 @@
 import { NoiseMeter } from "../report/sqnr.ts";
 import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
 import type { Sample, Watch } from "./calibrate.ts";
-import type { Parameters } from "./ranges.ts";
+import type { QuantizedForm } from "./insert.ts";
 
 /** Agreement of one tensor over all samples. */
 export interface Agreement {
@@ -23,14 +23,15 @@ export async function compareModels(
   int8: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
-  parameters: ReadonlyMap<string, Parameters>,
+  parameters: ReadonlyMap<string, QuantizedForm>,
   watch: Watch,
 ): Promise<Comparison> {
   const reference = new GraphRunner(float, module);
   const measured = new GraphRunner(int8, module);
   const meters = new Map<string, NoiseMeter>();
   const outputs = new Map(reference.outputNames.map((name) => [name, new NoiseMeter()]));
-  const wanted = new Set([...parameters.keys()].map(quantizedName));
+  const originals = new Map([...parameters].map(([name, { quantized }]) => [quantized, name]));
+  const wanted = new Set(originals.keys());
   const values = new Set(parameters.keys());
   for (const [i, sample] of samples.entries()) {
     await watch.pause();
@@ -45,7 +46,7 @@ export async function compareModels(
     measured.run(
       sample,
       ({ name, data, isChannelsLast }) => {
-        const original = name.slice(0, -QUANTIZED.length);
+        const original = originals.get(name)!;
         const value = seen.get(original);
         if (!value || value.isChannelsLast !== isChannelsLast || value.data.length !== data.length) return;
         const { scale, zeroPoint } = parameters.get(original)!;
@@ -66,13 +67,6 @@ export async function compareModels(
   const agreements = (from: ReadonlyMap<string, NoiseMeter>): Agreement[] =>
     [...from].map(([name, { sqnrDb, maxAbs }]) => ({ name, sqnrDb, maxAbs }));
   return { outputs: agreements(outputs), values: agreements(meters) };
-}
-
-const QUANTIZED = ".quantized";
-
-/** The name that insertion gives the int8 form of a value. */
-export function quantizedName(name: string): string {
-  return `${name}${QUANTIZED}`;
 }
 
 function numbers(data: ArrayLike<number> | BigInt64Array): ArrayLike<number> {

@@ -13,12 +13,17 @@ import { type Parameters, parametersOf, type Range } from "./ranges.ts";
 import { activationInputs, keepsParameters } from "./scope.ts";
 import { biasScales, quantizeBias, quantizeWeights } from "./weights.ts";
 
-/** Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Returns the parameters by value name. */
+/** How a value was quantized, and the name of its int8 form. */
+export interface QuantizedForm extends Parameters {
+  readonly quantized: string;
+}
+
+/** Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Returns what became of them by name. */
 export function insertQuantization(
   graph: Graph,
   nodes: ReadonlySet<Node>,
   rangeOf: (value: Value) => Range,
-): ReadonlyMap<string, Parameters> {
+): ReadonlyMap<string, QuantizedForm> {
   const groups = parameterGroups(nodes);
   const parameters = new Map<string, Parameters>();
   const parametersFor = (value: Value): Parameters => {
@@ -34,14 +39,14 @@ export function insertQuantization(
   for (const node of nodes) for (const i of activationInputs(node)) activations.add(requiredInput(node, i));
   const scales = new Map<Node, number>();
   for (const node of nodes) scales.set(node, parametersFor(requiredInput(node, 0)).scale);
+  const forms = new Map<string, QuantizedForm>();
   for (const value of activations) {
     const chosen = parametersFor(value);
-    parameters.set(value.name, chosen);
-    if (value.constant) quantizeOperand(graph, value, nodes, chosen);
-    else quantizeActivation(graph, value, nodes, chosen);
+    const quantized = value.constant ? quantizeOperand(graph, value, nodes, chosen) : quantizeActivation(graph, value, nodes, chosen);
+    forms.set(value.name, { ...chosen, quantized: quantized.name });
   }
   for (const node of nodes) if (isWeighted(node)) quantizeLayer(graph, node, scales.get(node)!);
-  return parameters;
+  return forms;
 }
 
 function isWeighted(node: Node): boolean {
@@ -70,7 +75,7 @@ function scalar(graph: Graph, name: string, tensor: Omit<Tensor, "shape">): Valu
   return graph.addConstant(name, { ...tensor, shape: [] });
 }
 
-function quantizeActivation(graph: Graph, value: Value, nodes: ReadonlySet<Node>, { scale, zeroPoint }: Parameters): void {
+function quantizeActivation(graph: Graph, value: Value, nodes: ReadonlySet<Node>, { scale, zeroPoint }: Parameters): Value {
   const { shape } = typeOf(value);
   const readers = [...value.readers];
   const first = graph.nodes.find((node) => value.readers.has(node))!;
@@ -113,10 +118,11 @@ function quantizeActivation(graph: Graph, value: Value, nodes: ReadonlySet<Node>
       graph.outputNames,
     );
   }
+  return onlyOutput(quantize);
 }
 
 /** A constant operand of an elementwise node. */
-function quantizeOperand(graph: Graph, value: Value, nodes: ReadonlySet<Node>, { scale, zeroPoint }: Parameters): void {
+function quantizeOperand(graph: Graph, value: Value, nodes: ReadonlySet<Node>, { scale, zeroPoint }: Parameters): Value {
   const data = Int8Array.from(value.constant!.data as Float32Array, (x) =>
     Math.max(-128, Math.min(127, roundHalfEven(Math.fround(x / scale)) + zeroPoint)),
   );
@@ -137,6 +143,7 @@ function quantizeOperand(graph: Graph, value: Value, nodes: ReadonlySet<Node>, {
       }
     });
   }
+  return quantized;
 }
 
 function dequantized(graph: Graph, reader: Node, quantized: Value, parameters: readonly Value[], axis?: number): Value {

@@ -3,8 +3,7 @@ import { cloneGraph } from "../../compiler/ir/clone.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import { type BiasCorrection, correctBiases } from "../../compiler/quantize/bias-correction.ts";
 import { calibrate, rangesOf, type Sample } from "../../compiler/quantize/calibrate.ts";
-import { insertQuantization } from "../../compiler/quantize/insert.ts";
-import type { Parameters } from "../../compiler/quantize/ranges.ts";
+import { insertQuantization, type QuantizedForm } from "../../compiler/quantize/insert.ts";
 import { int8Nodes } from "../../compiler/quantize/scope.ts";
 import { compileGraph, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { graphOf, randomNumbers } from "../passes/evaluation.ts";
@@ -24,7 +23,7 @@ output %d
 interface Made {
   readonly float: Graph;
   readonly int8: Graph;
-  readonly parameters: ReadonlyMap<string, Parameters>;
+  readonly parameters: ReadonlyMap<string, QuantizedForm>;
   readonly samples: readonly Sample[];
 }
 

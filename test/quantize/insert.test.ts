@@ -22,7 +22,9 @@ function rangeOf(value: Value): Range {
 function insert(graph: Graph): string {
   const parameters = insertQuantization(graph, int8Nodes(graph, new Set()), rangeOf);
   verifyGraph(graph);
-  const lines = [...parameters].map(([name, { scale, zeroPoint }]) => `${name}: ${Number(scale.toPrecision(7))}, ${zeroPoint}\n`);
+  const lines = [...parameters].map(
+    ([name, { scale, zeroPoint, quantized }]) => `${name}: ${Number(scale.toPrecision(7))}, ${zeroPoint} in ${quantized}\n`,
+  );
   return `${graphText(graph)}${lines.join("")}`.trimEnd();
 }
 
@@ -64,6 +66,7 @@ test("an int8 model's own names do not confuse it: x.quantized may exist already
   const graph = graphOf("input x float32[1,2]\n%x.quantized ? = Relu(%x)\n%y ? = MatMul(%x.quantized, <w float32[2,2]>)\noutput %y\n");
   const text = insert(graph);
   expect(text).toContain("%x.quantized float32[1,2] = Relu(");
+  expect(text).toContain("\nx: 0.015, 5 in x.quantized.1");
 });
 
 afterAll(() => {
