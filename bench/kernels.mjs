@@ -17,11 +17,13 @@ const {
   DEPTHWISE_I8,
   DepthwiseI8,
   GEMM_I8,
+  GEMM_PAIR_SAFE_I8,
   DEPTHWISE_I8_STEP,
   INT8,
   memory,
   gemmDepth,
   packedBytes,
+  pairsFit,
 } = await layouts();
 
 const TURN_MS = 3;
@@ -60,7 +62,7 @@ async function layouts() {
     export * as DepthwiseI8 from "./format/steps/depthwise-i8.ts";
     export * as memory from "./format/memory.ts";
     export { CONV_I8, DEPTHWISE_I8 as DEPTHWISE_I8_STEP } from "./format/opcodes.ts";
-    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_I8, gemmDepth, packedBytes } from "./format/packings.ts";
+    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, packedBytes, pairsFit } from "./format/packings.ts";
     export { INT8 } from "./format/dtypes.ts";`;
   const { outputFiles } = buildSync({
     stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" },
@@ -108,7 +110,9 @@ function prepare(build, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwi
   const length = kernel * inC;
   const depth = gemmDepth(segments, length);
   const rowBlock = ConvI8.rowBlock(depth, outH * outW);
-  const weights = noise(new Int8Array(outC * perOutput));
+  const pairSafe = pairsFit(segments, length);
+  // Halved, any weights are pair-safe.
+  const weights = noise(new Int8Array(outC * perOutput)).map((w) => w >> 1);
   const fields = {
     SRC: put(noise(new Int8Array(h * w * inC))),
     DST: reserve(outH * outW * outC),
@@ -147,7 +151,8 @@ function prepare(build, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwi
           DST_PITCH: outC,
           OUT_DTYPE: INT8,
           ROW_BLOCK: rowBlock,
-          WEIGHTS: constant(GEMM_I8, weights, outC, segments, length),
+          PAIR_SAFE: pairSafe ? 1 : 0,
+          WEIGHTS: constant(pairSafe ? GEMM_PAIR_SAFE_I8 : GEMM_I8, weights, outC, segments, length),
           SCRATCH: reserve(ConvI8.scratchBytes(rowBlock, depth)),
         }),
   };

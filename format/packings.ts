@@ -7,9 +7,14 @@
  * COPY            canonical = packed.
  * GEMM_I8         canonical int8 [G][N][S][L]: G groups (told by the size), N outputs a group, S segments of L values each
  *                 (p0 = N, p1 = S, p2 = L). Each group is packed by itself, one after the other:
- *                           plain:   [⌈N/8⌉][K/2][8 outputs][2 k]
- *                           relaxed: [⌈N/8⌉][K/4][8 outputs][4 k]
+ *                 [⌈N/8⌉][K/2][8 outputs][2 k]
  *                 K = gemmDepth(S, L): each segment padded to an even length, the whole to a multiple of 4, with zeros.
+ * GEMM_PAIR_SAFE_I8 canonical = GEMM_I8's, with p1 and p2 for which pairsFit, and with weights that are pair-safe: of each pair
+ *                 |w0| + |w1| ≤ PAIR_LIMIT. A pair are the values 2i and 2i + 1 of a segment, the last of an odd one and a zero:
+ *                 two adjacent values in packed order. Packing refuses other weights, in every build. Packed, for all groups:
+ *                           plain:   as GEMM_I8
+ *                           relaxed: [⌈N/8⌉][K/4][8 outputs][4 k]
+ *                 and behind them int32 [G][⌈N/8⌉·8], what the build adds to each output's accumulator (plain: unused).
  * GEMM_F32        canonical float32 [G][N][K] (p0 = N, p1 = K); packed [G][⌈N/8⌉][K][8], zero padded.
  * DEPTHWISE_I8    canonical int8 [C][T], T = taps in row-major order (p0 = C, p1 = T);
  *                 packed int16 [⌈C/8⌉][T][8], zero padded.
@@ -26,6 +31,13 @@ export const DEPTHWISE_I8 = 3;
 export const DEPTHWISE_3X3_I8 = 4;
 export const DEPTHWISE_F32 = 5;
 export const CHANNELS_32 = 6;
+export const GEMM_PAIR_SAFE_I8 = 7;
+
+/**
+ * The most that the magnitudes of a pair of pair-safe weights may add up to: 255 times it fits into int16, so that no reading of
+ * the relaxed dot product's second operand saturates.
+ */
+export const PAIR_LIMIT = 128;
 
 /** Words of one row of the constants table, in this order. */
 export const PACKING = 0;
@@ -48,9 +60,14 @@ export function gemmDepth(segments: i32, length: i32): i32 {
   return (segments * ((length + 1) & ~1) + 3) & ~3;
 }
 
-/** Groups in a canonical constant of `fileBytes` for GEMM_I8 or GEMM_F32 (p1·p2 values of a row; p2 = 0 for GEMM_F32). */
+/** Whether a GEMM of `segments` segments of `length` values may be pair-safe: each segment starts at a multiple of 4 of the packed depth. */
+export function pairsFit(segments: i32, length: i32): boolean {
+  return segments == 1 || ((length + 1) & ~1 & 3) == 0;
+}
+
+/** Groups in a canonical constant of `fileBytes` for the GEMM packings (p1·p2 values of a row; p2 = 0 for GEMM_F32). */
 export function packedGroups(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
-  const group = packing == GEMM_I8 ? p0 * p1 * p2 : p0 * p1 * 4;
+  const group = packing == GEMM_F32 ? p0 * p1 * 4 : p0 * p1 * p2;
   return group > 0 ? fileBytes / group : 0;
 }
 
@@ -58,6 +75,7 @@ export function packedGroups(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2:
 export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
   if (packing == COPY) return fileBytes;
   if (packing == GEMM_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * gemmDepth(p1, p2);
+  if (packing == GEMM_PAIR_SAFE_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * (gemmDepth(p1, p2) + 4);
   if (packing == GEMM_F32) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * p1 * 4;
   if (packing == DEPTHWISE_I8) return ((p0 + 7) & ~7) * p1 * 2;
   if (packing == DEPTHWISE_3X3_I8) return ((p0 + 7) & ~7) * 24;
@@ -74,9 +92,10 @@ export function packingHolds(packing: number, fileBytes: number, p0: number, p1:
   if (fileBytes <= 0) return false;
   if (packing == COPY) return p0 == 0 && p1 == 0 && p2 == 0;
   if (p0 <= 0 || p1 < 0 || p2 < 0) return false;
-  if (packing == GEMM_I8) {
+  if (packing == GEMM_I8 || packing == GEMM_PAIR_SAFE_I8) {
     if (p1 == 0 || p2 == 0 || fileBytes % (p0 * p1 * p2) != 0) return false;
-    return (fileBytes / (p0 * p1 * p2)) * (p0 + 7) * (p1 * (p2 + 1) + 3) < 2147483648;
+    if (packing == GEMM_PAIR_SAFE_I8 && !pairsFit(p1, p2)) return false;
+    return (fileBytes / (p0 * p1 * p2)) * (p0 + 7) * (p1 * (p2 + 1) + 7) < 2147483648;
   }
   if (packing == GEMM_F32) {
     if (p1 == 0 || p2 != 0 || fileBytes % (p0 * p1 * 4) != 0) return false;

@@ -9,3 +9,5 @@ export const UNKNOWN_PACKING = 2;
 export const INDEX_OUT_OF_RANGE = 3;
 /** The coded bytes of a constant are not sound. */
 export const BAD_STREAM = 4;
+/** Weights that claim to be pair-safe are not. */
+export const NOT_PAIR_SAFE = 5;

@@ -1,13 +1,70 @@
 /** The builds of the runtime that the package carries. All give identical bytes out. */
 import { base64 as plain } from "../build/plain.ts";
+import { base64 as relaxed } from "../build/relaxed.ts";
 import { decodeBase64 } from "./base64.ts";
-import { LoadError } from "./errors.ts";
+import { InputError, LoadError } from "./errors.ts";
+import { instantiate } from "./runtime.ts";
 
 /** Builds by name, the most portable first. */
-const BUILDS = { plain } as const;
+const BUILDS = { plain, relaxed } as const;
 
 /** A build's name. */
 export type BuildName = keyof typeof BUILDS;
+
+/** A build that runs here. */
+export interface ChosenBuild {
+  readonly name: BuildName;
+  readonly module: WebAssembly.Module;
+}
+
+let fastest: Promise<ChosenBuild> | undefined;
+
+/**
+ * The build named, or the fastest that runs right here: relaxed where the engine takes it and its instructions, executed, give exact
+ * results; validating it alone says nothing of that. Found out once in a process. Throws LoadError as `runtimeModule`, `no-build`
+ * for a named build that does not run right here; InputError `bad-option` for a name that no build has.
+ */
+export async function chooseBuild(name?: BuildName): Promise<ChosenBuild> {
+  if (name !== undefined) {
+    if (!Object.hasOwn(BUILDS, name)) {
+      const known = Object.keys(BUILDS).join(", ");
+      throw new InputError("bad-option", `There is no build ${JSON.stringify(name)}; there are ${known}.`, { option: "build", got: name });
+    }
+    if (name === "relaxed" && !(await runsRight(name)))
+      throw new LoadError("no-build", "This engine does not run the relaxed build right: leave the choice to eqm.", { build: name });
+    return { name, module: await runtimeModule(name) };
+  }
+  fastest ??= chooseFastest();
+  try {
+    return await fastest;
+  } catch (error) {
+    fastest = undefined;
+    throw error;
+  }
+}
+
+async function chooseFastest(): Promise<ChosenBuild> {
+  const name = (await runsRight("relaxed")) ? "relaxed" : "plain";
+  return { name, module: await runtimeModule(name) };
+}
+
+/** Whether the engine takes a build and its probe (runtime-wasm/simd/dot.ts) finds it exact. */
+async function runsRight(name: BuildName): Promise<boolean> {
+  if (typeof WebAssembly === "undefined" || !WebAssembly.validate(bytesOf(name))) return false;
+  const module = await runtimeModule(name);
+  return instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: 1 })).probe() === 1;
+}
+
+const decoded = new Map<BuildName, Uint8Array<ArrayBuffer>>();
+
+function bytesOf(name: BuildName): Uint8Array<ArrayBuffer> {
+  let bytes = decoded.get(name);
+  if (!bytes) {
+    bytes = decodeBase64(BUILDS[name]);
+    decoded.set(name, bytes);
+  }
+  return bytes;
+}
 
 const modules = new Map<BuildName, Promise<WebAssembly.Module>>();
 
@@ -26,7 +83,7 @@ export function runtimeModule(name: BuildName = "plain"): Promise<WebAssembly.Mo
 
 async function compile(name: BuildName): Promise<WebAssembly.Module> {
   if (typeof WebAssembly === "undefined") throw new LoadError("wasm-refused", "This engine has no WebAssembly.");
-  const bytes = decodeBase64(BUILDS[name]);
+  const bytes = bytesOf(name);
   if (!WebAssembly.validate(bytes)) {
     throw new LoadError(
       "no-simd",
@@ -35,7 +92,9 @@ async function compile(name: BuildName): Promise<WebAssembly.Module> {
     );
   }
   try {
-    return await WebAssembly.compile(bytes);
+    const module = await WebAssembly.compile(bytes);
+    decoded.delete(name);
+    return module;
   } catch (cause) {
     modules.delete(name);
     throw new LoadError(

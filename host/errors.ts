@@ -87,6 +87,7 @@ export type LoadCode =
   | "file-url"
   | "fetch-failed"
   | "no-simd"
+  | "no-build"
   | "wasm-refused"
   | "out-of-memory"
   | "other-build"

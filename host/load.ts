@@ -1,5 +1,5 @@
 /** Loads a .eqm: fetches, checks, and puts it onto a memory of its own, on this thread or in a worker. */
-import { runtimeModule } from "./builds.ts";
+import { type BuildName, chooseBuild } from "./builds.ts";
 import { InputError } from "./errors.ts";
 import { createHasher, type Hasher } from "./hash.ts";
 import { Model } from "./model.ts";
@@ -13,6 +13,8 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
   /** Threads to run on, 1 unless said. This entry has one; `model.features` says how many are at work. */
   readonly threads?: number;
+  /** The build of the runtime; the fastest that runs right here unless said. All give the same bytes. */
+  readonly build?: BuildName;
   /** Makes a worker with the script `eqm/worker`, which the model then owns. */
   readonly worker?: () => WorkerLike;
 }
@@ -25,15 +27,15 @@ let hasher: Hasher | undefined;
  */
 export function load(source: Source, options: LoadOptions & { readonly worker: () => WorkerLike }): Promise<WorkerModel>;
 export function load(source: Source, options?: LoadOptions & { readonly worker?: undefined }): Promise<Model>;
-export async function load(source: Source, { signal, threads = 1, worker }: LoadOptions = {}): Promise<Model | WorkerModel> {
+export async function load(source: Source, { signal, threads = 1, build, worker }: LoadOptions = {}): Promise<Model | WorkerModel> {
   if (!Number.isInteger(threads) || threads < 1)
     throw new InputError("bad-option", `threads is ${threads}, not a positive integer.`, { option: "threads", got: threads });
   if (worker) {
     const bytes = await sourceBytes(source, signal);
-    return loadInWorker(worker(), bytes, !isCallersOwn(source), signal);
+    return loadInWorker(worker(), bytes, { owned: !isCallersOwn(source), ...(build && { build }) }, signal);
   }
-  const [module, bytes] = await Promise.all([runtimeModule("plain"), sourceBytes(source, signal)]);
+  const [{ name, module }, bytes] = await Promise.all([chooseBuild(build), sourceBytes(source, signal)]);
   signal?.throwIfAborted();
   hasher ??= createHasher(module);
-  return new Model(readEqm(bytes, hasher), module, { build: "plain", threads: 1 });
+  return new Model(readEqm(bytes, hasher), module, { build: name, threads: 1 });
 }

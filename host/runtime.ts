@@ -5,6 +5,8 @@ import { LoadError } from "./errors.ts";
 /** The functions of one instance; addresses and sizes in bytes, statuses of format/status.ts. */
 export interface Runtime {
   init(): void;
+  /** After `init`: 1 where the build's instructions are exact on this machine. */
+  probe(): number;
   decode(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
   pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;
   run(plan: number, end: number, data: number): number;

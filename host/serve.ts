@@ -18,7 +18,7 @@ export function serve(scope: Scope): void {
     const { id } = request;
     try {
       if ("load" in request) {
-        model = await load(request.load);
+        model = await load(request.load, request.build && { build: request.build });
         const { metadata, features, memoryBytes } = model;
         scope.answer({ id, loaded: { metadata, features, memoryBytes } }, []);
       } else {

@@ -5,15 +5,17 @@
  */
 import type { Extents } from "../format/extents.ts";
 import { ALIGNMENT } from "../format/memory.ts";
-import { packedBytes, packingHolds } from "../format/packings.ts";
+import { CONV_I8 } from "../format/opcodes.ts";
+import { GEMM_PAIR_SAFE_I8, packedBytes, packingHolds } from "../format/packings.ts";
 import { LENGTH, OPCODE } from "../format/plan.ts";
+import * as ConvI8 from "../format/steps/conv-i8.ts";
 import { type FormatCode, FormatError } from "./errors.ts";
 import { rangeHolds } from "./golden.ts";
 import { indexProblem } from "./indices.ts";
 import { layoutOf } from "./layouts.ts";
 import { dataBytes, MAX_DATA_BYTES, stagingBytes } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
-import { canonicalBytes, type Plan, type Program, planWords } from "./program.ts";
+import { type Constant, canonicalBytes, type Plan, type Program, planWords } from "./program.ts";
 import { dtypeBytes, elementCount } from "./tensor.ts";
 
 /** The most words that all steps of a plan may have. */
@@ -37,7 +39,8 @@ export function verifyProgram(program: Program, locate: Locate = () => undefined
   };
   verifySizes(program, fail);
   verifyConstants(program, fail);
-  for (let i = 0; i < program.plan.steps.length; i++) verifyStep(program, i, fail);
+  const pairSafe = program.constants.filter(({ packing }) => packing === GEMM_PAIR_SAFE_I8);
+  for (let i = 0; i < program.plan.steps.length; i++) verifyStep(program, pairSafe, i, fail);
   verifyMetadata(program, fail);
   verifyGolden(program, fail);
 }
@@ -89,7 +92,7 @@ function verifyConstants({ constants, plan }: Program, fail: Fail): void {
   }
 }
 
-function verifyStep(program: Program, index: number, fail: Fail): void {
+function verifyStep(program: Program, pairSafe: readonly Constant[], index: number, fail: Fail): void {
   const { constantsBytes, arenaBytes, steps } = program.plan;
   const words = steps[index]!;
   const place: Place = { part: "step", index };
@@ -119,8 +122,38 @@ function verifyStep(program: Program, index: number, fail: Fail): void {
     if (i > 0 && [...reads, ...writes.slice(0, i)].some((other) => overlap(own, other)))
       refuse(`its scratch at ${own.address} lies over what it reads or writes`);
   }
+  verifyPairSafe(words, reads, pairSafe, refuse);
   const problem = indexProblem(words, program);
   if (problem !== undefined) refuse(problem);
+}
+
+/** Pair-safe constants look different in each build: they are read whole by the steps that are marked so, and by nothing else. */
+function verifyPairSafe(
+  words: Int32Array,
+  reads: readonly Region[],
+  pairSafe: readonly Constant[],
+  refuse: (problem: string) => never,
+): void {
+  const marked = words[OPCODE] === CONV_I8 && words[ConvI8.PAIR_SAFE] === 1;
+  if (marked) {
+    const constant = pairSafe.find(({ address }) => address === words[ConvI8.WEIGHTS]);
+    if (!constant) return refuse("it is marked PAIR_SAFE, its weights are not");
+    const groups = words[ConvI8.GROUPS]!;
+    const row = [words[ConvI8.KERNEL_W]!, words[ConvI8.IN_C]!, groups, words[ConvI8.DILATION_W]!, words[ConvI8.SRC_PITCH]!] as const;
+    const outputs = words[ConvI8.OUT_C]! / groups;
+    const segments = ConvI8.segments(words[ConvI8.KERNEL_H]!, ...row);
+    const length = ConvI8.segmentLength(...row);
+    const { p0, p1, p2 } = constant;
+    if (p0 !== outputs || p1 !== segments || p2 !== length || canonicalBytes(constant) !== groups * outputs * segments * length)
+      refuse("its pair-safe weights are of another shape");
+  }
+  const own = marked ? reads.findIndex(({ address }) => address === words[ConvI8.WEIGHTS]) : -1;
+  const others = reads.filter((_, i) => i !== own);
+  for (const constant of pairSafe) {
+    const { packing, address, p0, p1, p2 } = constant;
+    const region = { address, bytes: packedBytes(packing, canonicalBytes(constant), p0, p1, p2) };
+    if (others.some((read) => overlap(read, region))) refuse("it reads pair-safe weights as something else");
+  }
 }
 
 interface Region {

@@ -1,5 +1,6 @@
 /** The caller's side of a model that runs in a worker: the same inputs and outputs, and `runAsync`. */
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { BuildName } from "./builds.ts";
 import { disposed, LoadError, RunError } from "./errors.ts";
 import { imageInput } from "./image-input.ts";
 import type { Metadata } from "./metadata.ts";
@@ -74,17 +75,17 @@ if (Symbol.dispose)
     writable: true,
   });
 
-/** Loads `bytes` in `worker`. Ends the worker where that fails. `owned` bytes are handed over, others copied. */
+/** Loads `bytes` in `worker`, on `build` if given. Ends the worker where that fails. `owned` bytes are handed over, others copied. */
 export async function loadInWorker(
   worker: WorkerLike,
   bytes: Uint8Array,
-  owned: boolean,
+  { owned, build }: { readonly owned: boolean; readonly build?: BuildName },
   signal: AbortSignal | undefined,
 ): Promise<WorkerModel> {
   const line = new Line(worker);
   try {
     const whole = owned && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
-    const answer = await line.ask({ load: whole }, [whole.buffer as ArrayBuffer], signal);
+    const answer = await line.ask({ load: whole, ...(build && { build }) }, [whole.buffer as ArrayBuffer], signal);
     if (!("loaded" in answer)) throw new Error("unreachable: a load's answer has a model");
     return new WorkerModel(line, answer.loaded);
   } catch (error) {
@@ -124,7 +125,7 @@ class Line {
   }
 
   async ask(
-    request: { readonly load: Uint8Array } | { readonly run: Inputs },
+    request: { readonly load: Uint8Array; readonly build?: BuildName } | { readonly run: Inputs },
     transfer: ArrayBuffer[],
     signal?: AbortSignal,
   ): Promise<Answer> {

@@ -1,4 +1,5 @@
 /** What a model's two sides say to each other when it runs in a worker, and how errors cross over whole. */
+import type { BuildName } from "./builds.ts";
 import {
   type Details,
   EqmError,
@@ -15,7 +16,9 @@ import type { Metadata } from "./metadata.ts";
 import type { Features, Inputs, Outputs } from "./model.ts";
 
 /** To the worker. Answers carry the request's `id`. */
-export type Request = { readonly id: number; readonly load: Uint8Array } | { readonly id: number; readonly run: Inputs };
+export type Request =
+  | { readonly id: number; readonly load: Uint8Array; readonly build?: BuildName }
+  | { readonly id: number; readonly run: Inputs };
 
 /** What the worker tells of a model that it loaded. */
 export interface LoadedInWorker {

@@ -2,6 +2,7 @@
  * Vector constants at fixed addresses in the reserved kilobyte. A v128 literal costs engines three instructions at every use;
  * a load before the loop costs one.
  */
+import { chooseReading } from "./simd/dot.ts";
 import { initMath } from "./simd/math.ts";
 
 /** 1.5·2²³ as float32 in four lanes: adding it rounds |x| < 2²² to the nearest even integer in the low mantissa bits. */
@@ -11,6 +12,8 @@ export const ONES_16: usize = 32;
 /** −32768 and 32767 as float32 in four lanes: what saturates in int16 anyway is cut off there before rounding. */
 export const INT16_LOW: usize = 48;
 export const INT16_HIGH: usize = 64;
+/** What the activations of a pair dot are XORed with (simd/dot.ts): zeros, or 0x80 in each byte. */
+export const ACTIVATION_MASK: usize = 80;
 /** First free address of the reserved area, for a kernel's scratch of up to SCRATCH_BYTES. */
 export const SCRATCH: usize = 256;
 export const SCRATCH_BYTES: i32 = 512;
@@ -25,4 +28,5 @@ export function init(): void {
   v128.store(INT16_LOW, f32x4.splat(-32768));
   v128.store(INT16_HIGH, f32x4.splat(32767));
   initMath();
+  chooseReading();
 }

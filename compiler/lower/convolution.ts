@@ -119,12 +119,14 @@ export function emitConvI8(
   const length = ConvI8.segmentLength(window.kernel[2], input.channels, groups, window.dilations[2], input.channels);
   const depth = Packing.gemmDepth(segments, length);
   const rowBlock = ConvI8.rowBlock(depth, output.height * output.width);
+  const pairSafe = isPairSafe(weights.values, segments, length);
   builder.step(
     Opcode.CONV_I8,
     ConvI8,
     {
       ...shared,
-      WEIGHTS: builder.constant(Packing.GEMM_I8, tensor, output.channels / groups, segments, length),
+      WEIGHTS: builder.constant(pairSafe ? Packing.GEMM_PAIR_SAFE_I8 : Packing.GEMM_I8, tensor, output.channels / groups, segments, length),
+      PAIR_SAFE: pairSafe ? 1 : 0,
       IN_C: input.channels,
       OUT_C: output.channels,
       GROUPS: groups,
@@ -139,6 +141,15 @@ export function emitConvI8(
     ["DST"],
     ConvI8.scratchBytes(rowBlock, depth),
   );
+}
+
+/** Whether weights, rows of `segments` segments of `length` values, may be packed as GEMM_PAIR_SAFE_I8. */
+export function isPairSafe(values: Int8Array, segments: number, length: number): boolean {
+  if (!Packing.pairsFit(segments, length)) return false;
+  for (let at = 0; at < values.length; at += length) {
+    for (let i = at; i + 1 < at + length; i += 2) if (Math.abs(values[i]!) + Math.abs(values[i + 1]!) > Packing.PAIR_LIMIT) return false;
+  }
+  return true;
 }
 
 /** Emits a float32 convolution; `weights` is canonical or a packed place computed before. */

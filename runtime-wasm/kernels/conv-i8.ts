@@ -3,12 +3,16 @@
  * outputs after the other.
  *
  *   scratch: output block | A panel [ROW_BLOCK/4][K/2][4][2] int16 | one widened B panel [K/2][8][2] int16 | four gathered rows | patches
+ *
+ * With the pair dot, layers marked PAIR_SAFE have int8 A panels, and in place of the widened panel what eight accumulators start with.
  */
 import { FLOAT32 } from "../../format/dtypes.ts";
 import { gemmDepth } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-i8.ts";
+import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { address, word } from "../words.ts";
 import { gemmI8, gemvI8, widen } from "./gemm-i8.ts";
+import { gemmPairsI8, gemvPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
 import { packRows } from "./panel-i8.ts";
 import { packPatches } from "./patches-i8.ts";
@@ -32,11 +36,16 @@ export function convI8(step: usize, data: usize): void {
   let weights = address(step, Conv.WEIGHTS, data);
   let bias = address(step, Conv.BIAS, data);
   let scale = address(step, Conv.SCALE, data);
+  const panels = ((outC + 7) & ~7) * depth;
+  let offsets = weights + <usize>(groups * panels);
+  const pairSafe = HAS_PAIR_DOT && word(step, Conv.PAIR_SAFE);
   for (let g = 0; g < groups; g++) {
-    convGroup(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
+    if (HAS_PAIR_DOT && pairSafe) convGroupPairs(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
+    else convGroup(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
     src += inC;
     dst += outC * outBytes;
-    weights += ((outC + 7) & ~7) * depth;
+    weights += panels;
+    offsets += <usize>((outC + 7) & ~7) << 2;
     bias += outC * 4;
     scale += outC * 4;
   }
@@ -55,8 +64,8 @@ function convGroup(step: usize, src: usize, dst: usize, weights: usize, bias: us
   const panelBytes = depth * 8;
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
-    if (pointwise) packRows(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
-    else packPatches(step, src, m, rows, depth, panel, gathered, patches);
+    if (pointwise) packRows<i16>(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
+    else packPatches<i16>(step, src, m, rows, depth, panel, gathered, patches);
     let out = dst + <usize>(m * pitchBytes);
     let b = weights;
     for (let n = 0; n < outC; n += 8) {
@@ -72,6 +81,36 @@ function convGroup(step: usize, src: usize, dst: usize, weights: usize, bias: us
         gemmI8<i8>(rows, depth >> 1, panel, b, biases, scales, out, pitchBytes, channels, block);
       }
       b += panelBytes;
+      out += 8 * outBytes;
+    }
+  }
+}
+
+/** convGroup of pair-safe weights. `offsets`: int32 for each output, to be added to its bias. */
+function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, offsets: usize, bias: usize, scale: usize, outC: i32, outBytes: i32, depth: i32, block: usize): void {
+  const pixels = word(step, Conv.BATCH) * word(step, Conv.OUT_H) * word(step, Conv.OUT_W);
+  const rowBlock = word(step, Conv.ROW_BLOCK);
+  const srcPitch = word(step, Conv.SRC_PITCH);
+  const pitchBytes = word(step, Conv.DST_PITCH) * outBytes;
+  const panel = block + OUTPUT_BYTES;
+  const start = panel + rowBlock * depth * 2;
+  const gathered = start + depth * 16;
+  const patches = gathered + depth * 4 + 16;
+  const pointwise = isPointwise(step);
+  for (let m = 0; m < pixels; m += rowBlock) {
+    const rows = min(rowBlock, pixels - m);
+    if (pointwise) packRows<i8>(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
+    else packPatches<i8>(step, src, m, rows, depth, panel, gathered, patches);
+    let out = dst + <usize>(m * pitchBytes);
+    let b = weights;
+    for (let n = 0; n < outC; n += 8) {
+      const channels = min(8, outC - n);
+      const at = <usize>(n << 2);
+      v128.store(start, i32x4.add(v128.load(bias + at), v128.load(offsets + at)));
+      v128.store(start, i32x4.add(v128.load(bias + at, 16), v128.load(offsets + at, 16)), 16);
+      if (rows == 1) gemvPairsI8(depth >> 2, panel, b, start, scale + at, out, channels, block);
+      else gemmPairsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
+      b += depth << 3;
       out += 8 * outBytes;
     }
   }

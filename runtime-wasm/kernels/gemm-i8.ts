@@ -5,17 +5,14 @@
  *
  * A tile is 4 rows by 8 outputs in eight accumulators that start from the bias; engines unroll the loop over k themselves.
  */
-import { ROUNDING_MAGIC } from "../constants.ts";
 import { dotAdd } from "../simd/dot.ts";
-import { addZero, clampInt8, roundBounded, scaled } from "../simd/requantize.ts";
-import { ACCUMULATORS, BOUNDED_INT8, finishRows, FORM, MAX, MIN, ZERO } from "./output-i8.ts";
+import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
 
 /**
  * `rows` rows (the A panel is there for the next multiple of 4) by `channels` (1 to 8) outputs; `pairs` = K/2; T is the type of B's
  * elements. Output rows lie `pitchBytes` apart.
  */
 export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
-  const plain = channels == 8 && load<i32>(block, FORM) == BOUNDED_INT8;
   while (rows > 0) {
     let c00 = v128.load(bias);
     let c01 = v128.load(bias, 16);
@@ -54,40 +51,7 @@ export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize
       c31 = dotAdd(c31, row, b1);
       a += 16;
     } while (--k);
-    if (plain) {
-      const magic = v128.load(ROUNDING_MAGIC);
-      const s0 = v128.load(scale);
-      const s1 = v128.load(scale, 16);
-      const zero = v128.load(block, ZERO);
-      const low = v128.load(block, MIN);
-      const high = v128.load(block, MAX);
-      const y01 = clampInt8(
-        addZero(roundBounded(scaled(c00, s0), magic), roundBounded(scaled(c01, s1), magic), zero),
-        addZero(roundBounded(scaled(c10, s0), magic), roundBounded(scaled(c11, s1), magic), zero),
-        low,
-        high,
-      );
-      const y23 = clampInt8(
-        addZero(roundBounded(scaled(c20, s0), magic), roundBounded(scaled(c21, s1), magic), zero),
-        addZero(roundBounded(scaled(c30, s0), magic), roundBounded(scaled(c31, s1), magic), zero),
-        low,
-        high,
-      );
-      v128.store_lane<i64>(out, y01, 0);
-      if (rows > 1) v128.store_lane<i64>(out + pitchBytes, y01, 1);
-      if (rows > 2) v128.store_lane<i64>(out + 2 * pitchBytes, y23, 0);
-      if (rows > 3) v128.store_lane<i64>(out + 3 * pitchBytes, y23, 1);
-    } else {
-      v128.store(block, c00, ACCUMULATORS);
-      v128.store(block, c01, ACCUMULATORS + 16);
-      v128.store(block, c10, ACCUMULATORS + 32);
-      v128.store(block, c11, ACCUMULATORS + 48);
-      v128.store(block, c20, ACCUMULATORS + 64);
-      v128.store(block, c21, ACCUMULATORS + 80);
-      v128.store(block, c30, ACCUMULATORS + 96);
-      v128.store(block, c31, ACCUMULATORS + 112);
-      finishRows(block, min(rows, 4), channels, scale, out, pitchBytes);
-    }
+    finishTile(block, rows, channels, scale, out, pitchBytes, c00, c01, c10, c11, c20, c21, c30, c31);
     out += 4 * pitchBytes;
     rows -= 4;
   }

@@ -57,7 +57,7 @@ function multiplyRows(step: usize, a: usize, dst: usize, block: usize): void {
   const panel = panels + outputs * depth * 2;
   for (let row = 0; row < m; row += rowBlock) {
     const rows = min(rowBlock, m - row);
-    packRows(a + <usize>(row * k), k, rows, k, depth, panel);
+    packRows<i16>(a + <usize>(row * k), k, rows, k, depth, panel);
     for (let column = 0; column < n; column += 8) {
       gemmI8<i16>(
         rows,

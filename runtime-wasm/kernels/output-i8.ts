@@ -32,6 +32,61 @@ export function prepareOutput(block: usize, dtype: i32, bounded: i32, zero: i32,
   store<i32>(block, isFloat ? FLOATS : bounded ? BOUNDED_INT8 : CLAMPED_INT8, FORM);
 }
 
+/** Stores the first `rows` (4 if more) of four rows of `channels` (1 to 8) outputs, in any form. */
+// @ts-ignore: decorator
+@inline
+export function finishTile(
+  block: usize,
+  rows: i32,
+  channels: i32,
+  scale: usize,
+  out: usize,
+  pitchBytes: i32,
+  c00: v128,
+  c01: v128,
+  c10: v128,
+  c11: v128,
+  c20: v128,
+  c21: v128,
+  c30: v128,
+  c31: v128,
+): void {
+  if (channels == 8 && load<i32>(block, FORM) == BOUNDED_INT8) {
+    const magic = v128.load(ROUNDING_MAGIC);
+    const s0 = v128.load(scale);
+    const s1 = v128.load(scale, 16);
+    const zero = v128.load(block, ZERO);
+    const low = v128.load(block, MIN);
+    const high = v128.load(block, MAX);
+    const y01 = clampInt8(
+      addZero(roundBounded(scaled(c00, s0), magic), roundBounded(scaled(c01, s1), magic), zero),
+      addZero(roundBounded(scaled(c10, s0), magic), roundBounded(scaled(c11, s1), magic), zero),
+      low,
+      high,
+    );
+    const y23 = clampInt8(
+      addZero(roundBounded(scaled(c20, s0), magic), roundBounded(scaled(c21, s1), magic), zero),
+      addZero(roundBounded(scaled(c30, s0), magic), roundBounded(scaled(c31, s1), magic), zero),
+      low,
+      high,
+    );
+    v128.store_lane<i64>(out, y01, 0);
+    if (rows > 1) v128.store_lane<i64>(out + pitchBytes, y01, 1);
+    if (rows > 2) v128.store_lane<i64>(out + 2 * pitchBytes, y23, 0);
+    if (rows > 3) v128.store_lane<i64>(out + 3 * pitchBytes, y23, 1);
+  } else {
+    v128.store(block, c00, ACCUMULATORS);
+    v128.store(block, c01, ACCUMULATORS + 16);
+    v128.store(block, c10, ACCUMULATORS + 32);
+    v128.store(block, c11, ACCUMULATORS + 48);
+    v128.store(block, c20, ACCUMULATORS + 64);
+    v128.store(block, c21, ACCUMULATORS + 80);
+    v128.store(block, c30, ACCUMULATORS + 96);
+    v128.store(block, c31, ACCUMULATORS + 112);
+    finishRows(block, min(rows, 4), channels, scale, out, pitchBytes);
+  }
+}
+
 /** Stores `rows` (1 to 4) rows of `channels` (1 to 8) outputs from the block's accumulators, in any form. */
 export function finishRows(block: usize, rows: i32, channels: i32, scale: usize, out: usize, pitchBytes: i32): void {
   const form = load<i32>(block, FORM);

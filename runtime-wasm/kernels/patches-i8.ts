@@ -14,10 +14,10 @@ const X: usize = 8;
 export const PATCHES_BYTES: usize = 64;
 
 /**
- * Packs the patches of `rows` output pixels from pixel `first` on. `src` is the image's first channel of the group; `gathered` has room
- * for four rows of `depth` bytes, `patches` for PATCHES_BYTES.
+ * Packs the patches of `rows` output pixels from pixel `first` on. `src` is the image's first channel of the group; T is the type of the panel's values. `gathered` has
+ * room for four rows of `depth` bytes, `patches` for PATCHES_BYTES.
  */
-export function packPatches(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize, patches: usize): void {
+export function packPatches<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize, patches: usize): void {
   const strideH = word(step, Conv.STRIDE_H);
   const strideW = word(step, Conv.STRIDE_W);
   const reachH = (word(step, Conv.KERNEL_H) - 1) * word(step, Conv.DILATION_H);
@@ -29,7 +29,7 @@ export function packPatches(step: usize, src: usize, first: i32, rows: i32, dept
   const pitch = word(step, Conv.SRC_PITCH);
   const firstY = -word(step, Conv.PAD_TOP);
   const firstX = -word(step, Conv.PAD_LEFT);
-  const panelBytes = <usize>depth << 3;
+  const panelBytes = <usize>depth * 4 * sizeof<T>();
   let outX = first % outW;
   let outY = (first / outW) % outH;
   let image = src + <usize>(first / outW / outH * inH * inW * pitch);
@@ -37,7 +37,7 @@ export function packPatches(step: usize, src: usize, first: i32, rows: i32, dept
     const y = outY * strideH + firstY;
     const x = outX * strideW + firstX;
     if (rows >= 4 && outX + 4 <= outW && x >= 0 && x + 3 * strideW + reachW < inW && y >= 0 && y + reachH < inH) {
-      packInside(step, image + (y * inW + x) * pitch, strideW * pitch, panel);
+      packInside<T>(step, image + (y * inW + x) * pitch, strideW * pitch, panel);
       outX += 4;
       rows -= 4;
       if (outX == outW) {
@@ -64,24 +64,24 @@ export function packPatches(step: usize, src: usize, first: i32, rows: i32, dept
           }
         }
       }
-      packEdge(step, patches, depth, panel, gathered);
+      packEdge<T>(step, patches, depth, panel, gathered);
     }
     panel += panelBytes;
   }
 }
 
 /** Four patches inside the image, `stride` bytes apart. */
-function packInside(step: usize, row0: usize, stride: usize, panel: usize): void {
+function packInside<T>(step: usize, row0: usize, stride: usize, panel: usize): void {
   const pitch = word(step, Conv.SRC_PITCH);
   const rowBytes = word(step, Conv.DILATION_H) * word(step, Conv.IN_W) * pitch;
   const columnBytes = word(step, Conv.DILATION_W) * pitch;
   const columns = rowSegments(step);
   const length = columnLength(step);
-  const padded = <usize>((length + 1) & ~1) << 3;
+  const padded = <usize>((length + 1) & ~1) * 4 * sizeof<T>();
   for (let y = word(step, Conv.KERNEL_H); y > 0; y--) {
     let at = row0;
     for (let x = 0; x < columns; x++) {
-      packSegment(at, at + stride, at + 2 * stride, at + 3 * stride, length, panel);
+      packSegment<T>(at, at + stride, at + 2 * stride, at + 3 * stride, length, panel);
       panel += padded;
       at += columnBytes;
     }
@@ -90,21 +90,21 @@ function packInside(step: usize, row0: usize, stride: usize, panel: usize): void
 }
 
 /** Four patches anywhere. */
-function packEdge(step: usize, patches: usize, depth: i32, panel: usize, gathered: usize): void {
+function packEdge<T>(step: usize, patches: usize, depth: i32, panel: usize, gathered: usize): void {
   const kernelH = word(step, Conv.KERNEL_H);
   const dilationH = word(step, Conv.DILATION_H);
   const dilationW = word(step, Conv.DILATION_W);
   const columns = rowSegments(step);
   const width = columns == 1 ? word(step, Conv.KERNEL_W) : 1;
   const length = columnLength(step);
-  const padded = <usize>((length + 1) & ~1) << 3;
+  const padded = <usize>((length + 1) & ~1) * 4 * sizeof<T>();
   for (let y = 0; y < kernelH; y++) {
     for (let x = 0; x < columns; x++) {
       const row0 = segment(step, patches, y * dilationH, x * dilationW, width, length, gathered);
       const row1 = segment(step, patches + PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + depth);
       const row2 = segment(step, patches + 2 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 2 * depth);
       const row3 = segment(step, patches + 3 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 3 * depth);
-      packSegment(row0, row1, row2, row3, length, panel);
+      packSegment<T>(row0, row1, row2, row3, length, panel);
       panel += padded;
     }
   }

@@ -1,4 +1,69 @@
-/** The integer dot product that every int8 kernel is built from. */
+/**
+ * The integer dot products that the int8 kernels are built from. The only file that knows relaxed SIMD.
+ *
+ * What the relaxed dot makes of a negative second operand depends on the machine: arm64 reads it as int8, x64 as uint8. Weights go into
+ * the first operand, which is int8 everywhere; of pair-safe weights (format/packings.ts) no pair of products saturates in either
+ * reading. Where the second operand is unsigned, activations are offset by 128 (their top bit flipped) and each accumulator starts
+ * 128·Σw lower. `chooseReading` finds out which by executing it.
+ */
+import { PAIR_LIMIT } from "../../format/packings.ts";
+import { ACTIVATION_MASK, ONES_16 } from "../constants.ts";
+
+/** Whether this build has the pair dot; a constant, so that code behind it is left out of builds that do not. */
+export const HAS_PAIR_DOT: bool = ASC_FEATURE_RELAXED_SIMD;
+
+/** accumulator + Σ over four adjacent w·x: int8 in sixteen lanes to int32 in four. `w` is pair-safe, `x` masked, `ones` int16. */
+// @ts-ignore: decorator
+@inline
+export function pairDotAdd(accumulator: v128, w: v128, x: v128, ones: v128): v128 {
+  return i32x4.add(accumulator, i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(w, x), ones));
+}
+
+/** Writes ACTIVATION_MASK: the one that makes dots with negative activations right. Needs ONES_16. */
+export function chooseReading(): void {
+  v128.store(ACTIVATION_MASK, i8x16.splat(0));
+  if (HAS_PAIR_DOT && !isExact(1, -128)) v128.store(ACTIVATION_MASK, i8x16.splat(-128));
+}
+
+/** What the accumulator of an output whose weights add up to `sum` has to start with, beside its bias. */
+export function pairOffset(sum: i32): i32 {
+  return -(<i32>load<u8>(ACTIVATION_MASK)) * sum;
+}
+
+/**
+ * Whether the pair dot is exact here: 1 or 0. Tries 4,472 combinations of sixteen weights at the limit of a pair with sixteen
+ * activations, extremes included, by as many calls: Node 20 has this instruction behind a flag and computes it wrongly in its baseline
+ * tier, which runs first; an engine that changes tiers may do so meanwhile.
+ */
+export function probe(): i32 {
+  if (HAS_PAIR_DOT) {
+    for (let w = -128; w < 128; w += 3) {
+      for (let x = -128; x < 128; x += 5) if (!isExact(w, x)) return 0;
+    }
+  }
+  return 1;
+}
+
+/** Whether four pair dots, of weights ±w and ±(128 − |w|) with activations around x, are what the plain instructions give. */
+function isExact(w: i32, x: i32): bool {
+  const rest = i8x16.splat(<i8>min(127, PAIR_LIMIT - abs(w)));
+  const magnitudes = v128.shuffle<i8>(i8x16.splat(<i8>w), rest, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  const signs = i8x16(0, 0, 0, 0, 0, -1, -1, 0, -1, -1, 0, -1, -1, 0, -1, -1);
+  const weights = i8x16.sub(v128.xor(magnitudes, signs), signs);
+  const activations = i8x16.add(i8x16.splat(<i8>x), i8x16(0, 0, 0, 0, 0, 1, 2, -1, 0, 0, 127, -128, 5, 5, -3, -3));
+  const mask = v128.load(ACTIVATION_MASK);
+  const sums = quadDot(weights, i8x16.splat(1));
+  const start = i32x4.mul(sums, i32x4.splat(pairOffset(1)));
+  const found = pairDotAdd(start, weights, v128.xor(activations, mask), v128.load(ONES_16));
+  return i32x4.all_true(i32x4.eq(found, quadDot(weights, activations)));
+}
+
+/** Σ over four adjacent a·b, int8 to int32, without relaxed instructions. */
+function quadDot(a: v128, b: v128): v128 {
+  const low = i32x4.extadd_pairwise_i16x8_s(i16x8.extmul_low_i8x16_s(a, b));
+  const high = i32x4.extadd_pairwise_i16x8_s(i16x8.extmul_high_i8x16_s(a, b));
+  return i32x4.add(v128.shuffle<i32>(low, high, 0, 2, 4, 6), v128.shuffle<i32>(low, high, 1, 3, 5, 7));
+}
 
 /** accumulator + Σ over adjacent pairs of a·b: int16 in eight lanes to int32 in four. */
 // @ts-ignore: decorator

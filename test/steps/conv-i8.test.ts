@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { FLOAT32, INT8 } from "../../format/dtypes.ts";
 import { CONV_I8 } from "../../format/opcodes.ts";
-import { CHANNELS_32, GEMM_I8, gemmDepth } from "../../format/packings.ts";
+import { CHANNELS_32, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, PAIR_LIMIT, pairsFit } from "../../format/packings.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import { between, clamp, randomFloats, randomInt8, requantize } from "../support/reference-arithmetic.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
@@ -31,8 +31,28 @@ interface Case {
   readonly fill?: { readonly x: number; readonly w: number; readonly bias: number; readonly scale: number };
 }
 
-/** Runs one case on the build and compares every byte of the destination, the gaps between pixels included. */
+/** Checks one case with any weights, and where its shape allows with pair-safe ones that are marked so. */
 function check(c: Case, seed: number): void {
+  checkOne(c, seed, false);
+  const [, kw] = c.kernel ?? [1, 1];
+  const shape = [kw, c.inC, c.groups ?? 1, c.dilation?.[1] ?? 1, c.inC + (c.srcGap ?? 0)] as const;
+  const fits = pairsFit(ConvI8.segments(c.kernel?.[0] ?? 1, ...shape), ConvI8.segmentLength(...shape));
+  if (fits && Math.abs(c.fill?.w ?? 0) * 2 <= PAIR_LIMIT) checkOne(c, seed, true);
+}
+
+/** Makes segments pair-safe, most of their pairs at the limit. */
+function limitPairs(weights: Int8Array, length: number): void {
+  for (let at = 0; at < weights.length; at += length) {
+    for (let i = 0; i + 1 < length; i += 2) {
+      const room = Math.min(127, PAIR_LIMIT - Math.abs(weights[at + i]!));
+      const w = weights[at + i + 1]!;
+      weights[at + i + 1] = w % 4 === 0 ? Math.max(-room, Math.min(room, w)) : w < 0 ? -room : room;
+    }
+  }
+}
+
+/** Runs one case on the build and compares every byte of the destination, the gaps between pixels included. */
+function checkOne(c: Case, seed: number, pairSafe: boolean): void {
   const next = randomSource(seed);
   const batch = c.batch ?? 1;
   const [kh, kw] = c.kernel ?? [1, 1];
@@ -54,6 +74,7 @@ function check(c: Case, seed: number): void {
   const weights = randomInt8(next, c.outC * kh * kw * inPerGroup);
   if (c.fill) src.fill(c.fill.x);
   if (c.fill) weights.fill(c.fill.w);
+  if (pairSafe && !c.fill) limitPairs(weights, ConvI8.segmentLength(kw, c.inC, groups, dw, srcPitch));
   const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => ((s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup))) * 60);
   const bias = Int32Array.from({ length: c.outC }, (_, o) => {
     let sum = 0;
@@ -76,7 +97,8 @@ function check(c: Case, seed: number): void {
   bench.run(CONV_I8, ConvI8, {
     SRC: bench.put(src),
     DST: dst,
-    WEIGHTS: bench.constant(GEMM_I8, weights, outPerGroup, segments, length),
+    PAIR_SAFE: pairSafe ? 1 : 0,
+    WEIGHTS: bench.constant(pairSafe ? GEMM_PAIR_SAFE_I8 : GEMM_I8, weights, outPerGroup, segments, length),
     BIAS: bench.constant(CHANNELS_32, bias, c.outC),
     SCALE: bench.constant(CHANNELS_32, scales, c.outC),
     SCRATCH: bench.reserve(ConvI8.scratchBytes(rowBlock, depth)),
@@ -131,7 +153,7 @@ function check(c: Case, seed: number): void {
       else expected[at] = requantize(sum, scales[o]!, outZero, min, max);
     }
   }
-  expect(Buffer.compare(bench.read(Uint8Array, dst, expected.length), expected), JSON.stringify({ seed, ...c })).toBe(0);
+  expect(Buffer.compare(bench.read(Uint8Array, dst, expected.length), expected), JSON.stringify({ seed, pairSafe, ...c })).toBe(0);
 }
 
 const sizes = [1, 2, 3, 7, 8, 9, 15, 16, 17];

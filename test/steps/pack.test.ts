@@ -9,18 +9,22 @@ import {
   DEPTHWISE_I8,
   GEMM_F32,
   GEMM_I8,
+  GEMM_PAIR_SAFE_I8,
   gemmDepth,
   packedBytes,
 } from "../../format/packings.ts";
+import { NOT_PAIR_SAFE } from "../../format/status.ts";
 import * as Pack from "../../format/steps/pack.ts";
 import { randomFloats, randomInt8 } from "../support/reference-arithmetic.ts";
 import { randomSource, stepBench } from "../support/step-bench.ts";
+
+const BUILD = process.env["EQM_BUILD"] ?? "plain";
 
 type Packed = Int8Array | Int16Array | Int32Array | Float32Array;
 
 /** Packs `canonical` and compares all packed bytes with `expected`. */
 function check(packing: number, canonical: Packed, [p0, p1, p2]: readonly [number, number, number], expected: Packed): void {
-  const bench = stepBench(process.env["EQM_BUILD"] ?? "plain");
+  const bench = stepBench(BUILD);
   const bytes = packedBytes(packing, canonical.byteLength, p0, p1, p2);
   expect(bytes).toBe(expected.byteLength);
   const dst = bench.put(new Uint8Array(bytes).fill(0x33));
@@ -69,6 +73,57 @@ describe("PACK", () => {
         }
       }
     }
+  });
+
+  it("refuses a pair over the limit wherever it stands, and takes all within it", () => {
+    for (const [s, l] of [
+      [1, 1],
+      [1, 5],
+      [1, 16],
+      [1, 39],
+      [3, 7],
+      [2, 20],
+    ] as const) {
+      const pack = (canonical: Int8Array) => () => stepBench(BUILD, 1).constant(GEMM_PAIR_SAFE_I8, canonical, 3, s, l);
+      const count = 2 * 3 * s * l;
+      for (const [a, b] of [
+        [127, 1],
+        [-128, 0],
+        [-1, 127],
+        [64, -64],
+      ] as const) {
+        const even = (i: number): boolean => (i % l) % 2 === 0;
+        expect(pack(Int8Array.from({ length: count }, (_, i) => (even(i) ? a : b)))).not.toThrow();
+      }
+      for (let at = 0; at < count; at++) {
+        if ((at % l) % 2 === 0 && (at % l) + 1 === l) continue;
+        const partner = (at % l) % 2 === 0 ? at + 1 : at - 1;
+        for (const [x, y] of [
+          [127, 2],
+          [-128, -1],
+          [-100, 29],
+        ] as const) {
+          const canonical = new Int8Array(count);
+          canonical[at] = x;
+          canonical[partner] = y;
+          expect(pack(canonical), `${s}×${l}, value ${at}`).toThrow(`pack returned ${NOT_PAIR_SAFE}`);
+        }
+      }
+    }
+  });
+
+  it("does not take computed weights for pair-safe", () => {
+    const bench = stepBench(BUILD);
+    const fields = {
+      SRC: bench.put(new Int8Array(8)),
+      DST: bench.reserve(96),
+      PACKING: GEMM_PAIR_SAFE_I8,
+      SRC_BYTES: 8,
+      P0: 1,
+      P1: 1,
+      P2: 8,
+    };
+    expect(() => bench.run(PACK, Pack, fields)).toThrow("computed weights are not pair-safe");
   });
 
   it("packs float32 GEMM weights by group, panel and depth", () => {
@@ -125,7 +180,7 @@ describe("PACK", () => {
   });
 
   it("reports a packing that it does not know", () => {
-    const bench = stepBench(process.env["EQM_BUILD"] ?? "plain");
+    const bench = stepBench(BUILD);
     expect(() => bench.constant(99, new Int8Array(4))).toThrow();
   });
 });

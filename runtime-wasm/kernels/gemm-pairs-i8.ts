@@ -1,0 +1,69 @@
+/**
+ * The int8 GEMM on the pair dot (simd/dot.ts): rows of A times one panel of eight outputs of pair-safe weights, requantized.
+ *
+ *   A panel   int8, masked [rows/4][K/4][4 rows][4 k]      B panel   int8 [K/4][8 outputs][4 k]      start   int32 [8], bias included
+ *
+ * A tile is 4 rows by 8 outputs in eight accumulators.
+ */
+import { ONES_16 } from "../constants.ts";
+import { pairDotAdd } from "../simd/dot.ts";
+import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
+
+/**
+ * `rows` rows (the A panel is there for the next multiple of 4) by `channels` (1 to 8) outputs; `quads` = K/4. Output rows lie
+ * `pitchBytes` apart.
+ */
+export function gemmPairsI8(rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  const ones = v128.load(ONES_16);
+  while (rows > 0) {
+    let c00 = v128.load(start);
+    let c01 = v128.load(start, 16);
+    let c10 = c00;
+    let c11 = c01;
+    let c20 = c00;
+    let c21 = c01;
+    let c30 = c00;
+    let c31 = c01;
+    let k = quads;
+    let p = b;
+    do {
+      const b0 = v128.load(p);
+      const b1 = v128.load(p, 16);
+      const x = v128.load(a);
+      let row = v128.shuffle<i32>(x, x, 0, 0, 0, 0);
+      c00 = pairDotAdd(c00, b0, row, ones);
+      c01 = pairDotAdd(c01, b1, row, ones);
+      row = v128.shuffle<i32>(x, x, 1, 1, 1, 1);
+      c10 = pairDotAdd(c10, b0, row, ones);
+      c11 = pairDotAdd(c11, b1, row, ones);
+      row = v128.shuffle<i32>(x, x, 2, 2, 2, 2);
+      c20 = pairDotAdd(c20, b0, row, ones);
+      c21 = pairDotAdd(c21, b1, row, ones);
+      row = v128.shuffle<i32>(x, x, 3, 3, 3, 3);
+      c30 = pairDotAdd(c30, b0, row, ones);
+      c31 = pairDotAdd(c31, b1, row, ones);
+      a += 16;
+      p += 32;
+    } while (--k);
+    finishTile(block, rows, channels, scale, out, pitchBytes, c00, c01, c10, c11, c20, c21, c30, c31);
+    out += 4 * pitchBytes;
+    rows -= 4;
+  }
+}
+
+/** One row, the first of an A panel, by `channels` (1 to 8) outputs. */
+export function gemvPairsI8(quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, channels: i32, block: usize): void {
+  const ones = v128.load(ONES_16);
+  let c0 = v128.load(start);
+  let c1 = v128.load(start, 16);
+  do {
+    const x = v128.load32_splat(a);
+    c0 = pairDotAdd(c0, v128.load(b), x, ones);
+    c1 = pairDotAdd(c1, v128.load(b, 16), x, ones);
+    a += 16;
+    b += 32;
+  } while (--quads);
+  v128.store(block, c0, ACCUMULATORS);
+  v128.store(block, c1, ACCUMULATORS + 16);
+  finishRows(block, 1, channels, scale, out, 0);
+}

@@ -1,0 +1,72 @@
+/** What claims to be pair-safe is proved, whatever the build. */
+import { describe, expect, it } from "vitest";
+import { INT8 } from "../../format/dtypes.ts";
+import * as Opcode from "../../format/opcodes.ts";
+import * as Packing from "../../format/packings.ts";
+import * as ConvI8 from "../../format/steps/conv-i8.ts";
+import * as TableI8 from "../../format/steps/table-i8.ts";
+import { openProgram } from "../../host/inspection.ts";
+import type { Program } from "../../host/program.ts";
+import { constant, plainModule, program, step } from "../support/small-model.ts";
+
+/** Weights at 0 (8 × 8 and eight int32), biases at 128, scales at 192; x at 256, y at 320, scratch from 384. */
+function layer(
+  changes: Readonly<Record<string, number>> = {},
+  weights = new Int8Array(64).fill(64),
+  more: readonly Int32Array[] = [],
+): Program {
+  const fields = {
+    ...{ SRC: 256, DST: 320, WEIGHTS: 0, BIAS: 128, SCALE: 192, SCRATCH: 384, BATCH: 1, IN_H: 1, IN_W: 1, IN_C: 8, OUT_H: 1, OUT_W: 1 },
+    ...{ OUT_C: 8, KERNEL_H: 1, KERNEL_W: 1, STRIDE_H: 1, STRIDE_W: 1, DILATION_H: 1, DILATION_W: 1, GROUPS: 1, SRC_PITCH: 8 },
+    ...{ DST_PITCH: 8, MIN: -128, MAX: 127, OUT_DTYPE: INT8, ROW_BLOCK: 4, BOUNDED: 1, PAIR_SAFE: 1 },
+  };
+  const channels = new Uint8Array(32);
+  return program({
+    inputs: [{ name: "x", dtype: "int8", shape: [8], address: 256 }],
+    outputs: [{ name: "y", dtype: "int8", shape: [8], address: 320 }],
+    constants: [
+      constant(0, new Uint8Array(weights.buffer), Packing.GEMM_PAIR_SAFE_I8, 8, 1, 8),
+      constant(128, channels, Packing.CHANNELS_32, 8),
+      constant(192, channels, Packing.CHANNELS_32, 8),
+    ],
+    constantsBytes: 256,
+    steps: [step(Opcode.CONV_I8, ConvI8, { ...fields, ...changes }), ...more],
+  });
+}
+
+describe("a layer that is marked PAIR_SAFE", () => {
+  it("is taken where its weights are", () => {
+    expect(() => openProgram(layer(), plainModule)).not.toThrow();
+  });
+
+  it("is refused where a pair is over the limit", () => {
+    const weights = new Int8Array(64).fill(64);
+    weights[41] = 65;
+    expect(() => openProgram(layer({}, weights), plainModule)).toThrow(
+      expect.objectContaining({
+        name: "FormatError",
+        code: "bad-constants",
+        message: "Constant 0: it claims to be pair-safe, and a pair of its weights is not.",
+        details: { constant: 0 },
+      }),
+    );
+  });
+
+  it.each<[string, Readonly<Record<string, number>>, string]>([
+    ["other weights", { WEIGHTS: 64 }, "it is marked PAIR_SAFE, its weights are not"],
+    ["another shape", { IN_C: 4, SRC_PITCH: 4 }, "its pair-safe weights are of another shape"],
+    ["fewer outputs", { OUT_C: 7 }, "its pair-safe weights are of another shape"],
+    ["no mark", { PAIR_SAFE: 0 }, "it reads pair-safe weights as something else"],
+    ["a mark that is none", { PAIR_SAFE: 2 }, "not so: PAIR_SAFE is 0 or 1"],
+    ["its input among them", { SRC: 0 }, "it reads pair-safe weights as something else"],
+  ])("is refused with %s", (_, changes, problem) => {
+    expect(() => openProgram(layer(changes), plainModule)).toThrow(`Step 0 (CONV_I8): ${problem}.`);
+  });
+
+  it("lends its weights to no other step", () => {
+    const table = step(Opcode.TABLE_I8, TableI8, { SRC: 90, DST: 320, TABLE: 128, COUNT: 6 });
+    expect(() => openProgram(layer({}, undefined, [table]), plainModule)).toThrow(
+      "Step 1 (TABLE_I8): it reads pair-safe weights as something else.",
+    );
+  });
+});
