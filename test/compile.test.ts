@@ -1,11 +1,17 @@
 /** What `compile` takes and refuses, and models of unusual shape, through the public functions. */
 import { expect, test } from "vitest";
 import { judge } from "../compiler/cli/exit.ts";
-import { CompileError, type CompileOptions, compile, quantizeToOnnx, type Report } from "../compiler/index.ts";
+import { CompileError, type CompileOptions, compile as compileModel, quantizeToOnnx, type Report } from "../compiler/index.ts";
+
 import { load } from "../host/index.ts";
 import type { Tensor } from "../host/tensor.ts";
 import { randomNumbers } from "./passes/evaluation.ts";
 import { float, floatTensor, int, int64Tensor, ints, model, type NodeSpec, node, type TensorSpec, value } from "./support/onnx-model.ts";
+
+/** Weights are left uncompressed: what compressing does has its own tests. */
+function compile(onnx: Uint8Array, options: CompileOptions = {}): ReturnType<typeof compileModel> {
+  return compileModel(onnx, { compression: "none", ...options });
+}
 
 function weights(name: string, dims: number[], seed = 1): TensorSpec {
   const random = randomNumbers(seed);
