@@ -118,6 +118,7 @@ function reportOf(
       observer: options.observer ?? "mse",
     },
     biasCorrection: quantized?.biasCorrection ?? null,
+    ...(quantized?.pairSafety && { pairSafety: { ...quantized.pairSafety, layers: quantized.pairSafety.layers.length } }),
     outputs: quantized?.comparison.outputs ?? [],
     latency,
     layers,

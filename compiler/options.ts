@@ -22,6 +22,11 @@ export interface CompileOptions {
   readonly observer?: Observer;
   /** Correct biases for the mean error of rounded weights, where it helps; true by default. */
   readonly biasCorrection?: boolean;
+  /**
+   * Make the weights of as many layers pair-safe, which the relaxed build multiplies faster, as the outputs' agreement with the float32
+   * model allows; false by default.
+   */
+  readonly pairSafe?: boolean;
   /** Nodes to leave in float32, by name; "first" and "last" stand for the first and the last layer with weights. */
   readonly keepFloat?: readonly string[];
   /** Sizes of dynamic dimensions: a symbolic name, or `input:axis`. */

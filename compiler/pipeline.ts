@@ -16,6 +16,7 @@ import { correctBiases } from "./quantize/bias-correction.ts";
 import { type Calibration, calibrate, rangesOf, type Sample } from "./quantize/calibrate.ts";
 import { type Comparison, compareModels } from "./quantize/compare.ts";
 import { insertQuantization, type QuantizedForm } from "./quantize/insert.ts";
+import { choosePairSafe, outputMeasure, type PairSafety } from "./quantize/pair-safety.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
 import type { Report } from "./report/report.ts";
@@ -31,6 +32,7 @@ export interface Quantized {
   readonly synthetic: boolean;
   readonly comparison: Comparison;
   readonly biasCorrection: Report["biasCorrection"];
+  readonly pairSafety: PairSafety | null;
   readonly latency: Latency;
 }
 
@@ -88,7 +90,18 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   await pause();
   const graph = cloneGraph(float);
   const nodes = int8Nodes(graph, kept);
-  const parameters = insertQuantization(graph, nodes, rangesOf(calibration, options.observer ?? "mse"));
+  const ranges = rangesOf(calibration, options.observer ?? "mse");
+  const choose = async (): Promise<PairSafety> => {
+    const measure = outputMeasure(floatCompiled, module, compared);
+    return choosePairSafe(nodes, async (layers) => {
+      await pause();
+      const candidate = cloneGraph(float);
+      insertQuantization(candidate, int8Nodes(candidate, kept), ranges, layers);
+      return measure(compileGraph(candidate, description));
+    });
+  };
+  const pairSafety = options.pairSafe ? await choose() : null;
+  const parameters = insertQuantization(graph, nodes, ranges, new Set(pairSafety?.layers));
   const compile = async (candidate: Graph): Promise<Compiled> => {
     await pause();
     return compileGraph(candidate, description);
@@ -125,7 +138,7 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   if (!options.force && worstOutput(comparison) < floor) throw belowFloor(float, comparison, floor, synthetic);
   await pause();
   const latency = measure(floatCompiled, best.compiled, module, compared[0]!);
-  return { ...best, parameters, calibration, synthetic, comparison, biasCorrection, latency };
+  return { ...best, parameters, calibration, synthetic, comparison, biasCorrection, pairSafety, latency };
 }
 
 function measure(float: Compiled, int8: Compiled, module: WebAssembly.Module, sample: Sample): Latency {

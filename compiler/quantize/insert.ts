@@ -6,23 +6,24 @@
  *                  ▲──── DQ ─ int32 bias           which all its readers share
  */
 import type { Tensor } from "../../host/tensor.ts";
-import { numberAttribute } from "../ir/attributes.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { roundHalfEven } from "../lower/rescale.ts";
+import { packedOrder } from "./packed-order.ts";
 import { type Parameters, parametersOf, type Range } from "./ranges.ts";
 import { activationInputs, keepsParameters } from "./scope.ts";
-import { biasScales, quantizeBias, quantizeWeights } from "./weights.ts";
+import { biasScales, outputAxis, quantizeBias, quantizeWeights } from "./weights.ts";
 
 /** How a value was quantized, and the name of its int8 form. */
 export interface QuantizedForm extends Parameters {
   readonly quantized: string;
 }
 
-/** Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Returns what became of them by name. */
+/** Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Nodes named in `pairSafe` get pair-safe weights. Returns what became of them by name. */
 export function insertQuantization(
   graph: Graph,
   nodes: ReadonlySet<Node>,
   rangeOf: (value: Value) => Range,
+  pairSafe: ReadonlySet<string> = new Set(),
 ): ReadonlyMap<string, QuantizedForm> {
   const groups = parameterGroups(nodes);
   const parameters = new Map<string, Parameters>();
@@ -45,7 +46,7 @@ export function insertQuantization(
     const quantized = value.constant ? quantizeOperand(graph, value, nodes, chosen) : quantizeActivation(graph, value, nodes, chosen);
     forms.set(value.name, { ...chosen, quantized: quantized.name });
   }
-  for (const node of nodes) if (isWeighted(node)) quantizeLayer(graph, node, scales.get(node)!);
+  for (const node of nodes) if (isWeighted(node)) quantizeLayer(graph, node, scales.get(node)!, pairSafe.has(node.name));
   return forms;
 }
 
@@ -161,15 +162,16 @@ function dequantized(graph: Graph, reader: Node, quantized: Value, parameters: r
   return onlyOutput(node);
 }
 
-function quantizeLayer(graph: Graph, node: Node, inputScale: number): void {
+function quantizeLayer(graph: Graph, node: Node, inputScale: number, pairSafe: boolean): void {
   const weights = requiredInput(node, 1);
   const bias = node.inputs[2] ?? null;
-  const axis = node.op === "Conv" || numberAttribute(node, "transB", 0) !== 0 ? 0 : 1;
+  const axis = outputAxis(node);
   const { values, scales } = quantizeWeights(
     weights.constant!,
     axis,
     inputScale,
     (bias?.constant?.data as Float32Array | undefined) ?? null,
+    pairSafe ? packedOrder(node) : null,
   );
   const scale = graph.addConstant(`${weights.name}.scale`, { dtype: "float32", shape: [scales.length], data: scales });
   const zero = graph.addConstant(`${weights.name}.zeroPoint`, {

@@ -1,9 +1,16 @@
 /**
  * Weights to int8: symmetric, one scale an output channel, zero point 0, values in [−127, 127]; biases to int32 in units of
  * input scale · weight scale.
+ *
+ * Pair-safe weights have a larger scale: for each output, the larger of max|w|/127 and max(|w0| + |w1|)/127.5 over its pairs, in which
+ * rounding adds at most a half to each of two weights.
  */
+import { PAIR_LIMIT } from "../../format/packings.ts";
 import type { Tensor } from "../../host/tensor.ts";
+import { numberAttribute } from "../ir/attributes.ts";
+import type { Node } from "../ir/graph.ts";
 import { roundHalfEven } from "../lower/rescale.ts";
+import type { PackedOrder } from "./packed-order.ts";
 
 const LEVELS = 127;
 /** A bias in its units stays below this, so that accumulators cannot overflow. */
@@ -17,8 +24,22 @@ export interface QuantizedTensor {
   readonly scales: Float32Array;
 }
 
-/** Quantizes weights along `axis`. A scale is at least what keeps bias and sums of its channel in int32. */
-export function quantizeWeights(weights: Tensor, axis: number, inputScale: number, bias: Float32Array | null): QuantizedTensor {
+/** The axis of a layer's weights that its outputs are on. */
+export function outputAxis(node: Node): number {
+  return node.op === "Conv" || numberAttribute(node, "transB", 0) !== 0 ? 0 : 1;
+}
+
+/**
+ * Quantizes weights along `axis`. A scale is at least what keeps bias and sums of its channel in int32, and with `pairs` what makes
+ * the pairs of that order pair-safe (format/packings.ts).
+ */
+export function quantizeWeights(
+  weights: Tensor,
+  axis: number,
+  inputScale: number,
+  bias: Float32Array | null,
+  pairs: PackedOrder | null = null,
+): QuantizedTensor {
   const data = weights.data as Float32Array;
   const channels = weights.shape[axis]!;
   const inner = weights.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
@@ -33,12 +54,33 @@ export function quantizeWeights(weights: Tensor, axis: number, inputScale: numbe
   }
   const scales = Float32Array.from(largest, (m, c) => {
     const forBias = bias ? Math.abs(bias[c]!) / (inputScale * BIAS_LIMIT) : 0;
-    const scale = Math.max(m / LEVELS, forBias, sums[c]! / WEIGHTS_LIMIT);
+    const scale = Math.max(m / LEVELS, forBias, sums[c]! / WEIGHTS_LIMIT, pairs ? largestPair(data, c, pairs) / (PAIR_LIMIT - 0.5) : 0);
     return scale > 0 ? scale : 2 ** -20;
   });
+  if (pairs)
+    for (let c = 0; c < channels; c++) while (roundedPair(data, c, pairs, scales[c]!) > PAIR_LIMIT) scales[c] = scales[c]! * (1 + 2 ** -20);
   const values = new Int8Array(data.length);
   for (let i = 0; i < data.length; i++) values[i] = Math.max(-LEVELS, Math.min(LEVELS, roundHalfEven(data[i]! / scales[channelOf(i)]!)));
   return { values: { dtype: "int8", shape: weights.shape, data: values }, scales };
+}
+
+function largestPair(data: Float32Array, output: number, pairs: PackedOrder): number {
+  return overPairs(output, pairs, (i) => Math.abs(data[i]!));
+}
+
+function roundedPair(data: Float32Array, output: number, pairs: PackedOrder, scale: number): number {
+  return overPairs(output, pairs, (i) => Math.abs(roundHalfEven(data[i]! / scale)));
+}
+
+/** The largest sum of `magnitude` over the pairs of an output. */
+function overPairs(output: number, { depth, segmentLength, index }: PackedOrder, magnitude: (index: number) => number): number {
+  let largest = 0;
+  for (let segment = 0; segment < depth; segment += segmentLength) {
+    for (let k = segment; k + 1 < segment + segmentLength; k += 2) {
+      largest = Math.max(largest, magnitude(index(output, k)) + magnitude(index(output, k + 1)));
+    }
+  }
+  return largest;
 }
 
 /** Quantizes a bias to int32 in units of inputScale · scales[c]. */

@@ -32,6 +32,8 @@ export interface Report {
     readonly beforeDb: number;
     readonly afterDb: number;
   } | null;
+  /** Where it was asked for: layers whose weights could be pair-safe, how many are, and the SQNR of the worst output without and with that. */
+  readonly pairSafety?: { readonly candidates: number; readonly layers: number; readonly beforeDb: number; readonly afterDb: number };
   /** Agreement with the float32 model on calibration samples. */
   readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
   readonly layers: readonly LayerReport[];
