@@ -14,6 +14,7 @@ const HELP = `npm run accuracy [-- options]
   --update         with --models: replace their rows in bench/ACCURACY.md and bench/accuracy.json; without it nothing is written then
   --json           the results as one JSON object on stdout
   --dist DIR       a built eqm (default dist/)
+  --render         measure nothing: write bench/ACCURACY.md again, from bench/accuracy.json and bench/accuracy/reasons.json
 
 Without --models all are measured and both files written. Exit code 1 where a model could not be measured, or misses what it shall reach
 for no reason that bench/accuracy/reasons.json gives; 2 for wrong usage, a missing build or missing models.`;
@@ -34,8 +35,12 @@ async function main(args) {
     console.log(HELP);
     return 0;
   }
-  const published = publishedFigures();
   const reasons = JSON.parse(readFileSync(join(ROOT, "bench/accuracy/reasons.json"), "utf8"));
+  if (options.render) {
+    writeFileSync(FILES.markdown, markdown(JSON.parse(readFileSync(FILES.json, "utf8")), reasons));
+    return 0;
+  }
+  const published = publishedFigures();
   const measured = [];
   for (const model of options.models) measured.push(await row(model, options.dist, published[model.name]));
 
@@ -44,9 +49,10 @@ async function main(args) {
     ({ name }) => [measured, earlier].map((list) => list.find((entry) => entry.name === name)).find(Boolean) ?? [],
   );
   const results = { command: "npm run accuracy", node: process.versions.node, rows };
-  const text = markdown(results, reasons);
+  const json = JSON.stringify(results, null, 1);
+  const text = markdown(JSON.parse(json), reasons);
   if (!options.isPartial || options.update) {
-    writeFileSync(FILES.json, `${JSON.stringify(results, null, 1)}\n`);
+    writeFileSync(FILES.json, `${json}\n`);
     writeFileSync(FILES.markdown, text);
   }
   console.log(options.json ? JSON.stringify(results) : text);
@@ -81,10 +87,11 @@ function readOptions(args) {
       update: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       dist: { type: "string", default: DIST },
+      render: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  if (values.help) return values;
+  if (values.help || values.render) return values;
   if (!isPresent) throw new Error(`the shared models are not at ${ASSETS} (EQM_ASSETS)`);
   const dist = resolve(values.dist);
   if (!existsSync(join(dist, "cli.js"))) throw new Error("cli.js is not built: npm run build");
