@@ -63,7 +63,7 @@ export async function bench(path: string, { profile: wanted, top, trace, force }
   model.dispose();
   const profile = wanted ? await profileProgram(program, module) : undefined;
   if (profile !== undefined && trace !== undefined) writeFileWhole(trace, chromeTrace(profile, basename(path)), force);
-  const warmMs = { median: median(times), min: Math.min(...times) };
+  const warmMs = { median: median(times), min: times.reduce((least, ms) => Math.min(least, ms)) };
   const facts = formatFacts([
     ["warm", `${formatMs(warmMs.median)} median, ${formatMs(warmMs.min)} least, of ${times.length} runs`],
     ["cold", `${formatMs(coldMs)} to load and run once (load ${formatMs(loadMs)})`],

@@ -13,7 +13,7 @@ export interface Column {
  */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const titles = columns.map(({ title }) => title);
-  const widths = columns.map((_, at) => Math.max(...[titles, ...rows].map((row) => displayWidth(row[at] ?? ""))));
+  const widths = columns.map((_, at) => [titles, ...rows].reduce((width, row) => Math.max(width, displayWidth(row[at] ?? "")), 0));
   const rule = widths.map((width) => "-".repeat(width));
   return [titles, rule, ...rows].map((row) => `${formatRow(row, columns, widths)}\n`).join("");
 }
