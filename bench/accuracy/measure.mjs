@@ -10,7 +10,7 @@ import { sources } from "./sources.mjs";
 import { TASKS } from "./tasks.mjs";
 
 /** Samples on which eqm's float results are held against onnxruntime's. */
-const AGREEMENT_SAMPLES = 8;
+const AGREEMENT_SAMPLES = 32;
 
 const BELOW_FLOOR = 3;
 
