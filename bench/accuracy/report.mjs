@@ -2,7 +2,7 @@
 
 /**
  * @param {{ command: string, node: string, rows: readonly object[] }} results rows with `verdicts`, and with `error` where one could not be measured
- * @param {Record<string, Record<string, string>>} reasons why a claim is missed, by model and claim
+ * @param {Record<string, Record<string, string>>} reasons why a claim is missed, by model and claim; `note` is said whatever is missed
  */
 export function markdown({ command, node, rows }, reasons) {
   const asked = rows.filter(({ extra }) => !extra);
@@ -26,6 +26,8 @@ export function markdown({ command, node, rows }, reasons) {
   );
   const failed = rows.filter(({ error }) => error !== undefined).map(({ name, error }) => `- **${name}** could not be measured: ${error}`);
   sections.push("## Missed", [...missed, ...failed].join("\n") || "Nothing.");
+  const notes = rows.filter(({ name }) => reasons[name]?.note !== undefined).map(({ name }) => `- **${name}**: ${reasons[name].note}`);
+  if (notes.length > 0) sections.push("## Notes", notes.join("\n"));
   const many = rows.filter(({ outputs }) => outputs !== undefined && outputs.length > 1);
   if (many.length > 0)
     sections.push("## SQNR by output", many.map(({ name, outputs }) => `- ${name}: ${outputs.map(outputText).join(", ")}`).join("\n"));
