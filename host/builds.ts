@@ -50,20 +50,14 @@ async function chooseFastest(): Promise<ChosenBuild> {
 
 /** Whether the engine takes a build and its probe (runtime-wasm/simd/dot.ts) finds it exact. */
 async function runsRight(name: BuildName): Promise<boolean> {
-  if (typeof WebAssembly === "undefined" || !WebAssembly.validate(bytesOf(name))) return false;
-  const module = await runtimeModule(name);
-  return instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: 1 })).probe() === 1;
-}
-
-const decoded = new Map<BuildName, Uint8Array<ArrayBuffer>>();
-
-function bytesOf(name: BuildName): Uint8Array<ArrayBuffer> {
-  let bytes = decoded.get(name);
-  if (!bytes) {
-    bytes = decodeBase64(BUILDS[name]);
-    decoded.set(name, bytes);
+  let module: WebAssembly.Module;
+  try {
+    module = await runtimeModule(name);
+  } catch (error) {
+    if (error instanceof LoadError && error.code === "no-simd") return false;
+    throw error;
   }
-  return bytes;
+  return instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: 1 })).probe() === 1;
 }
 
 const modules = new Map<BuildName, Promise<WebAssembly.Module>>();
@@ -83,20 +77,20 @@ export function runtimeModule(name: BuildName = "plain"): Promise<WebAssembly.Mo
 
 async function compile(name: BuildName): Promise<WebAssembly.Module> {
   if (typeof WebAssembly === "undefined") throw new LoadError("wasm-refused", "This engine has no WebAssembly.");
-  const bytes = bytesOf(name);
-  if (!WebAssembly.validate(bytes)) {
-    throw new LoadError(
-      "no-simd",
-      "This engine lacks WebAssembly SIMD: eqm needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later.",
-      { build: name },
-    );
-  }
+  const bytes = decodeBase64(BUILDS[name]);
   try {
-    const module = await WebAssembly.compile(bytes);
-    decoded.delete(name);
-    return module;
+    return await WebAssembly.compile(bytes);
   } catch (cause) {
     modules.delete(name);
+    // Validating goes over the whole module once more: it is worth it only to name the cause.
+    if (!WebAssembly.validate(bytes)) {
+      throw new LoadError(
+        "no-simd",
+        "This engine lacks WebAssembly SIMD: eqm needs Chrome 91, Firefox 89, Safari 16.4, Node 16.4 or later.",
+        { build: name },
+        cause,
+      );
+    }
     throw new LoadError(
       "wasm-refused",
       "This page or engine refuses to compile WebAssembly: allow 'wasm-unsafe-eval' in its content security policy.",

@@ -1,11 +1,14 @@
 /**
  * What this machine's instructions can do at most: the inner loops of the dense kernels, loads included, on operands that stay in the
- * first cache, and nothing else. A module of its own, which only `eqm bench` carries.
+ * first cache, and nothing else. Modules of their own, one for each build of the runtime, which only `eqm bench` carries.
  *
  * The caller fills the memory with ordinary numbers; every function writes its results behind its operands.
  */
 
-/** Depth of the products: int16 values, float32 values. */
+import { HAS_PAIR_DOT, pairDotAdd } from "./simd/dot.ts";
+
+/** Depth of the products: int8 values, int16 values, float32 values. */
+const DEPTH_I8 = 1024;
 const DEPTH_I16 = 512;
 const DEPTH_F32 = 256;
 
@@ -17,6 +20,13 @@ const RESULT: usize = 32768;
 export function dotI16(tiles: i32): i32 {
   for (let tile = 0; tile < tiles; tile++) dotI16Tile(A, B, RESULT);
   return 4 * 8 * DEPTH_I16;
+}
+
+/** `tiles` tiles of 4 rows × 8 outputs of the pair dot (simd/dot.ts); 0 in a build without it. Returns the multiply-accumulates of one tile. */
+export function dotPairs(tiles: i32): i32 {
+  if (!HAS_PAIR_DOT) return 0;
+  for (let tile = 0; tile < tiles; tile++) dotPairsTile(A, B, RESULT);
+  return 4 * 8 * DEPTH_I8;
 }
 
 /** `tiles` tiles of 6 rows × 8 outputs of `f32x4.mul` and `f32x4.add`. Returns the multiply-accumulates of one tile. */
@@ -51,6 +61,46 @@ function dotI16Tile(a: usize, b: usize, dst: usize): void {
     x = v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
     c6 = i32x4.add(c6, i32x4.dot_i16x8_s(x, b0));
     c7 = i32x4.add(c7, i32x4.dot_i16x8_s(x, b1));
+    a += 16;
+    b += 32;
+  }
+  v128.store(dst, c0);
+  v128.store(dst, c1, 16);
+  v128.store(dst, c2, 32);
+  v128.store(dst, c3, 48);
+  v128.store(dst, c4, 64);
+  v128.store(dst, c5, 80);
+  v128.store(dst, c6, 96);
+  v128.store(dst, c7, 112);
+}
+
+/** A as [DEPTH/4][4 rows][4], B as [DEPTH/4][8 outputs][4], both int8. */
+function dotPairsTile(a: usize, b: usize, dst: usize): void {
+  const ones = i16x8.splat(1);
+  let c0 = i32x4.splat(0);
+  let c1 = c0;
+  let c2 = c0;
+  let c3 = c0;
+  let c4 = c0;
+  let c5 = c0;
+  let c6 = c0;
+  let c7 = c0;
+  for (let k = DEPTH_I8 >> 2; k > 0; k--) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const rows = v128.load(a);
+    let x = v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
+    c0 = pairDotAdd(c0, b0, x, ones);
+    c1 = pairDotAdd(c1, b1, x, ones);
+    x = v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
+    c2 = pairDotAdd(c2, b0, x, ones);
+    c3 = pairDotAdd(c3, b1, x, ones);
+    x = v128.shuffle<i32>(rows, rows, 2, 2, 2, 2);
+    c4 = pairDotAdd(c4, b0, x, ones);
+    c5 = pairDotAdd(c5, b1, x, ones);
+    x = v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
+    c6 = pairDotAdd(c6, b0, x, ones);
+    c7 = pairDotAdd(c7, b1, x, ones);
     a += 16;
     b += 32;
   }

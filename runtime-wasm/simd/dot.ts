@@ -31,14 +31,14 @@ export function pairOffset(sum: i32): i32 {
 }
 
 /**
- * Whether the pair dot is exact here: 1 or 0. Tries 4,472 combinations of sixteen weights at the limit of a pair with sixteen
+ * Whether the pair dot is exact here: 1 or 0. Tries 480 combinations of sixteen weights at the limit of a pair with sixteen
  * activations, extremes included, by as many calls: Node 20 has this instruction behind a flag and computes it wrongly in its baseline
  * tier, which runs first; an engine that changes tiers may do so meanwhile.
  */
 export function probe(): i32 {
   if (HAS_PAIR_DOT) {
-    for (let w = -128; w < 128; w += 3) {
-      for (let x = -128; x < 128; x += 5) if (!isExact(w, x)) return 0;
+    for (let w = -128; w < 128; w += 11) {
+      for (let x = -128; x < 128; x += 13) if (!isExact(w, x)) return 0;
     }
   }
   return 1;

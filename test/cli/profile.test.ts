@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { median } from "../../compiler/cli/profile/median.ts";
+import type { PeakName } from "../../compiler/cli/profile/peak.ts";
 import type { Profile } from "../../compiler/cli/profile/profile.ts";
 import { chromeTrace } from "../../compiler/cli/profile/trace.ts";
 import { workOf } from "../../compiler/cli/profile/work.ts";
@@ -27,7 +28,14 @@ describe("the work of a step", () => {
 
   it("is that of every output for a dense convolution", () => {
     const step = conv({ IN_H: 14, IN_W: 14, IN_C: 96, OUT_H: 14, OUT_W: 14, OUT_C: 576 });
-    expect(workOf(step)).toEqual({ shape: "1×1 96→576 @14×14", macs: 14 * 14 * 96 * 576, peak: "int8" });
+    expect(workOf(step, "plain")).toEqual({ shape: "1×1 96→576 @14×14", macs: 14 * 14 * 96 * 576, peak: "int8" });
+  });
+
+  it("is held against the pair dot where the build and the weights have it", () => {
+    const step = conv({ IN_C: 96, OUT_C: 576, PAIR_SAFE: 1 });
+    expect(workOf(step, "relaxed").peak).toBe("int8 pairs");
+    expect(workOf(step, "plain").peak).toBe("int8");
+    expect(workOf(conv({ IN_C: 96, OUT_C: 576, PAIR_SAFE: 0 }), "relaxed").peak).toBe("int8");
   });
 
   it("names strides, dilations, groups and batches where they are not 1", () => {
@@ -35,37 +43,37 @@ describe("the work of a step", () => {
       ...{ BATCH: 3, IN_H: 9, IN_W: 9, IN_C: 8, OUT_H: 4, OUT_W: 5, OUT_C: 12 },
       ...{ KERNEL_H: 3, KERNEL_W: 5, STRIDE_H: 2, STRIDE_W: 1, DILATION_H: 2, DILATION_W: 2, GROUPS: 4 },
     });
-    expect(workOf(step)).toEqual({ shape: "3×5 s2×1 d2 8→12 groups 4 @4×5 ×3", macs: 3 * 4 * 5 * 15 * 12 * 2, peak: "int8" });
+    expect(workOf(step, "plain")).toEqual({ shape: "3×5 s2×1 d2 8→12 groups 4 @4×5 ×3", macs: 3 * 4 * 5 * 15 * 12 * 2, peak: "int8" });
   });
 
   it("is linear for rows of a fully connected layer", () => {
-    expect(workOf(conv({ IN_C: 1280, OUT_C: 1001 }))).toEqual({ shape: "linear 1280→1001", macs: 1280 * 1001, peak: "int8" });
-    expect(workOf(conv({ IN_W: 128, OUT_W: 128, IN_C: 384, OUT_C: 1536 })).shape).toBe("linear 384→1536 ×128");
+    expect(workOf(conv({ IN_C: 1280, OUT_C: 1001 }), "plain")).toEqual({ shape: "linear 1280→1001", macs: 1280 * 1001, peak: "int8" });
+    expect(workOf(conv({ IN_W: 128, OUT_W: 128, IN_C: 384, OUT_C: 1536 }), "plain").shape).toBe("linear 384→1536 ×128");
   });
 
   it("counts one channel for an output of a depthwise convolution", () => {
     const fields = { IN_H: 56, IN_W: 56, CHANNELS: 96, OUT_H: 28, OUT_W: 28, KERNEL_H: 3, KERNEL_W: 3, STRIDE_H: 2, STRIDE_W: 2 };
     const step = words(Opcode.DEPTHWISE_F32, DepthwiseF32, fields);
-    expect(workOf(step)).toEqual({ shape: "depthwise 3×3 s2 96 @28×28", macs: 28 * 28 * 96 * 9, peak: "float32" });
+    expect(workOf(step, "plain")).toEqual({ shape: "depthwise 3×3 s2 96 @28×28", macs: 28 * 28 * 96 * 9, peak: "float32" });
   });
 
   it("counts every product of a batch", () => {
     const step = words(Opcode.MATMUL_I8, MatmulI8, { BATCH_INNER: 12, M: 128, K: 32, N: 64 });
-    expect(workOf(step)).toEqual({ shape: "12 of 128×32 · 32×64", macs: 12 * 128 * 32 * 64, peak: "int8" });
+    expect(workOf(step, "plain")).toEqual({ shape: "12 of 128×32 · 32×64", macs: 12 * 128 * 32 * 64, peak: "int8" });
   });
 
   it("has no products where values are only compared or moved", () => {
     const pool = { KIND: Pool.MAXIMUM, CHANNELS: 16, OUT_H: 7, OUT_W: 7, KERNEL_H: 2, KERNEL_W: 2, STRIDE_H: 2, STRIDE_W: 2 };
-    expect(workOf(words(Opcode.POOL, Pool, pool))).toEqual({ shape: "max 2×2 s2 16 @7×7", macs: 0 });
+    expect(workOf(words(Opcode.POOL, Pool, pool), "plain")).toEqual({ shape: "max 2×2 s2 16 @7×7", macs: 0 });
     for (const [opcode, { words: length }] of allLayouts())
-      expect(workOf(new Int32Array(length).fill(1).fill(opcode, OPCODE, OPCODE + 1)).shape).not.toBe("");
+      expect(workOf(new Int32Array(length).fill(1).fill(opcode, OPCODE, OPCODE + 1), "plain").shape).not.toBe("");
   });
 
   it("is counted for every step that multiplies", () => {
     const silent = [...allLayouts()]
       .filter(([, { name }]) => /CONV|DEPTHWISE|MATMUL|GEMM|LINEAR|ATTENTION/.test(name))
       .filter(([opcode, { words: length }]) => {
-        const { macs, peak } = workOf(new Int32Array(length).fill(1).fill(opcode, OPCODE, OPCODE + 1));
+        const { macs, peak } = workOf(new Int32Array(length).fill(1).fill(opcode, OPCODE, OPCODE + 1), "plain");
         return macs === 0 || peak === undefined;
       });
     expect(silent.map(([, { name }]) => name)).toEqual([]);
@@ -81,7 +89,7 @@ describe("the statistics and the trace", () => {
   it("writes complete events in microseconds, the steps within the run", () => {
     const step = { step: 0, kernel: "CONV_I8", op: "Conv", nodes: ["a", "b"], shape: "1×1 2→3 @4×4", ms: 0.5, share: 1, macs: 96 };
     const profile: Profile = {
-      ...{ steps: [step], kernels: [], peaks: { int8: 40, float32: 15 }, stepsMs: 0.5, macs: 96, rounds: 1 },
+      ...{ steps: [step], kernels: [], build: "plain", peaks: { int8: 40, float32: 15 }, stepsMs: 0.5, macs: 96, rounds: 1 },
       timeline: { ms: 0.7, steps: [{ startMs: 0.1, ms: 0.55 }] },
     };
     expect(JSON.parse(chromeTrace(profile, "m.eqm"))).toEqual([
@@ -117,9 +125,9 @@ describe("the command", () => {
     expect(profile.kernels.reduce((sum, { steps }) => sum + steps, 0)).toBe(profile.steps.length);
     const multiplying = profile.steps.filter(({ macs, ms }) => macs > 0 && ms > 0);
     expect(multiplying.length).toBeGreaterThan(0);
-    for (const { kernel, ms, macs, gmacPerS, ofPeak } of multiplying) {
+    for (const { peak, ms, macs, gmacPerS, ofPeak } of multiplying) {
       expect(gmacPerS).toBeCloseTo(macs / ms / 1e6, 9);
-      expect(ofPeak).toBeCloseTo((gmacPerS as number) / profile.peaks[kernel.endsWith("F32") ? "float32" : "int8"], 9);
+      expect(ofPeak).toBeCloseTo((gmacPerS as number) / (profile.peaks[peak as PeakName] as number), 9);
     }
   });
 

@@ -40,7 +40,11 @@ it("runs where there is nothing but the language and WebAssembly, on arrays of a
 });
 
 it.each([
-  ["this engine has no SIMD", "WebAssembly.validate = () => false", "no-simd"],
+  [
+    "this engine has no SIMD",
+    "WebAssembly.validate = () => false; WebAssembly.compile = () => Promise.reject(new WebAssembly.CompileError('SIMD'))",
+    "no-simd",
+  ],
   ["the page may not compile", "WebAssembly.compile = () => Promise.reject(new WebAssembly.CompileError('blocked'))", "wasm-refused"],
   ["there is no WebAssembly", "delete globalThis.WebAssembly", "wasm-refused"],
 ])("says that %s", async (_name, change, code) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeBase64 } from "../../host/base64.ts";
+import { decodeBase64, decodePortably } from "../../host/base64.ts";
 import { parseJson, writeJson } from "../../host/json.ts";
 import { decodeUtf8, encodeUtf8 } from "../../host/utf8.ts";
 
@@ -60,6 +60,8 @@ describe("canonical JSON", () => {
 it("decodes base64 of every length", () => {
   for (let length = 0; length < 70; length++) {
     const bytes = Uint8Array.from({ length }, (_, i) => i * 37 + length);
-    expect(Buffer.compare(decodeBase64(Buffer.from(bytes).toString("base64")), bytes)).toBe(0);
+    const text = Buffer.from(bytes).toString("base64");
+    expect(Buffer.compare(decodeBase64(text), bytes)).toBe(0);
+    expect(Buffer.compare(decodePortably(text), bytes)).toBe(0);
   }
 });

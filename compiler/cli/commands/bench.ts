@@ -1,7 +1,7 @@
 /** `eqm bench`: how fast a .eqm loads and runs here, and where the time goes. */
 
 import { basename } from "node:path";
-import { runtimeModule } from "../../../host/builds.ts";
+import { chooseBuild } from "../../../host/builds.ts";
 import { fillGolden, type GoldenRange } from "../../../host/golden.ts";
 import { createHasher } from "../../../host/hash.ts";
 import { load } from "../../../host/load.ts";
@@ -55,13 +55,13 @@ export async function bench(path: string, { profile: wanted, top, trace, force }
   model.run(inputs);
   const coldMs = loadMs + performance.now() - firstRun;
 
-  const module = await runtimeModule("plain");
-  const program = readEqm(bytes, createHasher(module));
+  const build = await chooseBuild();
+  const program = readEqm(bytes, createHasher(build.module));
   const feeds = feedsOf(model.inputs, program.golden?.ranges);
   const times = await warmTimes(() => model.run(feeds));
   const { features, memoryBytes } = model;
   model.dispose();
-  const profile = wanted ? await profileProgram(program, module) : undefined;
+  const profile = wanted ? await profileProgram(program, build) : undefined;
   if (profile !== undefined && trace !== undefined) writeFileWhole(trace, chromeTrace(profile, basename(path)), force);
   const warmMs = { median: median(times), min: times.reduce((least, ms) => Math.min(least, ms)) };
   const facts = formatFacts([

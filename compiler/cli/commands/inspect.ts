@@ -1,7 +1,7 @@
 /** `eqm inspect`: what is in a model, and whether it can be compiled. */
 import { HEADER_MEMORY_BYTES } from "../../../format/file.ts";
 import { OPCODE } from "../../../format/plan.ts";
-import { runtimeModule } from "../../../host/builds.ts";
+import { chooseBuild } from "../../../host/builds.ts";
 import { createHasher } from "../../../host/hash.ts";
 import { layoutOf } from "../../../host/layouts.ts";
 import type { Program } from "../../../host/program.ts";
@@ -48,7 +48,7 @@ export async function inspect(path: string, options: InspectOptions): Promise<Re
 }
 
 async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
-  const program = await withPath(path, async () => readEqm(bytes, createHasher(await runtimeModule("plain"))));
+  const program = await withPath(path, async () => readEqm(bytes, createHasher((await chooseBuild()).module)));
   const facts = programFacts(program, headerMemoryBytes(bytes));
   const { producer, name, preprocess, labels, provenance } = program.metadata;
   return {
@@ -135,7 +135,7 @@ async function compileOrUnsupported(
       externalData: externalDataBeside(path),
       signal: stopSignal,
     });
-    return { program: readEqm(eqm, createHasher(await runtimeModule("plain"))), report };
+    return { program: readEqm(eqm, createHasher((await chooseBuild()).module)), report };
   } catch (error) {
     if (error instanceof CompileError && error.code === "unsupported")
       return { unsupported: error.details["unsupported"] as readonly Unsupported[] };

@@ -1,5 +1,5 @@
 /** `eqm verify`: whether a .eqm is whole, and whether this machine computes what the compiling one did. */
-import { runtimeModule } from "../../../host/builds.ts";
+import { chooseBuild } from "../../../host/builds.ts";
 import { FormatError } from "../../../host/errors.ts";
 import { type GoldenVerdict, verifyGolden } from "../../../host/golden.ts";
 import { createHasher, type Hasher } from "../../../host/hash.ts";
@@ -17,7 +17,8 @@ import { formatBytes } from "../output/units.ts";
 const FOREIGN: readonly string[] = ["not-eqm", "newer-version", "other-layouts"];
 
 /**
- * Runs the command. JSON: `{ ok, hashes, golden, memoryBytes, problem? }`, `hashes` true or false, `golden` null for a file without a golden vector.
+ * Runs the command. JSON: `{ ok, hashes, golden, builds, memoryBytes, problem? }`, `hashes` true or false, `golden` null for a file without a golden vector,
+ * `builds` those of the runtime that it was tried on: all that run here.
  * Exit code 3 where a hash or the golden vector does not hold.
  *
  * @throws CompileError, EqmError where the file is no .eqm
@@ -25,8 +26,9 @@ const FOREIGN: readonly string[] = ["not-eqm", "newer-version", "other-layouts"]
 export async function verify(path: string): Promise<Result> {
   const bytes = readBytes(path);
   if (modelKind(bytes, path) !== "eqm") throw badFile(path, "it is no .eqm; only a compiled model can be verified.");
-  const module = await runtimeModule("plain");
-  const hasher = createHasher(module);
+  const fastest = await chooseBuild();
+  const builds = fastest.name === "plain" ? [fastest] : [fastest, await chooseBuild("plain")];
+  const hasher = createHasher(fastest.module);
   const read = await withPath(path, () => readOrProblem(bytes, hasher));
   if (!("program" in read))
     return {
@@ -35,25 +37,39 @@ export async function verify(path: string): Promise<Result> {
       exitCode: 3,
     };
   const { program } = read;
-  const model = openProgram(program, module);
-  const verdict = program.golden === undefined ? undefined : verifyGolden(model, program.golden, hasher);
-  model.dispose();
+  const verdicts = builds.map(({ name, module }) => ({ name, ...tried(program, module, hasher) }));
+  const { verdict, memoryBytes, name } = verdicts.find(({ verdict }) => verdict?.holds === false) ?? (verdicts[0] as (typeof verdicts)[0]);
   const ok = verdict?.holds ?? true;
-  const problem = verdict === undefined || ok ? undefined : describeProblem(verdict, program);
+  const problem = verdict === undefined || ok ? undefined : `${name} build: ${describeProblem(verdict, program)}`;
+  const names = verdicts.map(({ name }) => name);
   return {
-    json: { ok, hashes: true, golden: verdict ?? null, memoryBytes: model.memoryBytes, ...(problem !== undefined && { problem }) },
+    json: { ok, hashes: true, golden: verdict ?? null, builds: names, memoryBytes, ...(problem !== undefined && { problem }) },
     text: formatFacts([
       ["file", `${formatBytes(bytes.length)}, every hash holds`],
-      ["memory", formatBytes(model.memoryBytes)],
+      ["memory", formatBytes(memoryBytes)],
       [
         "golden vector",
         verdict === undefined
           ? "none in this file"
-          : (problem ?? `all ${program.plan.steps.length} steps and ${program.metadata.outputs.length} outputs hold`),
+          : (problem ??
+            `all ${program.plan.steps.length} steps and ${program.metadata.outputs.length} outputs hold, on the ${names.join(" and the ")} build`),
       ],
     ]),
     exitCode: ok ? 0 : 3,
   };
+}
+
+/** What the golden vector gives on one build; no verdict for a file without one. */
+function tried(
+  program: Program,
+  module: WebAssembly.Module,
+  hasher: Hasher,
+): { readonly verdict: GoldenVerdict | undefined; readonly memoryBytes: number } {
+  const model = openProgram(program, module);
+  const { memoryBytes } = model;
+  const verdict = program.golden === undefined ? undefined : verifyGolden(model, program.golden, hasher);
+  model.dispose();
+  return { verdict, memoryBytes };
 }
 
 function readOrProblem(bytes: Uint8Array, hasher: Hasher): { readonly program: Program } | { readonly problem: FormatError } {

@@ -2,18 +2,24 @@
  * How many multiply-accumulates a second this machine does at most, in WebAssembly, on one thread: the inner loops of the dense kernels,
  * loads included, on operands in the first cache (runtime-wasm/peak.ts).
  */
-import { base64 } from "../../../build/peak.ts";
+import { base64 as plain } from "../../../build/peak.ts";
+import { base64 as relaxed } from "../../../build/peak-relaxed.ts";
 import { decodeBase64 } from "../../../host/base64.ts";
+import type { BuildName } from "../../../host/builds.ts";
 import { median } from "./median.ts";
 
 /** The limits, by what they multiply. */
 export const PEAKS = {
   int8: { loop: "dotI16", instructions: "i32x4.dot_i16x8_s + i32x4.add" },
+  "int8 pairs": { loop: "dotPairs", instructions: "i16x8.relaxed_dot_i8x16_i7x16_s + i32x4.dot_i16x8_s + i32x4.add" },
   float32: { loop: "mulAddF32", instructions: "f32x4.mul + f32x4.add" },
 } as const;
 
 /** What a limit multiplies. */
 export type PeakName = keyof typeof PEAKS;
+
+/** Limits measured, GMAC/s. */
+export type Peaks = Readonly<Partial<Record<PeakName, number>>>;
 
 /** Runs tiles and returns the MACs of one. */
 type Loop = (tiles: number) => number;
@@ -26,26 +32,32 @@ const SAMPLE_MS = 0.2;
 export interface PeakMeter {
   /** Takes one more sample of each limit, SAMPLE_MS each. */
   sample(): void;
-  /** The median of the samples, GMAC/s. At least one has been taken. */
-  result(): Readonly<Record<PeakName, number>>;
+  /** The median of the samples, GMAC/s; "int8 pairs" only in the relaxed build. At least one sample has been taken. */
+  result(): Peaks;
 }
 
-/** Compiles the loops and runs them until they are fast. */
-export async function openPeakMeter(): Promise<PeakMeter> {
-  const module = await WebAssembly.compile(decodeBase64(base64));
-  const int8 = startMeter(module, PEAKS.int8.loop, (buffer) => {
-    const values = new Int16Array(buffer);
-    for (let i = 0; i < values.length; i++) values[i] = ((i * 37) % 255) - 127;
-  });
-  // Neither zeros nor subnormal numbers, which some machines treat at another pace.
-  const float32 = startMeter(module, PEAKS.float32.loop, (buffer) => new Float32Array(buffer).fill(0.75));
+/** Compiles the loops that `build` can run and runs them until they are fast. */
+export async function openPeakMeter(build: BuildName): Promise<PeakMeter> {
+  const module = await WebAssembly.compile(decodeBase64(build === "relaxed" ? relaxed : plain));
+  const names = (Object.keys(PEAKS) as PeakName[]).filter((name) => name !== "int8 pairs" || build === "relaxed");
+  const meters = names.map((name) => ({ name, ...startMeter(module, PEAKS[name].loop, FILLS[name]) }));
   return {
     sample() {
-      int8.sample();
-      float32.sample();
+      for (const meter of meters) meter.sample();
     },
-    result: () => ({ int8: int8.result(), float32: float32.result() }),
+    result: () => Object.fromEntries(meters.map(({ name, result }) => [name, result()])),
   };
+}
+
+const FILLS: Readonly<Record<PeakName, (buffer: ArrayBuffer) => void>> = {
+  int8: (buffer) => fillInts(new Int16Array(buffer), 127),
+  "int8 pairs": (buffer) => fillInts(new Int8Array(buffer), 63),
+  // Neither zeros nor subnormal numbers, which some machines treat at another pace.
+  float32: (buffer) => void new Float32Array(buffer).fill(0.75),
+};
+
+function fillInts(values: Int8Array | Int16Array, limit: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = ((i * 37) % (2 * limit + 1)) - limit;
 }
 
 function startMeter(

@@ -5,6 +5,7 @@
  * time is its median over the rounds, less that of an empty call.
  */
 import { OPCODE } from "../../../format/plan.ts";
+import type { BuildName, ChosenBuild } from "../../../host/builds.ts";
 import { fillGolden } from "../../../host/golden.ts";
 import { type Inspectable, openProgram } from "../../../host/inspection.ts";
 import { layoutOf } from "../../../host/layouts.ts";
@@ -12,7 +13,7 @@ import type { Program } from "../../../host/program.ts";
 import { pause } from "../interruption.ts";
 import { startProgress } from "../output/progress.ts";
 import { median } from "./median.ts";
-import { openPeakMeter, type PeakName } from "./peak.ts";
+import { openPeakMeter, type PeakName, type Peaks } from "./peak.ts";
 import { workOf } from "./work.ts";
 
 /** One step. */
@@ -27,13 +28,15 @@ export interface StepProfile {
   /** Of the time of all steps, in [0, 1]. */
   readonly share: number;
   readonly macs: number;
+  /** The limit that the rate is held against. */
+  readonly peak?: PeakName;
   /** Rate and its fraction of the peak; only where there are MACs, and time enough to be measured. */
   readonly gmacPerS?: number;
   readonly ofPeak?: number;
 }
 
 /** All steps of one kernel. */
-export type KernelProfile = Omit<StepProfile, "step" | "op" | "nodes" | "shape"> & { readonly steps: number };
+export type KernelProfile = Omit<StepProfile, "step" | "op" | "nodes" | "shape" | "peak"> & { readonly steps: number };
 
 /** One run as it happened. Times in ms, from the run's beginning. */
 export interface Timeline {
@@ -47,8 +50,9 @@ export interface Profile {
   readonly steps: readonly StepProfile[];
   /** The longest first. */
   readonly kernels: readonly KernelProfile[];
+  readonly build: BuildName;
   /** The machine's limits, GMAC/s. */
-  readonly peaks: Readonly<Record<PeakName, number>>;
+  readonly peaks: Peaks;
   /** Sum over the steps. */
   readonly stepsMs: number;
   readonly macs: number;
@@ -63,13 +67,12 @@ const LEAST_ROUNDS = 30;
 const MOST_ROUNDS = 3000;
 
 /** Profiles a verified program on one thread, on inputs in the calibrated ranges where the file has them. */
-export async function profileProgram(program: Program, module: WebAssembly.Module): Promise<Profile> {
+export async function profileProgram(program: Program, { name: build, module }: ChosenBuild): Promise<Profile> {
   const model = openProgram(program, module);
   try {
     for (const [at, array] of [...model.inputs.values()].entries())
       fillGolden(array, at, program.golden?.ranges[at] ?? { low: 0, high: array instanceof Float32Array ? 1 : 0 });
-    const { rounds, callMs, peaks } = await measure(model);
-    return summarise(program, rounds, callMs, peaks);
+    return summarise(program, build, await measure(model, build));
   } finally {
     model.dispose();
   }
@@ -78,13 +81,13 @@ export async function profileProgram(program: Program, module: WebAssembly.Modul
 interface Measurement {
   readonly rounds: readonly Timeline[];
   readonly callMs: number;
-  readonly peaks: Readonly<Record<PeakName, number>>;
+  readonly peaks: Peaks;
 }
 
-async function measure(model: Inspectable): Promise<Measurement> {
+async function measure(model: Inspectable, build: BuildName): Promise<Measurement> {
   const progress = startProgress();
   try {
-    const meter = await openPeakMeter();
+    const meter = await openPeakMeter(build);
     for (const end = performance.now() + WARM_UP_MS; performance.now() < end; ) timeRound(model);
     const rounds: Timeline[] = [];
     const calls: number[] = [];
@@ -121,16 +124,16 @@ function timeStep(model: Inspectable, from: number, to: number): number {
   return performance.now() - start;
 }
 
-function summarise({ plan, metadata }: Program, rounds: readonly Timeline[], callMs: number, peaks: Measurement["peaks"]): Profile {
+function summarise({ plan, metadata }: Program, build: BuildName, { rounds, callMs, peaks }: Measurement): Profile {
   const times = plan.steps.map((_, step) => Math.max(0, median(rounds.map(({ steps }) => steps[step]?.ms ?? 0)) - callMs));
   const stepsMs = sum(times);
   const rows = plan.steps.map((words, step) => {
-    const { macs, peak, shape } = workOf(words);
+    const { macs, peak, shape } = workOf(words, build);
     const ms = times[step] as number;
     const { op = "", nodes = [] } = metadata.steps[step] ?? {};
     const kernel = layoutOf(words[OPCODE] as number)?.name ?? "?";
-    const row = { step, kernel, op, nodes, shape, ms, share: share(ms, stepsMs), macs };
-    return { ...row, ...rateOf(macs, ms, peak === undefined ? 0 : macs / peaks[peak]) };
+    const row = { step, kernel, op, nodes, shape, ms, share: share(ms, stepsMs), macs, ...(peak && { peak }) };
+    return { ...row, ...rateOf(macs, ms, macs / ((peak && peaks[peak]) ?? Number.POSITIVE_INFINITY)) };
   });
   const kernels = [...new Set(rows.map(({ kernel }) => kernel))].map((kernel) => {
     const own = rows.filter((row) => row.kernel === kernel);
@@ -142,6 +145,7 @@ function summarise({ plan, metadata }: Program, rounds: readonly Timeline[], cal
   return {
     steps: rows,
     kernels: kernels.sort((a, b) => b.ms - a.ms),
+    build,
     peaks,
     stepsMs,
     macs: sum(rows.map(({ macs }) => macs)),

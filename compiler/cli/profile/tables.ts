@@ -11,7 +11,7 @@ const RATES: readonly Column[] = ["time", "share", "MACs", "GMAC/s", "of peak"].
  *
  * @param top only so many steps, the slowest first; undefined for all in the plan's order
  */
-export function profileTables({ steps, kernels, peaks, stepsMs, macs, rounds }: Profile, top: number | undefined): string {
+export function profileTables({ steps, kernels, build, peaks, stepsMs, macs, rounds }: Profile, top: number | undefined): string {
   const shown = top === undefined ? steps : [...steps].sort((a, b) => b.ms - a.ms || a.step - b.step).slice(0, top);
   const stepTable = formatTable(
     [{ title: "step", align: "right" }, { title: "kernel" }, { title: "shape" }, ...RATES, { title: "op" }, { title: "nodes" }],
@@ -22,10 +22,13 @@ export function profileTables({ steps, kernels, peaks, stepsMs, macs, rounds }: 
     kernels.map((row) => [row.kernel, String(row.steps), ...rateCells(row)]),
   );
   const facts = formatFacts([
-    ["steps", `${formatMs(stepsMs)} together${macs === 0 ? "" : `, ${formatCount(macs)} MACs`}; medians of ${rounds} rounds`],
-    ...(Object.keys(PEAKS) as PeakName[]).map((name): [string, string] => [
+    [
+      "steps",
+      `${formatMs(stepsMs)} together${macs === 0 ? "" : `, ${formatCount(macs)} MACs`}; medians of ${rounds} rounds, ${build} build`,
+    ],
+    ...(Object.entries(peaks) as [PeakName, number][]).map(([name, rate]): [string, string] => [
       `${name} peak`,
-      `${peaks[name].toFixed(1)} GMAC/s here and now: ${PEAKS[name].instructions}, with loads from the first cache, one thread`,
+      `${rate.toFixed(1)} GMAC/s here and now: ${PEAKS[name].instructions}, with loads from the first cache, one thread`,
     ]),
   ]);
   return `${stepTable}\n${kernelTable}\n${facts}`;

@@ -14,6 +14,7 @@ import * as MatmulF32 from "../../../format/steps/matmul-f32.ts";
 import * as MatmulI8 from "../../../format/steps/matmul-i8.ts";
 import * as Pool from "../../../format/steps/pool.ts";
 import * as Reduce from "../../../format/steps/reduce.ts";
+import type { BuildName } from "../../../host/builds.ts";
 import { layoutOf } from "../../../host/layouts.ts";
 import { formatBytes } from "../output/units.ts";
 import type { PeakName } from "./peak.ts";
@@ -77,9 +78,11 @@ const RULES: ReadonlyMap<number, Rule> = new Map([
   [Opcode.REDUCE, reduce],
 ]);
 
-/** The work of a verified step. */
-export function workOf(words: Words): Work {
-  return (RULES.get(at(words, OPCODE)) ?? traffic)(words);
+/** The work of a verified step in `build`. */
+export function workOf(words: Words, build: BuildName): Work {
+  const work = (RULES.get(at(words, OPCODE)) ?? traffic)(words);
+  const inPairs = build === "relaxed" && at(words, OPCODE) === Opcode.CONV_I8 && at(words, ConvI8.PAIR_SAFE) === 1;
+  return inPairs ? { ...work, peak: "int8 pairs" } : work;
 }
 
 function convolution(words: Words, layout: Convolution, peak: PeakName): Work {
