@@ -57,6 +57,12 @@ export class Instance {
     if (status !== Status.OK) throw statusError(status);
   }
 
+  /** Takes the fused form of the relaxed dot where asked for and exact; gives whether it is taken. */
+  useFusedDot(fused: boolean): boolean {
+    if (!this.#runtime) throw disposed();
+    return this.#runtime.useFusedDot(fused ? 1 : 0) === 1;
+  }
+
   /** A view of a tensor in the memory; it stays valid until `dispose`. */
   tensor({ dtype, shape, address }: TensorRegion): TypedArray {
     return viewArray(dtype, this.#buffer(), this.#data + address, elementCount(shape));

@@ -9,6 +9,7 @@ import type { Image } from "./preprocess.ts";
 import type { Program } from "./program.ts";
 import type { DType, Tensor, TypedArray } from "./tensor.ts";
 import { readTensor, writeTensor } from "./transfer.ts";
+import { type Warmup, type WarmupOptions, warmUp } from "./warmup.ts";
 
 /** An input or output. Real numbers that stand as integers have `scale` and `zeroPoint`: real = (q − zeroPoint)·scale. */
 export interface TensorDescription {
@@ -54,12 +55,14 @@ export class Model {
   /** Bytes of WebAssembly memory, as the file's header states them. */
   readonly memoryBytes: number;
   readonly #instance: Instance;
+  readonly #module: WebAssembly.Module;
   #slots: { readonly inputs: readonly Slot[]; readonly outputs: readonly Slot[] } | undefined;
 
   /** `program` must be verified. Throws LoadError. */
   constructor(program: Program, module: WebAssembly.Module, features: Features) {
     this.metadata = program.metadata;
     this.features = features;
+    this.#module = module;
     this.#instance = new Instance(program, module);
     this.memoryBytes = this.#instance.memoryBytes;
     this.inputs = program.metadata.inputs.map(describeTensor);
@@ -84,6 +87,15 @@ export class Model {
       results[region.name] = readTensor(view, region, Object.hasOwn(outputs, region.name) ? outputs[region.name] : undefined);
     }
     return results;
+  }
+
+  /**
+   * Makes the runs that follow as fast as they get: measures which form of the build's dot is the faster one here, and runs the model on
+   * whatever its inputs hold until the engine has compiled the kernels well. Nothing of that changes a result. Throws InputError
+   * `bad-option`, RunError.
+   */
+  async warmup(options?: WarmupOptions): Promise<Warmup> {
+    return warmUp(this.#instance, this.#module, options);
   }
 
   /** Needs a worker: load with the option `worker`. Throws RunError `no-worker`. */

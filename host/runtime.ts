@@ -7,6 +7,10 @@ export interface Runtime {
   init(): void;
   /** After `init`: 1 where the build's instructions are exact on this machine. */
   probe(): number;
+  /** After `init`: takes the fused form of the relaxed dot (1) or that of two steps (0). Gives which is taken: 0 where the fused one is not exact. */
+  useFusedDot(fused: number): number;
+  /** Multiplies, `times` times, with one form or the other; on a page of its own. */
+  tryDots(fused: number, times: number): void;
   decode(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
   pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;
   run(plan: number, end: number, data: number): number;

@@ -21,8 +21,11 @@ export function serve(scope: Scope): void {
         model = await load(request.load, request.build && { build: request.build });
         const { metadata, features, memoryBytes } = model;
         scope.answer({ id, loaded: { metadata, features, memoryBytes } }, []);
+      } else if (!model) {
+        throw new Error("unreachable: run before load");
+      } else if ("warmup" in request) {
+        scope.answer({ id, warmup: await model.warmup(request.warmup) }, []);
       } else {
-        if (!model) throw new Error("unreachable: run before load");
         const outputs = model.run(request.run);
         scope.answer(
           { id, outputs },

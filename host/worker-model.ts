@@ -7,6 +7,7 @@ import type { Metadata } from "./metadata.ts";
 import { describeTensor, type Features, type Inputs, type Outputs, type TensorDescription } from "./model.ts";
 import type { Image } from "./preprocess.ts";
 import { dtypeOfArray, isTensor, type Tensor, type TypedArray } from "./tensor.ts";
+import type { Warmup, WarmupOptions } from "./warmup.ts";
 import { type Answer, fromPlain, type LoadedInWorker } from "./worker-protocol.ts";
 
 /** A worker with the script `eqm/worker`: a web worker, or a `Worker` of node:worker_threads. */
@@ -54,6 +55,13 @@ export class WorkerModel {
     const answer = await this.#line.ask({ run: message }, transfer, signal);
     if (!("outputs" in answer)) throw new Error("unreachable: a run's answer has outputs");
     return answer.outputs;
+  }
+
+  /** Warms the model up in the worker, as `Model.warmup`. */
+  async warmup(options: WarmupOptions = {}): Promise<Warmup> {
+    const answer = await this.#line.ask({ warmup: options }, []);
+    if (!("warmup" in answer)) throw new Error("unreachable: a warm-up's answer says what it did");
+    return answer.warmup;
   }
 
   /** Makes the first input from images by the specification in the file, on this thread. Throws InputError. */
@@ -125,7 +133,7 @@ class Line {
   }
 
   async ask(
-    request: { readonly load: Uint8Array; readonly build?: BuildName } | { readonly run: Inputs },
+    request: { readonly load: Uint8Array; readonly build?: BuildName } | { readonly run: Inputs } | { readonly warmup: WarmupOptions },
     transfer: ArrayBuffer[],
     signal?: AbortSignal,
   ): Promise<Answer> {

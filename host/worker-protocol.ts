@@ -14,11 +14,13 @@ import {
 } from "./errors.ts";
 import type { Metadata } from "./metadata.ts";
 import type { Features, Inputs, Outputs } from "./model.ts";
+import type { Warmup, WarmupOptions } from "./warmup.ts";
 
 /** To the worker. Answers carry the request's `id`. */
 export type Request =
   | { readonly id: number; readonly load: Uint8Array; readonly build?: BuildName }
-  | { readonly id: number; readonly run: Inputs };
+  | { readonly id: number; readonly run: Inputs }
+  | { readonly id: number; readonly warmup: WarmupOptions };
 
 /** What the worker tells of a model that it loaded. */
 export interface LoadedInWorker {
@@ -31,6 +33,7 @@ export interface LoadedInWorker {
 export type Answer =
   | { readonly id: number; readonly loaded: LoadedInWorker }
   | { readonly id: number; readonly outputs: Outputs }
+  | { readonly id: number; readonly warmup: Warmup }
   | { readonly id: number; readonly error: PlainError };
 
 /** An error as structured clone carries it. */

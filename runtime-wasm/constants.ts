@@ -14,6 +14,8 @@ export const INT16_LOW: usize = 48;
 export const INT16_HIGH: usize = 64;
 /** What the activations of a pair dot are XORed with (simd/dot.ts): zeros, or 0x80 in each byte. */
 export const ACTIVATION_MASK: usize = 80;
+/** int32: 1 where the pair dot is to be computed by the one fused instruction (simd/dot.ts), else 0. */
+export const DOT_IS_FUSED: usize = 96;
 /** First free address of the reserved area, for a kernel's scratch of up to SCRATCH_BYTES. */
 export const SCRATCH: usize = 256;
 export const SCRATCH_BYTES: i32 = 512;

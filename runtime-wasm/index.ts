@@ -1,5 +1,5 @@
 /**
-export { abi, decode, hashBegin, hashEnd, hashUpdate, init, pack, probe, run };
+export { abi, decode, hashBegin, hashEnd, hashUpdate, init, pack, probe, run, tryDots, useFusedDot };
  */
 import { ABI } from "../build/abi.ts";
 import { init } from "./constants.ts";
@@ -7,9 +7,10 @@ import { hashBegin, hashEnd, hashUpdate } from "./hash.ts";
 import { decode } from "./pack/entropy.ts";
 import { pack } from "./pack/pack.ts";
 import { run } from "./run.ts";
-import { probe } from "./simd/dot.ts";
+import { probe, useFusedDot } from "./simd/dot.ts";
+import { tryDots } from "./trial.ts";
 
 /** Checksum of the layouts in format/ that this build was compiled with. */
 const abi: i32 = ABI;
 
-export { abi, decode, hashBegin, hashEnd, hashUpdate, init, pack, probe, run };
+export { abi, decode, hashBegin, hashEnd, hashUpdate, init, pack, probe, run, tryDots, useFusedDot };

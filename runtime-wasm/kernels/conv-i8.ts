@@ -9,10 +9,11 @@
 import { FLOAT32 } from "../../format/dtypes.ts";
 import { gemmDepth } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-i8.ts";
+import { DOT_IS_FUSED } from "../constants.ts";
 import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { address, word } from "../words.ts";
 import { gemmI8, gemvI8, widen } from "./gemm-i8.ts";
-import { gemmPairsI8, gemvPairsI8 } from "./gemm-pairs-i8.ts";
+import { gemmFusedPairsI8, gemmPairsI8, gemvFusedPairsI8, gemvPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
 import { packRows } from "./panel-i8.ts";
 import { packPatches } from "./patches-i8.ts";
@@ -97,6 +98,7 @@ function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, off
   const gathered = start + depth * 16;
   const patches = gathered + depth * 4 + 16;
   const pointwise = isPointwise(step);
+  const fused = load<i32>(DOT_IS_FUSED) != 0;
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
     if (pointwise) packRows<i8>(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
@@ -108,7 +110,9 @@ function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, off
       const at = <usize>(n << 2);
       v128.store(start, i32x4.add(v128.load(bias + at), v128.load(offsets + at)));
       v128.store(start, i32x4.add(v128.load(bias + at, 16), v128.load(offsets + at, 16)), 16);
-      if (rows == 1) gemvPairsI8(depth >> 2, panel, b, start, scale + at, out, channels, block);
+      if (fused && rows == 1) gemvFusedPairsI8(depth >> 2, panel, b, start, scale + at, out, channels, block);
+      else if (fused) gemmFusedPairsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
+      else if (rows == 1) gemvPairsI8(depth >> 2, panel, b, start, scale + at, out, channels, block);
       else gemmPairsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
       b += depth << 3;
       out += 8 * outBytes;

@@ -3,10 +3,10 @@
  *
  *   A panel   int8, masked [rows/4][K/4][4 rows][4 k]      B panel   int8 [K/4][8 outputs][4 k]      start   int32 [8], bias included
  *
- * A tile is 4 rows by 8 outputs in eight accumulators.
+ * A tile is 4 rows by 8 outputs in eight accumulators. Each function comes twice: with the dot of two steps, and with the fused one.
  */
 import { ONES_16 } from "../constants.ts";
-import { pairDotAdd } from "../simd/dot.ts";
+import { fusedDotAdd, pairDotAdd } from "../simd/dot.ts";
 import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
 
 /**
@@ -14,6 +14,23 @@ import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
  * `pitchBytes` apart.
  */
 export function gemmPairsI8(rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  multiply(false, rows, quads, a, b, start, scale, out, pitchBytes, channels, block);
+}
+
+/** gemmPairsI8 with the fused dot. */
+export function gemmFusedPairsI8(rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  multiply(true, rows, quads, a, b, start, scale, out, pitchBytes, channels, block);
+}
+
+// @ts-ignore: decorator
+@inline
+function dot(fused: bool, accumulator: v128, w: v128, x: v128, ones: v128): v128 {
+  return fused ? fusedDotAdd(accumulator, w, x) : pairDotAdd(accumulator, w, x, ones);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiply(fused: bool, rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   const ones = v128.load(ONES_16);
   while (rows > 0) {
     let c00 = v128.load(start);
@@ -31,17 +48,17 @@ export function gemmPairsI8(rows: i32, quads: i32, a: usize, b: usize, start: us
       const b1 = v128.load(p, 16);
       const x = v128.load(a);
       let row = v128.shuffle<i32>(x, x, 0, 0, 0, 0);
-      c00 = pairDotAdd(c00, b0, row, ones);
-      c01 = pairDotAdd(c01, b1, row, ones);
+      c00 = dot(fused, c00, b0, row, ones);
+      c01 = dot(fused, c01, b1, row, ones);
       row = v128.shuffle<i32>(x, x, 1, 1, 1, 1);
-      c10 = pairDotAdd(c10, b0, row, ones);
-      c11 = pairDotAdd(c11, b1, row, ones);
+      c10 = dot(fused, c10, b0, row, ones);
+      c11 = dot(fused, c11, b1, row, ones);
       row = v128.shuffle<i32>(x, x, 2, 2, 2, 2);
-      c20 = pairDotAdd(c20, b0, row, ones);
-      c21 = pairDotAdd(c21, b1, row, ones);
+      c20 = dot(fused, c20, b0, row, ones);
+      c21 = dot(fused, c21, b1, row, ones);
       row = v128.shuffle<i32>(x, x, 3, 3, 3, 3);
-      c30 = pairDotAdd(c30, b0, row, ones);
-      c31 = pairDotAdd(c31, b1, row, ones);
+      c30 = dot(fused, c30, b0, row, ones);
+      c31 = dot(fused, c31, b1, row, ones);
       a += 16;
       p += 32;
     } while (--k);
@@ -53,13 +70,24 @@ export function gemmPairsI8(rows: i32, quads: i32, a: usize, b: usize, start: us
 
 /** One row, the first of an A panel, by `channels` (1 to 8) outputs. */
 export function gemvPairsI8(quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, channels: i32, block: usize): void {
+  multiplyRow(false, quads, a, b, start, scale, out, channels, block);
+}
+
+/** gemvPairsI8 with the fused dot. */
+export function gemvFusedPairsI8(quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, channels: i32, block: usize): void {
+  multiplyRow(true, quads, a, b, start, scale, out, channels, block);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiplyRow(fused: bool, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, channels: i32, block: usize): void {
   const ones = v128.load(ONES_16);
   let c0 = v128.load(start);
   let c1 = v128.load(start, 16);
   do {
     const x = v128.load32_splat(a);
-    c0 = pairDotAdd(c0, v128.load(b), x, ones);
-    c1 = pairDotAdd(c1, v128.load(b, 16), x, ones);
+    c0 = dot(fused, c0, v128.load(b), x, ones);
+    c1 = dot(fused, c1, v128.load(b, 16), x, ones);
     a += 16;
     b += 32;
   } while (--quads);

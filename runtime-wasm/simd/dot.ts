@@ -7,7 +7,7 @@
  * 128·Σw lower. `chooseReading` finds out which by executing it.
  */
 import { PAIR_LIMIT } from "../../format/packings.ts";
-import { ACTIVATION_MASK, ONES_16 } from "../constants.ts";
+import { ACTIVATION_MASK, DOT_IS_FUSED, ONES_16 } from "../constants.ts";
 
 /** Whether this build has the pair dot; a constant, so that code behind it is left out of builds that do not. */
 export const HAS_PAIR_DOT: bool = ASC_FEATURE_RELAXED_SIMD;
@@ -19,10 +19,33 @@ export function pairDotAdd(accumulator: v128, w: v128, x: v128, ones: v128): v12
   return i32x4.add(accumulator, i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(w, x), ones));
 }
 
+/**
+ * pairDotAdd by one instruction. Faster where the machine has it (VNNI for these registers, dotprod); elsewhere engines make it of several,
+ * and it loses. Only `useFusedDot` knows whether it is exact.
+ */
+// @ts-ignore: decorator
+@inline
+export function fusedDotAdd(accumulator: v128, w: v128, x: v128): v128 {
+  return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, x, accumulator);
+}
+
+/**
+ * Takes the fused dot (1) or the one of two steps (0) for the kernels on this memory. Returns which one is taken: two steps where the fused
+ * dot is not exact, or does not exist.
+ */
+export function useFusedDot(fused: i32): i32 {
+  if (HAS_PAIR_DOT) {
+    const taken = <i32>(fused != 0 && allExact(true));
+    store<i32>(DOT_IS_FUSED, taken);
+    return taken;
+  }
+  return 0;
+}
+
 /** Writes ACTIVATION_MASK: the one that makes dots with negative activations right. Needs ONES_16. */
 export function chooseReading(): void {
   v128.store(ACTIVATION_MASK, i8x16.splat(0));
-  if (HAS_PAIR_DOT && !isExact(1, -128)) v128.store(ACTIVATION_MASK, i8x16.splat(-128));
+  if (HAS_PAIR_DOT && !isExact(1, -128, false)) v128.store(ACTIVATION_MASK, i8x16.splat(-128));
 }
 
 /** What the accumulator of an output whose weights add up to `sum` has to start with, beside its bias. */
@@ -36,16 +59,19 @@ export function pairOffset(sum: i32): i32 {
  * tier, which runs first; an engine that changes tiers may do so meanwhile.
  */
 export function probe(): i32 {
-  if (HAS_PAIR_DOT) {
-    for (let w = -128; w < 128; w += 11) {
-      for (let x = -128; x < 128; x += 13) if (!isExact(w, x)) return 0;
-    }
-  }
+  if (HAS_PAIR_DOT) return <i32>allExact(false);
   return 1;
 }
 
+function allExact(fused: bool): bool {
+  for (let w = -128; w < 128; w += 11) {
+    for (let x = -128; x < 128; x += 13) if (!isExact(w, x, fused)) return false;
+  }
+  return true;
+}
+
 /** Whether four pair dots, of weights ±w and ±(128 − |w|) with activations around x, are what the plain instructions give. */
-function isExact(w: i32, x: i32): bool {
+function isExact(w: i32, x: i32, fused: bool): bool {
   const rest = i8x16.splat(<i8>min(127, PAIR_LIMIT - abs(w)));
   const magnitudes = v128.shuffle<i8>(i8x16.splat(<i8>w), rest, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   const signs = i8x16(0, 0, 0, 0, 0, -1, -1, 0, -1, -1, 0, -1, -1, 0, -1, -1);
@@ -54,7 +80,8 @@ function isExact(w: i32, x: i32): bool {
   const mask = v128.load(ACTIVATION_MASK);
   const sums = quadDot(weights, i8x16.splat(1));
   const start = i32x4.mul(sums, i32x4.splat(pairOffset(1)));
-  const found = pairDotAdd(start, weights, v128.xor(activations, mask), v128.load(ONES_16));
+  const masked = v128.xor(activations, mask);
+  const found = fused ? fusedDotAdd(start, weights, masked) : pairDotAdd(start, weights, masked, v128.load(ONES_16));
   return i32x4.all_true(i32x4.eq(found, quadDot(weights, activations)));
 }
 

@@ -84,6 +84,8 @@ it.each<[string, () => WorkerLike]>([
     const inputs = Array.from({ length: 20 }, (_, i) => new Int8Array([i, -i, 3, 4, 5, 6]));
     const all = await Promise.all(inputs.map((x) => model.runAsync({ x })));
     for (const [i, x] of inputs.entries()) expect(all[i]).toEqual(local.run({ x }));
+    expect((await model.warmup({ ms: 5 })).runs).toBeGreaterThan(0);
+    await expect(model.warmup({ ms: -1 })).rejects.toMatchObject({ code: "bad-option" });
     expect(inputs[7]).toEqual(new Int8Array([7, -7, 3, 4, 5, 6]));
     expect(await model.runAsync({ x: { dtype: "int8", shape: [1, 6], data: new Int8Array(6) } })).toEqual(
       local.run({ x: new Int8Array(6) }),

@@ -9,19 +9,21 @@ import { promisify } from "node:util";
 import { expect, it } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const NODE = nodeWithRelaxedSimd();
+if (NODE === undefined) console.warn("relaxed build skipped: no Node with relaxed SIMD (npm run hosts:install)");
 const TESTS = ["conv-i8", "pack"];
 
-it("gives the bytes of the reference on the relaxed build", { timeout: 180_000 }, async (context) => {
-  const node = nodeWithRelaxedSimd();
-  if (node === undefined) {
-    console.warn("relaxed build skipped: no Node with relaxed SIMD (npm run hosts:install)");
-    return context.skip();
-  }
+it.each([
+  ["the relaxed build", "relaxed"],
+  ["the relaxed build with the fused dot", "relaxed-fused"],
+])("gives the bytes of the reference on %s", { timeout: 180_000, skip: NODE === undefined }, async (_what, build) => {
   const { NODE_OPTIONS: _, VITEST: __, VITEST_POOL_ID: ___, VITEST_WORKER_ID: ____, ...env } = process.env;
   const args = ["node_modules/vitest/vitest.mjs", "run", "--reporter=json", ...TESTS.map((name) => `test/steps/${name}.test.ts`)];
-  const { stdout } = await promisify(execFile)(node, args, { cwd: ROOT, env: { ...env, EQM_BUILD: "relaxed" }, maxBuffer: 1 << 26 }).catch(
-    (error: { stdout: string; stderr: string }) => ({ stdout: error.stdout || error.stderr }),
-  );
+  const { stdout } = await promisify(execFile)(NODE as string, args, {
+    cwd: ROOT,
+    env: { ...env, EQM_BUILD: build },
+    maxBuffer: 1 << 26,
+  }).catch((error: { stdout: string; stderr: string }) => ({ stdout: error.stdout || error.stderr }));
   const report = JSON.parse(stdout.slice(stdout.indexOf("{"))) as { numPassedTests: number; numFailedTests: number; numTotalTests: number };
   expect(report.numFailedTests, stdout).toBe(0);
   expect(report.numPassedTests).toBe(report.numTotalTests);

@@ -26,6 +26,7 @@ type TypedArrayClass<T> = { new (buffer: ArrayBuffer, offset: number, length: nu
 type AnyTypedArray = Int8Array | Uint8Array | Int16Array | Int32Array | Float32Array | BigInt64Array;
 
 interface RuntimeExports {
+  useFusedDot(fused: number): number;
   init(): void;
   pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;
   run(plan: number, end: number, data: number): number;
@@ -51,16 +52,17 @@ export function randomSource(seed: number): () => number {
   };
 }
 
-/** A bench on the build `name` (build/<name>.wasm) with `pages` of 64 KiB. */
+/** A bench on the build `name` (build/<name>.wasm; `relaxed-fused` is relaxed with the fused dot) with `pages` of 64 KiB. */
 export function stepBench(name = "plain", pages = 64) {
   let module = modules.get(name);
   if (!module) {
-    module = new WebAssembly.Module(readFileSync(new URL(`../../build/${name}.wasm`, import.meta.url)));
+    module = new WebAssembly.Module(readFileSync(new URL(`../../build/${name.replace("-fused", "")}.wasm`, import.meta.url)));
     modules.set(name, module);
   }
   const memory = new WebAssembly.Memory({ initial: pages });
   const runtime = instantiateSync<RuntimeExports & Record<string, unknown>>(module, { env: { memory } }).exports;
   runtime.init();
+  if (name.endsWith("-fused") && runtime.useFusedDot(1) !== 1) throw new Error("the fused dot is not exact here");
   const data = dataAddress(PLAN_WORDS);
   const bytes = new Uint8Array(memory.buffer);
   bytes.fill(GUARD, data);

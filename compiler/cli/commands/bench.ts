@@ -58,6 +58,7 @@ export async function bench(path: string, { profile: wanted, top, trace, force }
   const build = await chooseBuild();
   const program = readEqm(bytes, createHasher(build.module));
   const feeds = feedsOf(model.inputs, program.golden?.ranges);
+  await model.warmup();
   const times = await warmTimes(() => model.run(feeds));
   const { features, memoryBytes } = model;
   model.dispose();
