@@ -1,7 +1,7 @@
 /**
  * The one WebAssembly memory of a loaded model.
  *
- *   0            RESERVED  kernel constants and small scratch (written by the runtime's `init`)
+ *   0            RESERVED  kernel constants (written by the runtime's `init`) and the kernels' small scratch
  *   PLAN         plan words, int32 each: every step, [opcode, length, fields…], one after the other
  *   data         constants (packed), then the arena: activations and kernel scratch
  *   data + end   GUARD_BYTES that kernels may read past a tensor's end, never write

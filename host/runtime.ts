@@ -14,6 +14,8 @@ export interface Runtime {
   decode(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
   pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;
   run(plan: number, end: number, data: number): number;
+  /** Where this instance's kernels have KERNEL_SCRATCH_BYTES, if not in the reserved area: for further threads. */
+  useScratch(address: number): void;
   hashBegin(): void;
   hashUpdate(address: number, bytes: number): void;
   hashEnd(out: number): void;

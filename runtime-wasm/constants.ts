@@ -16,9 +16,20 @@ export const INT16_HIGH: usize = 64;
 export const ACTIVATION_MASK: usize = 80;
 /** int32: 1 where the pair dot is to be computed by the one fused instruction (simd/dot.ts), else 0. */
 export const DOT_IS_FUSED: usize = 96;
-/** First free address of the reserved area, for a kernel's scratch of up to SCRATCH_BYTES. */
-export const SCRATCH: usize = 256;
-export const SCRATCH_BYTES: i32 = 512;
+/** Of this instance, which one thread runs. */
+let scratchAddress: usize = 256;
+
+/** The address of the KERNEL_SCRATCH_BYTES (format/threads.ts) that belong to the kernel that runs. */
+// @ts-ignore: decorator
+@inline
+export function scratch(): usize {
+  return scratchAddress;
+}
+
+/** Gives this instance, a further thread's on the same memory, a kernel scratch of its own. */
+export function useScratch(address: usize): void {
+  scratchAddress = address;
+}
 
 /** Bits of 12582912.0, the rounding magic. */
 export const ROUNDING_MAGIC_BITS: i32 = 0x4b400000;

@@ -1,8 +1,6 @@
-/**
-export { abi, decode, hashBegin, hashEnd, hashUpdate, init, pack, probe, run, tryDots, useFusedDot };
- */
+/** What a build of the runtime exports. */
 import { ABI } from "../build/abi.ts";
-import { init } from "./constants.ts";
+import { init, useScratch } from "./constants.ts";
 import { hashBegin, hashEnd, hashUpdate } from "./hash.ts";
 import { decode } from "./pack/entropy.ts";
 import { pack } from "./pack/pack.ts";
@@ -13,4 +11,4 @@ import { tryDots } from "./trial.ts";
 /** Checksum of the layouts in format/ that this build was compiled with. */
 const abi: i32 = ABI;
 
-export { abi, decode, hashBegin, hashEnd, hashUpdate, init, pack, probe, run, tryDots, useFusedDot };
+export { abi, decode, hashBegin, hashEnd, hashUpdate, init, pack, probe, run, tryDots, useFusedDot, useScratch };

@@ -7,39 +7,39 @@
  */
 import * as BinaryI8 from "../../format/steps/binary-i8.ts";
 import { ADD, DIV, MUL, SUB } from "../../format/steps/binary.ts";
-import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC, SCRATCH } from "../constants.ts";
+import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC, scratch } from "../constants.ts";
 import { addZero, clampFloat, clampInt8, roundBounded, zeroNaN } from "../simd/requantize.ts";
 import { storeUpTo8 } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
 import { RUN } from "./run-length.ts";
 
 const RANK: i32 = 6;
-/** Merged dimensions, strides and the current index, int32 each, and eight elements of each operand. */
-const DIMS: usize = SCRATCH;
-const A_STRIDES: usize = SCRATCH + 32;
-const B_STRIDES: usize = SCRATCH + 64;
-const INDEX: usize = SCRATCH + 96;
-const A_RUN: usize = SCRATCH + 128;
-const B_RUN: usize = SCRATCH + 144;
+/** In scratch(): merged dimensions, strides and the current index, int32 each, and eight elements of each operand. */
+const DIMS: usize = 0;
+const A_STRIDES: usize = 32;
+const B_STRIDES: usize = 64;
+const INDEX: usize = 96;
+const A_RUN: usize = 128;
+const B_RUN: usize = 144;
 
 /** Runs one BINARY_I8 step. */
 export function binaryI8(step: usize, data: usize): void {
   const rank = mergeDims(step);
   const last = <usize>(rank - 1) << 2;
-  const count = load<i32>(DIMS + last);
-  const aStride = load<i32>(A_STRIDES + last);
-  const bStride = load<i32>(B_STRIDES + last);
+  const count = load<i32>(scratch() + DIMS + last);
+  const aStride = load<i32>(scratch() + A_STRIDES + last);
+  const bStride = load<i32>(scratch() + B_STRIDES + last);
   const isRows = rank > 1 && aStride == 1 && bStride == 1;
   const outer = isRows ? rank - 2 : rank - 1;
   let a = address(step, BinaryI8.A, data);
   let b = address(step, BinaryI8.B, data);
   let dst = address(step, BinaryI8.DST, data);
-  memory.fill(INDEX, 0, 32);
+  memory.fill(scratch() + INDEX, 0, 32);
   while (true) {
     if (isRows) {
       const row = last - 4;
-      combineRows(step, a, load<i32>(A_STRIDES + row), b, load<i32>(B_STRIDES + row), dst, count, load<i32>(DIMS + row));
-      dst += load<i32>(DIMS + row) * count;
+      combineRows(step, a, load<i32>(scratch() + A_STRIDES + row), b, load<i32>(scratch() + B_STRIDES + row), dst, count, load<i32>(scratch() + DIMS + row));
+      dst += load<i32>(scratch() + DIMS + row) * count;
     } else {
       combineRun(step, a, aStride, b, bStride, dst, count);
       dst += count;
@@ -47,16 +47,16 @@ export function binaryI8(step: usize, data: usize): void {
     let d = outer - 1;
     while (d >= 0) {
       const at = <usize>d << 2;
-      const index = load<i32>(INDEX + at) + 1;
-      a += load<i32>(A_STRIDES + at);
-      b += load<i32>(B_STRIDES + at);
-      if (index < load<i32>(DIMS + at)) {
-        store<i32>(INDEX + at, index);
+      const index = load<i32>(scratch() + INDEX + at) + 1;
+      a += load<i32>(scratch() + A_STRIDES + at);
+      b += load<i32>(scratch() + B_STRIDES + at);
+      if (index < load<i32>(scratch() + DIMS + at)) {
+        store<i32>(scratch() + INDEX + at, index);
         break;
       }
-      a -= index * load<i32>(A_STRIDES + at);
-      b -= index * load<i32>(B_STRIDES + at);
-      store<i32>(INDEX + at, 0);
+      a -= index * load<i32>(scratch() + A_STRIDES + at);
+      b -= index * load<i32>(scratch() + B_STRIDES + at);
+      store<i32>(scratch() + INDEX + at, 0);
       d--;
     }
     if (d < 0) return;
@@ -72,22 +72,22 @@ function mergeDims(step: usize): i32 {
     const bStride = word(step, BinaryI8.B_STRIDE0 + i);
     if (dim == 1) continue;
     const last: usize = <usize>(rank - 1) << 2;
-    if (rank > 0 && load<i32>(A_STRIDES + last) == aStride * dim && load<i32>(B_STRIDES + last) == bStride * dim) {
-      store<i32>(DIMS + last, load<i32>(DIMS + last) * dim);
-      store<i32>(A_STRIDES + last, aStride);
-      store<i32>(B_STRIDES + last, bStride);
+    if (rank > 0 && load<i32>(scratch() + A_STRIDES + last) == aStride * dim && load<i32>(scratch() + B_STRIDES + last) == bStride * dim) {
+      store<i32>(scratch() + DIMS + last, load<i32>(scratch() + DIMS + last) * dim);
+      store<i32>(scratch() + A_STRIDES + last, aStride);
+      store<i32>(scratch() + B_STRIDES + last, bStride);
       continue;
     }
     const at: usize = <usize>rank << 2;
-    store<i32>(DIMS + at, dim);
-    store<i32>(A_STRIDES + at, aStride);
-    store<i32>(B_STRIDES + at, bStride);
+    store<i32>(scratch() + DIMS + at, dim);
+    store<i32>(scratch() + A_STRIDES + at, aStride);
+    store<i32>(scratch() + B_STRIDES + at, bStride);
     rank++;
   }
   if (rank > 0) return rank;
-  store<i32>(DIMS, 1);
-  store<i32>(A_STRIDES, 0);
-  store<i32>(B_STRIDES, 0);
+  store<i32>(scratch() + DIMS, 1);
+  store<i32>(scratch() + A_STRIDES, 0);
+  store<i32>(scratch() + B_STRIDES, 0);
   return 1;
 }
 
@@ -108,12 +108,12 @@ function combineRows(step: usize, a: usize, aPitch: i32, b: usize, bPitch: i32, 
 function combineRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32, dst: usize, count: i32): void {
   if ((aStride == 1 || aStride == 0) && (bStride == 1 || bStride == 0)) {
     if (aStride == 0) {
-      v128.store(A_RUN, i8x16.splat(load<i8>(a)));
-      a = A_RUN;
+      v128.store(scratch() + A_RUN, i8x16.splat(load<i8>(a)));
+      a = scratch() + A_RUN;
     }
     if (bStride == 0) {
-      v128.store(B_RUN, i8x16.splat(load<i8>(b)));
-      b = B_RUN;
+      v128.store(scratch() + B_RUN, i8x16.splat(load<i8>(b)));
+      b = scratch() + B_RUN;
     }
     for (let i = 0; i < count; i += RUN) {
       combine(step, a + <usize>(i * aStride), aStride << 3, 0, b + <usize>(i * bStride), bStride << 3, 0, dst + <usize>i, min(RUN, count - i), 1);
@@ -123,12 +123,12 @@ function combineRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32,
   while (count > 0) {
     const run = min(8, count);
     for (let i = 0; i < run; i++) {
-      store<i8>(A_RUN + i, load<i8>(a));
-      store<i8>(B_RUN + i, load<i8>(b));
+      store<i8>(scratch() + A_RUN + i, load<i8>(a));
+      store<i8>(scratch() + B_RUN + i, load<i8>(b));
       a += aStride;
       b += bStride;
     }
-    combine(step, A_RUN, 8, 0, B_RUN, 8, 0, dst, run, 1);
+    combine(step, scratch() + A_RUN, 8, 0, scratch() + B_RUN, 8, 0, dst, run, 1);
     dst += run;
     count -= run;
   }

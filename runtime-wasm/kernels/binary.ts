@@ -4,25 +4,25 @@
  */
 import { FLOAT32, INT32, INT64, INT8, UINT8 } from "../../format/dtypes.ts";
 import * as Binary from "../../format/steps/binary.ts";
-import { SCRATCH } from "../constants.ts";
-import { LIMITS, setLimits } from "../simd/limits.ts";
+import { scratch } from "../constants.ts";
+import { limits, setLimits } from "../simd/limits.ts";
 import { clampFloat } from "../simd/requantize.ts";
 import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
 import { integerPower, powRow } from "./power.ts";
 
-/** Joined dimensions, outermost first: records of [size, stride of A, stride of B, index], strides in elements. */
-const DIMENSIONS: usize = SCRATCH + 32;
+/** Offsets in scratch(). Joined dimensions, outermost first: records of [size, stride of A, stride of B, index], strides in elements. */
+const DIMENSIONS: usize = 32;
 const RECORD: usize = 16;
 /** One value of A, of B, in four lanes. */
-const SPLAT_A: usize = SCRATCH + 128;
-const SPLAT_B: usize = SCRATCH + 144;
+const SPLAT_A: usize = 128;
+const SPLAT_B: usize = 144;
 /** Gathered pieces of A and of B. */
 const PIECE: i32 = 32;
 /** Rows of fewer values are put together to pieces. */
 const SHORT: i32 = 16;
-const PIECE_A: usize = SCRATCH + 160;
-const PIECE_B: usize = SCRATCH + 288;
+const PIECE_A: usize = 160;
+const PIECE_B: usize = 288;
 
 export function binary(step: usize, data: usize): void {
   switch (word(step, Binary.DTYPE)) {
@@ -43,14 +43,14 @@ function joinDimensions(step: usize): i32 {
     const a = word(step, Binary.A_STRIDE0 + i);
     const b = word(step, Binary.B_STRIDE0 + i);
     if (size == 1) continue;
-    const previous = DIMENSIONS + <usize>(count - 1) * RECORD;
+    const previous = scratch() + DIMENSIONS + <usize>(count - 1) * RECORD;
     if (count > 0 && load<i32>(previous, 4) == a * size && load<i32>(previous, 8) == b * size) {
       store<i32>(previous, load<i32>(previous) * size);
       store<i32>(previous, a, 4);
       store<i32>(previous, b, 8);
       continue;
     }
-    const record = DIMENSIONS + <usize>count * RECORD;
+    const record = scratch() + DIMENSIONS + <usize>count * RECORD;
     store<i32>(record, size);
     store<i32>(record, a, 4);
     store<i32>(record, b, 8);
@@ -58,17 +58,17 @@ function joinDimensions(step: usize): i32 {
     count++;
   }
   if (count > 0) return count;
-  store<i32>(DIMENSIONS, 1);
-  store<i32>(DIMENSIONS, 1, 4);
-  store<i32>(DIMENSIONS, 1, 8);
-  store<i32>(DIMENSIONS, 0, 12);
+  store<i32>(scratch() + DIMENSIONS, 1);
+  store<i32>(scratch() + DIMENSIONS, 1, 4);
+  store<i32>(scratch() + DIMENSIONS, 1, 8);
+  store<i32>(scratch() + DIMENSIONS, 0, 12);
   return 1;
 }
 
 /** Steps to the next row of the outer `rank` dimensions. The offset of A (`at` = 4) or B (8), in elements; false at the end. */
 function nextRow(rank: i32): bool {
   for (let i = rank - 1; i >= 0; i--) {
-    const record = DIMENSIONS + <usize>i * RECORD;
+    const record = scratch() + DIMENSIONS + <usize>i * RECORD;
     const index = load<i32>(record, 12) + 1;
     if (index < load<i32>(record)) {
       store<i32>(record, index, 12);
@@ -83,7 +83,7 @@ function nextRow(rank: i32): bool {
 function rowOffset(rank: i32, field: usize): usize {
   let offset = 0;
   for (let i = 0; i < rank; i++) {
-    const record = DIMENSIONS + <usize>i * RECORD;
+    const record = scratch() + DIMENSIONS + <usize>i * RECORD;
     offset += load<i32>(record, 12) * load<i32>(record + field);
   }
   return <usize>offset;
@@ -96,9 +96,9 @@ function binaryF32(step: usize, data: usize): void {
   let dst = address(step, Binary.DST, data);
   setLimits(floatWord(step, Binary.MIN), floatWord(step, Binary.MAX));
   let rank = joinDimensions(step) - 1;
-  const isShort = rank > 0 && load<i32>(DIMENSIONS + <usize>rank * RECORD) < SHORT;
+  const isShort = rank > 0 && load<i32>(scratch() + DIMENSIONS + <usize>rank * RECORD) < SHORT;
   if (isShort) rank--;
-  const record = DIMENSIONS + <usize>rank * RECORD;
+  const record = scratch() + DIMENSIONS + <usize>rank * RECORD;
   const count = load<i32>(record) * (isShort ? load<i32>(record, 16) : 1);
   const strideA = load<i32>(record, 4);
   const strideB = load<i32>(record, 8);
@@ -126,9 +126,9 @@ function shortRows(op: i32, record: usize, a: usize, b: usize, dst: usize): void
   for (let left = load<i32>(record), isFirst = true; left > 0; left -= rows, isFirst = false) {
     const height = min(rows, left);
     // What repeats from row to row is gathered once.
-    if (!isAdjacentA && (isFirst || strideA != 0)) gatherRows(PIECE_A, a, strideA, innerA, height, count);
-    if (!isAdjacentB && (isFirst || strideB != 0)) gatherRows(PIECE_B, b, strideB, innerB, height, count);
-    piece(op, isAdjacentA ? a : PIECE_A, 1, isAdjacentB ? b : PIECE_B, 1, dst, height * count);
+    if (!isAdjacentA && (isFirst || strideA != 0)) gatherRows(scratch() + PIECE_A, a, strideA, innerA, height, count);
+    if (!isAdjacentB && (isFirst || strideB != 0)) gatherRows(scratch() + PIECE_B, b, strideB, innerB, height, count);
+    piece(op, isAdjacentA ? a : scratch() + PIECE_A, 1, isAdjacentB ? b : scratch() + PIECE_B, 1, dst, height * count);
     a += (<usize>rows * <usize>strideA) << 2;
     b += (<usize>rows * <usize>strideB) << 2;
     dst += (<usize>rows * <usize>count) << 2;
@@ -154,12 +154,12 @@ function gatheredRow(op: i32, a: usize, strideA: i32, b: usize, strideB: i32, ds
   for (; count > 0; count -= PIECE) {
     const length = min(count, PIECE);
     for (let i = 0; i < length; i++) {
-      store<f32>(PIECE_A + (<usize>i << 2), load<f32>(a));
-      store<f32>(PIECE_B + (<usize>i << 2), load<f32>(b));
+      store<f32>(scratch() + PIECE_A + (<usize>i << 2), load<f32>(a));
+      store<f32>(scratch() + PIECE_B + (<usize>i << 2), load<f32>(b));
       a += stepA;
       b += stepB;
     }
-    piece(op, PIECE_A, 1, PIECE_B, 1, dst, length);
+    piece(op, scratch() + PIECE_A, 1, scratch() + PIECE_B, 1, dst, length);
     dst += <usize>PIECE << 2;
   }
 }
@@ -169,13 +169,13 @@ function piece(op: i32, a: usize, strideA: i32, b: usize, strideB: i32, dst: usi
   let stepA: usize = 16;
   let stepB: usize = 16;
   if (strideA == 0) {
-    v128.store(SPLAT_A, v128.load32_splat(a));
-    a = SPLAT_A;
+    v128.store(scratch() + SPLAT_A, v128.load32_splat(a));
+    a = scratch() + SPLAT_A;
     stepA = 0;
   }
   if (strideB == 0) {
-    v128.store(SPLAT_B, v128.load32_splat(b));
-    b = SPLAT_B;
+    v128.store(scratch() + SPLAT_B, v128.load32_splat(b));
+    b = scratch() + SPLAT_B;
     stepB = 0;
   }
   switch (op) {
@@ -244,7 +244,7 @@ function piece(op: i32, a: usize, strideA: i32, b: usize, strideB: i32, dst: usi
 /** Clamps and stores what the row still has room for. */
 @inline
 function put(dst: usize, x: v128, left: i32): void {
-  storeFloats(dst, clampFloat(x, v128.load(LIMITS), v128.load(LIMITS, 16)), left);
+  storeFloats(dst, clampFloat(x, v128.load(limits()), v128.load(limits(), 16)), left);
 }
 
 function binaryInteger<T>(step: usize, data: usize): void {
@@ -253,7 +253,7 @@ function binaryInteger<T>(step: usize, data: usize): void {
   const b = address(step, Binary.B, data);
   let dst = address(step, Binary.DST, data);
   const rank = joinDimensions(step) - 1;
-  const last = DIMENSIONS + <usize>rank * RECORD;
+  const last = scratch() + DIMENSIONS + <usize>rank * RECORD;
   const stepA = <usize>load<i32>(last, 4) * sizeof<T>();
   const stepB = <usize>load<i32>(last, 8) * sizeof<T>();
   do {

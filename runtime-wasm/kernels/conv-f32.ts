@@ -3,14 +3,14 @@
  * stripe of weights. SCRATCH: the panels, a row of zeros that stands for the padding, one gathered row.
  */
 import * as Conv from "../../format/steps/conv-f32.ts";
-import { SCRATCH } from "../constants.ts";
+import { scratch } from "../constants.ts";
 import { multiplyPanels, multiplyRow } from "../simd/gemm-f32.ts";
 import { setLimits } from "../simd/limits.ts";
 import { packRows } from "../simd/panel-f32.ts";
 import { address, floatWord, word } from "../words.ts";
 
-/** Six records of 16 bytes: the address of the window's corner (perhaps outside the image), its y and its x. */
-const PIXELS: usize = SCRATCH + 224;
+/** In scratch(), six records of 16 bytes: the address of the window's corner (perhaps outside the image), its y and its x. */
+const PIXELS: usize = 224;
 
 export function convF32(step: usize, data: usize): void {
   const outputs = word(step, Conv.OUT_C) / word(step, Conv.GROUPS);
@@ -93,7 +93,7 @@ function packPixels(step: usize, src: usize, first: i32, count: i32, panels: usi
   let image = first / outW / outH;
   for (let row = 0; row < count; ) {
     for (let i = 0; i < 6; i++) {
-      locate(step, src, image, y, x, PIXELS + (<usize>i << 4));
+      locate(step, src, image, y, x, scratch() + PIXELS + (<usize>i << 4));
       row++;
       if (row < count && ++x == outW) {
         x = 0;
@@ -166,7 +166,7 @@ function packWindows(step: usize, panel: usize, zeros: usize): usize {
 /** Whether all kernel columns of the six pixels lie inside the image. */
 function isInside(kernelW: i32, inW: i32): bool {
   for (let i: usize = 0; i < 6; i++) {
-    const x = load<i32>(PIXELS + (i << 4), 12);
+    const x = load<i32>(scratch() + PIXELS + (i << 4), 12);
     if (x < 0 || x + kernelW > inW) return false;
   }
   return true;
@@ -175,7 +175,7 @@ function isInside(kernelW: i32, inW: i32): bool {
 /** Where the values of pixel `i` at (dy, dx) of its window stand: in the image, `offset` bytes from the corner, or among the zeros. */
 @inline
 function source(i: usize, dy: i32, dx: i32, inH: i32, inW: i32, offset: usize, zeros: usize): usize {
-  const record = PIXELS + (i << 4);
+  const record = scratch() + PIXELS + (i << 4);
   const inside = <u32>(load<i32>(record, 8) + dy) < <u32>inH && <u32>(load<i32>(record, 12) + dx) < <u32>inW;
   return inside ? load<usize>(record) + offset : zeros;
 }
@@ -184,8 +184,8 @@ function source(i: usize, dy: i32, dx: i32, inH: i32, inW: i32, offset: usize, z
 function gatherPixel(step: usize, src: usize, pixel: i32, zeros: usize, gathered: usize): usize {
   const outH = word(step, Conv.OUT_H);
   const outW = word(step, Conv.OUT_W);
-  locate(step, src, pixel / outW / outH, (pixel / outW) % outH, pixel % outW, PIXELS);
-  if (isPointwise(step)) return load<usize>(PIXELS);
+  locate(step, src, pixel / outW / outH, (pixel / outW) % outH, pixel % outW, scratch() + PIXELS);
+  if (isPointwise(step)) return load<usize>(scratch() + PIXELS);
   const bytes = <usize>(word(step, Conv.IN_C) / word(step, Conv.GROUPS)) << 2;
   const column = <usize>word(step, Conv.SRC_PITCH) << 2;
   const inH = word(step, Conv.IN_H);

@@ -3,12 +3,12 @@
  * (the innermost dimension is adjacent on both sides), as transposed tiles (adjacent along different dimensions, 1 or 4 bytes), or one by one.
  */
 import * as Copy from "../../format/steps/copy.ts";
-import { SCRATCH } from "../constants.ts";
+import { scratch } from "../constants.ts";
 import { transposeBytes, transposeWords } from "../simd/transpose.ts";
 import { address, word } from "../words.ts";
 
-/** Dimensions, outermost first: records of [size, source stride, destination stride, index], strides in bytes. */
-const DIMENSIONS: usize = SCRATCH;
+/** In scratch(): dimensions, outermost first: records of [size, source stride, destination stride, index], strides in bytes. */
+const DIMENSIONS: usize = 0;
 const RECORD: usize = 16;
 
 export function copy(step: usize, data: usize): void {
@@ -44,7 +44,7 @@ export function copy(step: usize, data: usize): void {
     // To the next plane of the outer dimensions.
     let i = rank - 3;
     for (; i >= 0; i--) {
-      const record = DIMENSIONS + <usize>i * RECORD;
+      const record = scratch() + DIMENSIONS + <usize>i * RECORD;
       const index = load<i32>(record, 12) + 1;
       src += load<i32>(record, 4);
       dst += load<i32>(record, 8);
@@ -62,11 +62,11 @@ export function copy(step: usize, data: usize): void {
 
 @inline
 function dimension(i: i32, field: usize): i32 {
-  return load<i32>(DIMENSIONS + <usize>i * RECORD + field);
+  return load<i32>(scratch() + DIMENSIONS + <usize>i * RECORD + field);
 }
 
 function setDimension(i: i32, size: i32, src: i32, dst: i32): void {
-  const record = DIMENSIONS + <usize>i * RECORD;
+  const record = scratch() + DIMENSIONS + <usize>i * RECORD;
   store<i32>(record, size);
   store<i32>(record, src, 4);
   store<i32>(record, dst, 8);

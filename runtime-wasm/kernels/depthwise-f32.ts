@@ -3,7 +3,7 @@
  * one. Channels that do not fill a vector are computed twice, with the same bits, by a vector that ends with the pixel.
  */
 import * as Depthwise from "../../format/steps/depthwise-f32.ts";
-import { LIMITS, setLimits } from "../simd/limits.ts";
+import { limits, setLimits } from "../simd/limits.ts";
 import { clampFloat } from "../simd/requantize.ts";
 import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
@@ -82,8 +82,8 @@ function single(
   dst: usize,
   bytes: usize,
 ): void {
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
   for (let c: usize = 0; c < bytes; c += 16) {
     if (c + 16 > bytes && bytes > 16) c = bytes - 16;
     let sum = v128.load(bias + c);
@@ -119,8 +119,8 @@ function quad(
   dst: usize,
   bytes: usize,
 ): void {
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
   for (let c: usize = 0; c < bytes; c += 16) {
     if (c + 16 > bytes) c = bytes - 16;
     let s0 = v128.load(bias + c);
@@ -150,8 +150,8 @@ function quad(
 
 /** Four neighbouring output pixels of a kernel three wide, stride 1, dilation 1: six input columns serve all. */
 function quadOfThree(src: usize, lineStep: usize, rows: i32, weights: usize, tapBytes: usize, bias: usize, dst: usize, bytes: usize): void {
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
   for (let c: usize = 0; c < bytes; c += 16) {
     if (c + 16 > bytes) c = bytes - 16;
     let s0 = v128.load(bias + c);

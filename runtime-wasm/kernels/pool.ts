@@ -1,7 +1,7 @@
 /** POOL: dispatch, float32, and the maxima's positions for every type. Windows are clipped to the image; padding is never read. */
 import { FLOAT32, INT8, UINT8 } from "../../format/dtypes.ts";
 import * as Pool from "../../format/steps/pool.ts";
-import { clampScalar, LIMITS, setLimits } from "../simd/limits.ts";
+import { clampScalar, limits, setLimits } from "../simd/limits.ts";
 import { clampFloat } from "../simd/requantize.ts";
 import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
@@ -100,8 +100,8 @@ function maximum(
   dst: usize,
   bytes: usize,
 ): void {
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
   for (let c: usize = 0; c < bytes; c += 32) {
     let y0 = f32x4.splat(-Infinity);
     let y1 = y0;
@@ -142,8 +142,8 @@ function average(
   bytes: usize,
   taps: f32,
 ): void {
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
   const divisor = f32x4.splat(taps);
   for (let c: usize = 0; c < bytes; c += 32) {
     let y0 = f32x4.splat(0);

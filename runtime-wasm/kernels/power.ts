@@ -2,7 +2,7 @@
  * aᵇ for BINARY. float32: in float64, so that the result is the nearest float32 but in a few cases in a million; special values as C's pow has
  * them. Integer powers of a float32 up to 4 are products, the square root and its reciprocal are the machine's.
  */
-import { clampScalar, LIMITS } from "../simd/limits.ts";
+import { clampScalar, limits } from "../simd/limits.ts";
 
 const LN2_HIGH: f64 = 6.93147180369123816490e-1;
 const LN2_LOW: f64 = 1.90821492927058770002e-10;
@@ -11,8 +11,8 @@ const SQRT_HALF_BITS: i64 = 0x3fe6a09e667f3bcd;
 
 /** dst = clamp(aᵇ, limits) for `count` values; the steps are bytes between values, 0 or 4. */
 export function powRow(a: usize, stepA: usize, b: usize, stepB: usize, dst: usize, count: i32): void {
-  const low = load<f32>(LIMITS);
-  const high = load<f32>(LIMITS, 16);
+  const low = load<f32>(limits());
+  const high = load<f32>(limits(), 16);
   for (; count > 0; count--) {
     store<f32>(dst, clampScalar(pow(load<f32>(a), load<f32>(b)), low, high));
     a += stepA;

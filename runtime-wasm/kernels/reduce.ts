@@ -4,7 +4,7 @@
  */
 import { FLOAT32, INT32, INT64, INT8 } from "../../format/dtypes.ts";
 import * as Reduce from "../../format/steps/reduce.ts";
-import { LIMITS, setLimits } from "../simd/limits.ts";
+import { limits, setLimits } from "../simd/limits.ts";
 import { clampFloat } from "../simd/requantize.ts";
 import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
@@ -60,7 +60,7 @@ function reduceF32(step: usize, data: usize): void {
 /** Divides a mean, and clamps. */
 function finish(x: v128, kind: i32, count: i32): v128 {
   if (kind == Reduce.MEAN) x = f32x4.div(x, f32x4.splat(<f32>count));
-  return clampFloat(x, v128.load(LIMITS), v128.load(LIMITS, 16));
+  return clampFloat(x, v128.load(limits()), v128.load(limits(), 16));
 }
 
 /** Four rows of `count` adjacent values, `row` bytes apart, one to a lane. */

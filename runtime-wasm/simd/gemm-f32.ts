@@ -6,12 +6,12 @@
  *
  * An output's bits do not depend on the tile it falls in. `setLimits` must have run.
  */
-import { SCRATCH } from "../constants.ts";
-import { LIMITS } from "./limits.ts";
+import { scratch } from "../constants.ts";
+import { limits } from "./limits.ts";
 import { clampFloat } from "./requantize.ts";
 
-/** A tile that does not fit its destination: 6 rows of 8 values. */
-const TILE: usize = SCRATCH + 32;
+/** In scratch(): a tile that does not fit its destination: 6 rows of 8 values. */
+const TILE: usize = 32;
 const TILE_PITCH: usize = 32;
 
 /** `rows` packed rows times `outputs` outputs, to `dst` with `pitch` bytes between rows. */
@@ -27,7 +27,7 @@ export function multiplyPanels(panels: usize, rows: i32, depth: i32, weights: us
       if (width == 8 && height == 6) {
         multiplyTile(depth, panel, weights, bias, out, pitch);
       } else {
-        if (width > 4) multiplyTile(depth, panel, weights, bias, TILE, TILE_PITCH);
+        if (width > 4) multiplyTile(depth, panel, weights, bias, scratch() + TILE, TILE_PITCH);
         else multiplyNarrowTile(depth, panel, weights, bias);
         copyTile(out, pitch, height, width);
       }
@@ -79,8 +79,8 @@ function multiplyTile(depth: i32, a: usize, b: usize, bias: usize, dst: usize, p
   }
   const bias0 = v128.load(bias);
   const bias1 = v128.load(bias, 16);
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
   v128.store(dst, clampFloat(f32x4.add(c00, bias0), low, high));
   v128.store(dst, clampFloat(f32x4.add(c01, bias1), low, high), 16);
   dst += pitch;
@@ -120,19 +120,19 @@ function multiplyNarrowTile(depth: i32, a: usize, b: usize, bias: usize): void {
     b += 32;
   }
   const bias0 = v128.load(bias);
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
-  v128.store(TILE, clampFloat(f32x4.add(c0, bias0), low, high));
-  v128.store(TILE, clampFloat(f32x4.add(c1, bias0), low, high), 32);
-  v128.store(TILE, clampFloat(f32x4.add(c2, bias0), low, high), 64);
-  v128.store(TILE, clampFloat(f32x4.add(c3, bias0), low, high), 96);
-  v128.store(TILE, clampFloat(f32x4.add(c4, bias0), low, high), 128);
-  v128.store(TILE, clampFloat(f32x4.add(c5, bias0), low, high), 160);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
+  v128.store(scratch() + TILE, clampFloat(f32x4.add(c0, bias0), low, high));
+  v128.store(scratch() + TILE, clampFloat(f32x4.add(c1, bias0), low, high), 32);
+  v128.store(scratch() + TILE, clampFloat(f32x4.add(c2, bias0), low, high), 64);
+  v128.store(scratch() + TILE, clampFloat(f32x4.add(c3, bias0), low, high), 96);
+  v128.store(scratch() + TILE, clampFloat(f32x4.add(c4, bias0), low, high), 128);
+  v128.store(scratch() + TILE, clampFloat(f32x4.add(c5, bias0), low, high), 160);
 }
 
 /** The first `width` values of `height` rows of TILE. */
 function copyTile(dst: usize, pitch: usize, height: i32, width: i32): void {
-  let src = TILE;
+  let src = scratch() + TILE;
   for (let row = 0; row < height; row++) {
     copyValues(dst, src, width);
     dst += pitch;
@@ -167,7 +167,7 @@ export function multiplyRow(row: usize, depth: i32, weights: usize, stripe: usiz
   }
   for (; output < outputs; output += 8) {
     multiplyRow8(row, depth, weights, step, bias);
-    copyValues(dst, TILE, min(8, outputs - output));
+    copyValues(dst, scratch() + TILE, min(8, outputs - output));
     weights += stripe;
     bias += 32;
     dst += 32;
@@ -202,8 +202,8 @@ function multiplyRow32(a: usize, depth: i32, w0: usize, stripe: usize, step: usi
     w2 += step;
     w3 += step;
   }
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
   v128.store(dst, clampFloat(f32x4.add(c0, v128.load(bias)), low, high));
   v128.store(dst, clampFloat(f32x4.add(c1, v128.load(bias, 16)), low, high), 16);
   v128.store(dst, clampFloat(f32x4.add(c2, v128.load(bias, 32)), low, high), 32);
@@ -225,8 +225,8 @@ function multiplyRow8(a: usize, depth: i32, w: usize, step: usize, bias: usize):
     a += 4;
     w += step;
   }
-  const low = v128.load(LIMITS);
-  const high = v128.load(LIMITS, 16);
-  v128.store(TILE, clampFloat(f32x4.add(c0, v128.load(bias)), low, high));
-  v128.store(TILE, clampFloat(f32x4.add(c1, v128.load(bias, 16)), low, high), 16);
+  const low = v128.load(limits());
+  const high = v128.load(limits(), 16);
+  v128.store(scratch() + TILE, clampFloat(f32x4.add(c0, v128.load(bias)), low, high));
+  v128.store(scratch() + TILE, clampFloat(f32x4.add(c1, v128.load(bias, 16)), low, high), 16);
 }

@@ -1,13 +1,17 @@
 /** The limits of the float step that runs: every result is clamped to them; a NaN stays. */
-import { SCRATCH } from "../constants.ts";
+import { scratch } from "../constants.ts";
 
 /** Address of MIN in four lanes, then MAX in four lanes. */
-export const LIMITS: usize = SCRATCH;
+// @ts-ignore: decorator
+@inline
+export function limits(): usize {
+  return scratch();
+}
 
 /** Sets the limits of the step that runs. */
 export function setLimits(min: f32, max: f32): void {
-  v128.store(LIMITS, f32x4.splat(min));
-  v128.store(LIMITS, f32x4.splat(max), 16);
+  v128.store(limits(), f32x4.splat(min));
+  v128.store(limits(), f32x4.splat(max), 16);
 }
 
 /** clampFloat of requantize.ts for one value. */
