@@ -19,21 +19,44 @@ function writeIfChanged(path, text) {
   if (!existsSync(file(path)) || readFileSync(file(path), "utf8") !== text) writeFileSync(file(path), text);
 }
 
-/** FNV-1a over every integer constant that both sides compile. */
-function layoutChecksum() {
-  const steps = readdirSync(file("format/steps"))
+/** The integer constants of a file in format/, each as a line. */
+function constantsOf(source) {
+  return [...readFileSync(file(source), "utf8").matchAll(/^export const (\w+) = (.+);$/gm)].map(
+    ([, name, value]) => `${source}:${name}=${value}\n`,
+  );
+}
+
+/** FNV-1a. */
+function checksum(lines) {
+  let hash = 0x811c9dc5;
+  for (const c of lines.join("")) hash = Math.imul(hash ^ c.codePointAt(0), 0x01000193);
+  return hash | 0;
+}
+
+const stepFiles = () =>
+  readdirSync(file("format/steps"))
     .filter((name) => name.endsWith(".ts"))
     .sort();
-  const sources = ["opcodes", "plan", "memory", "packings", "entropy", "dtypes"]
-    .map((name) => `format/${name}.ts`)
-    .concat(steps.map((name) => `format/steps/${name}`));
-  let hash = 0x811c9dc5;
-  for (const source of sources) {
-    for (const match of readFileSync(file(source), "utf8").matchAll(/^export const (\w+) = (.+);$/gm)) {
-      for (const c of `${source}:${match[1]}=${match[2]}\n`) hash = Math.imul(hash ^ c.codePointAt(0), 0x01000193);
-    }
-  }
-  return hash | 0;
+
+/** Over every integer constant that both sides compile: a runtime and a loader that differ in one were not built together. */
+function abiChecksum() {
+  const sources = ["opcodes", "plan", "memory", "packings", "entropy", "dtypes"].map((name) => `format/${name}.ts`);
+  return checksum([...sources, ...stepFiles().map((name) => `format/steps/${name}`)].flatMap(constantsOf));
+}
+
+/**
+ * For each opcode the checksum of its words, up to and including WORDS, and of the memory map: what a plan that has such steps
+ * relies on. The codes that follow WORDS, as the operations of UNARY, may grow in number without a change of layout.
+ */
+function stepChecksums() {
+  const memory = ["format/plan.ts", "format/memory.ts"].flatMap(constantsOf);
+  const opcodes = [...readFileSync(file("format/opcodes.ts"), "utf8").matchAll(/^export const (\w+) = (\d+);$/gm)];
+  return opcodes.map(([, name, opcode]) => {
+    const lines = constantsOf(`format/steps/${name.toLowerCase().replaceAll("_", "-")}.ts`);
+    const words = lines.slice(0, lines.findIndex((line) => line.includes(":WORDS=")) + 1);
+    if (words.length === 0) throw new Error(`the step ${name} has no WORDS`);
+    return [opcode, checksum([...memory, ...words])];
+  });
 }
 
 /** Modules of packages that the command line decodes images with, by the file in build/ that carries them as base64. */
@@ -48,7 +71,13 @@ function writeBase64(path, bytes, what) {
 
 function buildWasm() {
   mkdirSync(file("build"), { recursive: true });
-  writeIfChanged("build/abi.ts", `/** Checksum of the layouts in format/. */\nexport const ABI = ${layoutChecksum()};\n`);
+  writeIfChanged("build/abi.ts", `/** Checksum of the constants in format/. */\nexport const ABI = ${abiChecksum()};\n`);
+  const rows = stepChecksums().map(([opcode, hash]) => `  [${opcode}, ${hash}],\n`);
+  const type = "ReadonlyMap<number, number>";
+  writeIfChanged(
+    "build/step-checksums.ts",
+    `/** Checksum of each step's layout, by opcode. */\nexport const STEP_CHECKSUMS: ${type} = new Map([\n${rows.join("")}]);\n`,
+  );
   const asc = require.resolve("assemblyscript/bin/asc.js");
   for (const config of ["asconfig.json", "asconfig.peak.json"]) {
     const { targets } = JSON.parse(readFileSync(file(config), "utf8"));

@@ -120,12 +120,9 @@ export function newerVersion(version: number, offset: number): FormatError {
 export function otherLayouts(offset: number, expected: number, got: number): FormatError {
   return new FormatError(
     "other-layouts",
-    "The file was compiled by another version of eqm, whose steps look different: compile it again, or load it with that version.",
+    "The file was compiled by another version of eqm, with steps that this one does not know or lays out differently: compile it again, or update eqm.",
     offset,
-    {
-      expected,
-      got,
-    },
+    { expected, got },
   );
 }
 

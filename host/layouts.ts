@@ -4,8 +4,10 @@
  *
  * Imports two names of each layout rather than the module, so that a bundle carries no word index that the host does not use.
  */
+import { STEP_CHECKSUMS } from "../build/step-checksums.ts";
 import type { Extents } from "../format/extents.ts";
 import * as Opcode from "../format/opcodes.ts";
+import { OPCODE } from "../format/plan.ts";
 import { WORDS as BINARY, extents as binary } from "../format/steps/binary.ts";
 import { WORDS as BINARY_I8, extents as binaryI8 } from "../format/steps/binary-i8.ts";
 import { WORDS as CAST, extents as cast } from "../format/steps/cast.ts";
@@ -74,4 +76,21 @@ export function layoutOf(opcode: number): Layout | undefined {
 /** Every opcode with its layout, ascending. */
 export function allLayouts(): ReadonlyMap<number, Layout> {
   return LAYOUTS;
+}
+
+/**
+ * The checksum of what `steps` rely on: the layouts of the steps that are there, each once. A plan that another version of eqm made is right here
+ * where the two agree on it, whatever else either version has; undefined where there is a step that this version does not know.
+ */
+export function layoutsChecksum(steps: readonly Int32Array[]): number | undefined {
+  const opcodes = [...new Set(steps.map((words) => words[OPCODE] as number))].sort((a, b) => a - b);
+  let hash = 0x811c9dc5;
+  for (const opcode of opcodes) {
+    const checksum = STEP_CHECKSUMS.get(opcode);
+    if (checksum === undefined) return undefined;
+    for (const word of [opcode, checksum]) {
+      for (let byte = 0; byte < 32; byte += 8) hash = Math.imul(hash ^ ((word >>> byte) & 255), 0x01000193);
+    }
+  }
+  return hash >>> 0;
 }

@@ -4,7 +4,6 @@
  *
  * Order: header, its hash, section table, padding, every section's hash, then the contents (docs/format.md).
  */
-import { ABI } from "../build/abi.ts";
 import * as File from "../format/file.ts";
 import * as Packing from "../format/packings.ts";
 import * as PlanWord from "../format/plan.ts";
@@ -13,6 +12,7 @@ import { type FormatCode, FormatError, hashMismatch, newerVersion, notEqm, other
 import { type Golden, readGolden } from "./golden.ts";
 import type { Digest, Hasher } from "./hash.ts";
 import { type JsonValue, parseJson } from "./json.ts";
+import { layoutsChecksum } from "./layouts.ts";
 import { memoryBytes } from "./memory-layout.ts";
 import { type Metadata, readMetadata } from "./metadata.ts";
 import { type Constant, type Plan, type Program, planWords } from "./program.ts";
@@ -32,7 +32,7 @@ export function readEqm(bytes: Uint8Array, hasher: Hasher): Program {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   readHeader(bytes, view, hasher);
   const sections = readSections(bytes, view, hasher);
-  const program = readProgram(sections);
+  const program = readProgram(sections, view.getUint32(File.HEADER_ABI * 4, true));
   const declared = view.getUint32(File.HEADER_MEMORY_BYTES * 4, true);
   const needed = memoryBytes({ planWords: planWords(program.plan), ...program.plan });
   if (declared !== needed) {
@@ -78,7 +78,6 @@ function readHeader(bytes: Uint8Array, view: DataView, hasher: Hasher): void {
   hasher.update(bytes.subarray(File.HEADER_BYTES, tableEnd));
   if (!holds(hasher.end(), word(File.HEADER_HASH_LOW), word(File.HEADER_HASH_HIGH))) throw hashMismatch("header", File.HEADER_HASH_LOW * 4);
 
-  if (word(File.HEADER_ABI) !== ABI >>> 0) throw otherLayouts(File.HEADER_ABI * 4, ABI >>> 0, word(File.HEADER_ABI));
   for (const index of [File.HEADER_THREAD_BYTES, File.HEADER_RESERVED]) {
     if (word(index) !== 0) throw new FormatError("bad-header", `Word ${index} of the header is reserved and not 0.`, index * 4);
   }
@@ -115,7 +114,7 @@ function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): Readon
   return sections;
 }
 
-function readProgram(sections: ReadonlyMap<number, Section>): Program {
+function readProgram(sections: ReadonlyMap<number, Section>, layouts: number): Program {
   const required = (kind: number, name: string) => {
     const section = sections.get(kind);
     if (!section) throw new FormatError("bad-section", `The section ${name} is missing.`, File.HEADER_SECTIONS * 4);
@@ -127,6 +126,8 @@ function readProgram(sections: ReadonlyMap<number, Section>): Program {
   const goldenSection = sections.get(File.GOLDEN);
   const constants = readConstants(tableSection, required(File.CONSTANTS, "CONSTANTS"));
   const { plan, stepWords } = readPlan(planSection);
+  const known = layoutsChecksum(plan.steps);
+  if (known !== undefined && known !== layouts) throw otherLayouts(File.HEADER_ABI * 4, known, layouts);
   const program: Program = {
     metadata: readJson<Metadata>(metadataSection, "bad-metadata", readMetadata),
     constants,

@@ -97,7 +97,12 @@ function verifyStep(program: Program, pairSafe: readonly Constant[], index: numb
   const words = steps[index]!;
   const place: Place = { part: "step", index };
   const layout = layoutOf(words[OPCODE]!);
-  if (!layout) return fail("bad-step", place, `Step ${index}: there is no opcode ${words[OPCODE]}.`);
+  if (!layout)
+    return fail(
+      "bad-step",
+      place,
+      `Step ${index}: there is no opcode ${words[OPCODE]} in this version: update eqm, or compile the model again.`,
+    );
   const refuse = (problem: string): never => fail("bad-step", place, `Step ${index} (${layout.name}): ${problem}.`);
   if (words.length !== layout.words || words[LENGTH] !== layout.words) refuse(`it has ${words[LENGTH]} words, not ${layout.words}`);
   const end = constantsBytes + arenaBytes;

@@ -2,11 +2,11 @@
  * Writes a .eqm: the mirror of host/reader.ts. The bytes depend on the program alone, and what is written has passed the
  * reader's own proof.
  */
-import { ABI } from "../../build/abi.ts";
 import * as File from "../../format/file.ts";
 import { packedBytes, RANS, RAW } from "../../format/packings.ts";
 import type { Digest, Hasher } from "../../host/hash.ts";
 import { writeJson } from "../../host/json.ts";
+import { layoutsChecksum } from "../../host/layouts.ts";
 import { memoryBytes } from "../../host/memory-layout.ts";
 import { type Constant, canonicalBytes, type Program, planWords } from "../../host/program.ts";
 import { encodeUtf8 } from "../../host/utf8.ts";
@@ -34,7 +34,8 @@ export function emitFile(program: Program, hasher: Hasher): Uint8Array<ArrayBuff
     },
   ];
   if (golden) sections.push({ kind: File.GOLDEN, bytes: encodeUtf8(writeJson(golden)) });
-  return assemble(sections, memoryBytes({ planWords: planWords(plan), ...plan }), hasher);
+  const layouts = layoutsChecksum(plan.steps) as number;
+  return assemble(sections, memoryBytes({ planWords: planWords(plan), ...plan }), layouts, hasher);
 }
 
 function emitConstants(constants: readonly Constant[], hasher: Hasher): { readonly table: number[]; readonly blob: Uint8Array } {
@@ -61,7 +62,7 @@ function emitConstants(constants: readonly Constant[], hasher: Hasher): { readon
   return { table, blob };
 }
 
-function assemble(sections: readonly Section[], memory: number, hasher: Hasher): Uint8Array<ArrayBuffer> {
+function assemble(sections: readonly Section[], memory: number, layouts: number, hasher: Hasher): Uint8Array<ArrayBuffer> {
   const tableEnd = File.HEADER_BYTES + sections.length * File.SECTION_BYTES;
   let end = tableEnd;
   const placed = sections.map((section) => {
@@ -88,7 +89,7 @@ function assemble(sections: readonly Section[], memory: number, hasher: Hasher):
   put(0, File.HEADER_VERSION, File.VERSION);
   put(0, File.HEADER_FILE_BYTES, end);
   put(0, File.HEADER_SECTIONS, sections.length);
-  put(0, File.HEADER_ABI, ABI);
+  put(0, File.HEADER_ABI, layouts);
   put(0, File.HEADER_MEMORY_BYTES, memory);
   hasher.begin();
   hasher.update(file.subarray(0, File.HEADER_HASH_LOW * 4));

@@ -60,6 +60,9 @@ const set = (index: number, value: number) => (words: Int32Array) => {
   return words;
 };
 
+/** The plan's first opcode, TABLE_I8, exchanged with the last, FILL. */
+const exchangeEnds = (words: Int32Array) => set(5, Opcode.FILL)(set(5 + 6 + 23, Opcode.TABLE_I8)(words));
+
 describe("the header", () => {
   it("must begin with the magic", () => {
     expect(refusal(new Uint8Array(0))).toEqual({
@@ -106,7 +109,7 @@ describe("the header", () => {
     expect(refusal(withWord(File.HEADER_ABI * 4, 12345))).toEqual({
       code: "other-layouts",
       message:
-        "The file was compiled by another version of eqm, whose steps look different: compile it again, or load it with that version. (byte 16)",
+        "The file was compiled by another version of eqm, with steps that this one does not know or lays out differently: compile it again, or update eqm. (byte 16)",
       offset: 16,
     });
   });
@@ -344,8 +347,9 @@ describe("the plan", () => {
     ["a wrong number of steps", set(3, 4), "bad-plan", /^The plan says 4 steps, it has 3\./],
     ["a step of length 0", set(6, 0), "bad-plan", /^Step 0 says 0 words, the plan has 36 left\./],
     ["a step of negative length", set(6, -6), "bad-plan", /^Step 0 says -6 words, the plan has 36 left\./],
-    ["an unknown opcode", set(5, 999), "bad-step", /^Step 0: there is no opcode 999\./],
-    ["a step of another's length", set(5, Opcode.FILL), "bad-step", /^Step 0 \(FILL\): it has 6 words, not 7\./],
+    ["an unknown opcode", set(5, 999), "bad-step", /^Step 0: there is no opcode 999 in this version: update eqm/],
+    ["steps that are not those of its checksum", set(5, Opcode.FILL), "other-layouts", /^The file was compiled by another version/],
+    ["a step of another's length", exchangeEnds, "bad-step", /^Step 0 \(FILL\): it has 6 words, not 7\./],
     ["a read before the data", set(7, -1), "bad-step", /^Step 0 \(TABLE_I8\): it reads 6 bytes at -1, the data ends at 512\./],
     ["a read behind the data", set(7, 507), "bad-step", /^Step 0 \(TABLE_I8\): it reads 6 bytes at 507, the data ends at 512\./],
     ["a write into constants", set(8, 250), "bad-step", /^Step 0 \(TABLE_I8\): it writes 6 bytes at 250, the arena is 256 to 512\./],
