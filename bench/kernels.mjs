@@ -1,7 +1,7 @@
 /**
  * Speed of the int8 kernels, in GMAC/s on one thread: `node bench/kernels.mjs [build…]` (default: plain) times one-step plans on
- * build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds. The figure is the third fastest turn: what the
- * kernel does while nothing else disturbs the machine.
+ * build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds; `<build>:4` gives dense layers four-bit weights. The
+ * figure is the third fastest turn: what the kernel does while nothing else disturbs the machine.
  */
 
 import { readFileSync } from "node:fs";
@@ -16,6 +16,7 @@ const {
   DEPTHWISE_3X3_I8,
   DEPTHWISE_I8,
   DepthwiseI8,
+  GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
   DEPTHWISE_I8_STEP,
@@ -62,7 +63,7 @@ async function layouts() {
     export * as DepthwiseI8 from "./format/steps/depthwise-i8.ts";
     export * as memory from "./format/memory.ts";
     export { CONV_I8, DEPTHWISE_I8 as DEPTHWISE_I8_STEP } from "./format/opcodes.ts";
-    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, packedBytes, pairsFit } from "./format/packings.ts";
+    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, packedBytes, pairsFit } from "./format/packings.ts";
     export { INT8 } from "./format/dtypes.ts";`;
   const { outputFiles } = buildSync({
     stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" },
@@ -73,8 +74,9 @@ async function layouts() {
   return import(`data:text/javascript;base64,${Buffer.from(outputFiles[0].contents).toString("base64")}`);
 }
 
-/** An instance of `build` with one step for `layer` in its memory: { macs, run }. */
-function prepare(build, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwise = false }) {
+/** An instance of a contestant with one step for `layer` in its memory: { macs, run }. */
+function prepare(name, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwise = false }) {
+  const [build, bits] = name.split(":");
   const wasm = new WebAssembly.Memory({ initial: 512 });
   const module = new WebAssembly.Module(readFileSync(new URL(`build/${build}.wasm`, root)));
   const runtime = new WebAssembly.Instance(module, { env: { memory: wasm } }).exports;
@@ -110,9 +112,15 @@ function prepare(build, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwi
   const length = kernel * inC;
   const depth = gemmDepth(segments, length);
   const rowBlock = ConvI8.rowBlock(depth, outH * outW);
-  const pairSafe = pairsFit(segments, length);
-  // Halved, any weights are pair-safe.
-  const weights = noise(new Int8Array(outC * perOutput)).map((w) => w >> 1);
+  const fits = pairsFit(segments, length);
+  const [packing, weightBits] = bits === "4" && fits ? [GEMM_I4, 4] : [fits ? GEMM_PAIR_SAFE_I8 : GEMM_I8, 8];
+  // Halved, any weights are pair-safe. Weights of four bits are distributed like trained ones: the largest at three standard deviations.
+  const random = noise(new Int8Array(outC * perOutput * 4));
+  const weights = Int8Array.from({ length: outC * perOutput }, (_, i) => {
+    if (bits !== "4" || depthwise) return random[i] >> 1;
+    const sum = random[4 * i] + random[4 * i + 1] + random[4 * i + 2] + random[4 * i + 3];
+    return Math.max(-7, Math.min(7, Math.round((sum * 7) / 3 / 148)));
+  });
   const fields = {
     SRC: put(noise(new Int8Array(h * w * inC))),
     DST: reserve(outH * outW * outC),
@@ -151,8 +159,9 @@ function prepare(build, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwi
           DST_PITCH: outC,
           OUT_DTYPE: INT8,
           ROW_BLOCK: rowBlock,
-          PAIR_SAFE: pairSafe ? 1 : 0,
-          WEIGHTS: constant(pairSafe ? GEMM_PAIR_SAFE_I8 : GEMM_I8, weights, outC, segments, length),
+          PAIR_SAFE: packing === GEMM_PAIR_SAFE_I8 ? 1 : 0,
+          WEIGHT_BITS: weightBits,
+          WEIGHTS: constant(packing, weights, outC, segments, length),
           SCRATCH: reserve(ConvI8.scratchBytes(rowBlock, depth)),
         }),
   };

@@ -15,6 +15,11 @@
  *                           plain:   as GEMM_I8
  *                           relaxed: [⌈N/8⌉][K/4][8 outputs][4 k]
  *                 and behind them int32 [G][⌈N/8⌉·8], what the build adds to each output's accumulator (plain: unused).
+ * GEMM_I4         canonical = GEMM_I8's, with p1 and p2 for which pairsFit, and with values of four bits: −8 … 7. Packing refuses others,
+ *                 in every build. Packed, for all groups, [G][⌈N/8⌉] panels of i4PanelBytes(K) bytes:
+ *                           K/4 steps of 16 bytes: two weights in each
+ *                           int32 [8]: what the build adds to each output's accumulator (plain: unused)
+ *                           uint8 [⌈K/32⌉]: how many steps each run has whose sums int16 holds (plain: unused), and room to a multiple of 16
  * GEMM_F32        canonical float32 [G][N][K] (p0 = N, p1 = K); packed [G][⌈N/8⌉][K][8], zero padded.
  * DEPTHWISE_I8    canonical int8 [C][T], T = taps in row-major order (p0 = C, p1 = T);
  *                 packed int16 [⌈C/8⌉][T][8], zero padded.
@@ -32,12 +37,19 @@ export const DEPTHWISE_3X3_I8 = 4;
 export const DEPTHWISE_F32 = 5;
 export const CHANNELS_32 = 6;
 export const GEMM_PAIR_SAFE_I8 = 7;
+export const GEMM_I4 = 8;
 
 /**
  * The most that the magnitudes of a pair of pair-safe weights may add up to: 255 times it fits into int16, so that no reading of
  * the relaxed dot product's second operand saturates.
  */
 export const PAIR_LIMIT = 128;
+
+/**
+ * The most that the positive weights of one int16 accumulator of a run may add up to, and the most that the negative ones may: 255 times
+ * it fits, and 128 times both do, so that no reading of the relaxed dot product's second operand leaves int16. Eight steps always fit.
+ */
+export const RUN_LIMIT = 128;
 
 /** Words of one row of the constants table, in this order. */
 export const PACKING = 0;
@@ -65,6 +77,16 @@ export function pairsFit(segments: i32, length: i32): boolean {
   return segments == 1 || ((length + 1) & ~1 & 3) == 0;
 }
 
+/** Bytes of a panel of GEMM_I4: eight outputs of a packed depth of `depth`. */
+export function i4PanelBytes(depth: i32): i32 {
+  return i4RunsOffset(depth) + ((((depth + 31) >> 5) + 15) & ~15);
+}
+
+/** Where the lengths of runs stand in a panel of GEMM_I4. */
+export function i4RunsOffset(depth: i32): i32 {
+  return (depth << 2) + 32;
+}
+
 /** Groups in a canonical constant of `fileBytes` for the GEMM packings (p1·p2 values of a row; p2 = 0 for GEMM_F32). */
 export function packedGroups(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
   const group = packing == GEMM_F32 ? p0 * p1 * 4 : p0 * p1 * p2;
@@ -76,6 +98,7 @@ export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: 
   if (packing == COPY) return fileBytes;
   if (packing == GEMM_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * gemmDepth(p1, p2);
   if (packing == GEMM_PAIR_SAFE_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * (gemmDepth(p1, p2) + 4);
+  if (packing == GEMM_I4) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) >> 3) * i4PanelBytes(gemmDepth(p1, p2));
   if (packing == GEMM_F32) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * p1 * 4;
   if (packing == DEPTHWISE_I8) return ((p0 + 7) & ~7) * p1 * 2;
   if (packing == DEPTHWISE_3X3_I8) return ((p0 + 7) & ~7) * 24;
@@ -92,9 +115,9 @@ export function packingHolds(packing: number, fileBytes: number, p0: number, p1:
   if (fileBytes <= 0) return false;
   if (packing == COPY) return p0 == 0 && p1 == 0 && p2 == 0;
   if (p0 <= 0 || p1 < 0 || p2 < 0) return false;
-  if (packing == GEMM_I8 || packing == GEMM_PAIR_SAFE_I8) {
+  if (packing == GEMM_I8 || packing == GEMM_PAIR_SAFE_I8 || packing == GEMM_I4) {
     if (p1 == 0 || p2 == 0 || fileBytes % (p0 * p1 * p2) != 0) return false;
-    if (packing == GEMM_PAIR_SAFE_I8 && !pairsFit(p1, p2)) return false;
+    if (packing != GEMM_I8 && !pairsFit(p1, p2)) return false;
     return (fileBytes / (p0 * p1 * p2)) * (p0 + 7) * (p1 * (p2 + 1) + 7) < 2147483648;
   }
   if (packing == GEMM_F32) {

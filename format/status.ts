@@ -11,3 +11,5 @@ export const INDEX_OUT_OF_RANGE = 3;
 export const BAD_STREAM = 4;
 /** Weights that claim to be pair-safe are not. */
 export const NOT_PAIR_SAFE = 5;
+/** Weights that claim to be of four bits are not. */
+export const NOT_FOUR_BITS = 6;

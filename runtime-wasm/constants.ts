@@ -16,6 +16,9 @@ export const INT16_HIGH: usize = 64;
 export const ACTIVATION_MASK: usize = 80;
 /** int32: 1 where the pair dot is to be computed by the one fused instruction (simd/dot.ts), else 0. */
 export const DOT_IS_FUSED: usize = 96;
+/** 15 and 8 in sixteen int8 lanes: the low half of each byte, and what packed four-bit weights are too large by. */
+export const LOW_HALVES: usize = 112;
+export const EIGHTS: usize = 128;
 /** Of this instance, which one thread runs. */
 let scratchAddress: usize = 256;
 
@@ -40,6 +43,8 @@ export function init(): void {
   v128.store(ONES_16, i16x8.splat(1));
   v128.store(INT16_LOW, f32x4.splat(-32768));
   v128.store(INT16_HIGH, f32x4.splat(32767));
+  v128.store(LOW_HALVES, i8x16.splat(15));
+  v128.store(EIGHTS, i8x16.splat(8));
   initMath();
   chooseReading();
 }

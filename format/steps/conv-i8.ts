@@ -11,6 +11,7 @@
  * GEMM_I8 of N = OUT_C/GROUPS outputs, with S segments of L values: one for each kernel row (L = KERNEL_W·IN_C) where the row is
  * contiguous (GROUPS = 1, DILATION_W = 1, SRC_PITCH = IN_C), else one for each kernel position (L = IN_C/GROUPS); see segments().
  * PAIR_SAFE is 1 where WEIGHTS is a constant of GEMM_PAIR_SAFE_I8 instead, which builds may multiply faster, and 0 elsewhere.
+ * WEIGHT_BITS is 4 where WEIGHTS is a constant of GEMM_I4 instead, and 8 elsewhere; PAIR_SAFE is 0 then.
  * A fully connected layer is a 1×1 convolution of an image of height 1 whose width is the number of rows.
  * ROW_BLOCK (a multiple of 4) is the number of output pixels packed into SCRATCH at a time.
  * BIAS int32 and SCALE float32 are CHANNELS_32, one run of ⌈OUT_C/8⌉·8 values (GROUPS > 1: indexed by the output channel itself).
@@ -18,7 +19,7 @@
 
 import { FLOAT32, INT8 } from "../dtypes.ts";
 import { Extents, windowAxis } from "../extents.ts";
-import { gemmDepth } from "../packings.ts";
+import { gemmDepth, i4PanelBytes } from "../packings.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -52,7 +53,8 @@ export const OUT_DTYPE = 30;
 export const ROW_BLOCK = 31;
 export const BOUNDED = 32;
 export const PAIR_SAFE = 33;
-export const WORDS = 34;
+export const WEIGHT_BITS = 34;
+export const WORDS = 35;
 
 /** Segments of the weights: their number, and through `length` the values of each. */
 export function segments(kernelH: i32, kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
@@ -102,7 +104,9 @@ export function extents(w: Int32Array, e: Extents): void {
   e.write(w[DST]!, ((pixels - 1) * w[DST_PITCH]! + w[OUT_C]!) * outBytes);
   const perGroup = w[OUT_C]! / groups;
   e.check(w[PAIR_SAFE]! === 0 || w[PAIR_SAFE]! === 1, "PAIR_SAFE is 0 or 1");
-  e.read(w[WEIGHTS]!, groups * Math.ceil(perGroup / 8) * 8 * (depth + 4 * w[PAIR_SAFE]!));
+  e.check(w[WEIGHT_BITS]! === 8 || (w[WEIGHT_BITS]! === 4 && w[PAIR_SAFE]! === 0), "WEIGHT_BITS is 8, or 4 where PAIR_SAFE is 0");
+  const panelBytes = w[WEIGHT_BITS]! === 4 ? i4PanelBytes(depth) : 8 * (depth + 4 * w[PAIR_SAFE]!);
+  e.read(w[WEIGHTS]!, groups * Math.ceil(perGroup / 8) * panelBytes);
   e.read(w[BIAS]!, Math.ceil(w[OUT_C]! / 8) * 32);
   e.read(w[SCALE]!, Math.ceil(w[OUT_C]! / 8) * 32);
   e.write(w[SCRATCH]!, scratchBytes(w[ROW_BLOCK]!, depth));

@@ -7,16 +7,17 @@
  * With the pair dot, layers marked PAIR_SAFE have int8 A panels, and in place of the widened panel what eight accumulators start with.
  */
 import { FLOAT32 } from "../../format/dtypes.ts";
-import { gemmDepth } from "../../format/packings.ts";
+import { gemmDepth, i4PanelBytes } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-i8.ts";
 import { DOT_IS_FUSED } from "../constants.ts";
 import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { address, word } from "../words.ts";
+import { convGroupI4 } from "./conv-i4.ts";
 import { gemmI8, gemvI8, widen } from "./gemm-i8.ts";
 import { gemmFusedPairsI8, gemmPairsI8, gemvFusedPairsI8, gemvPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
 import { packRows } from "./panel-i8.ts";
-import { packPatches } from "./patches-i8.ts";
+import { isPointwise, packPatches } from "./patches-i8.ts";
 
 /** From this many rows on, widening a B panel once costs less than widening in the inner loop. */
 const WIDEN_ROWS: i32 = 24;
@@ -37,11 +38,13 @@ export function convI8(step: usize, data: usize): void {
   let weights = address(step, Conv.WEIGHTS, data);
   let bias = address(step, Conv.BIAS, data);
   let scale = address(step, Conv.SCALE, data);
-  const panels = ((outC + 7) & ~7) * depth;
+  const fourBits = word(step, Conv.WEIGHT_BITS) == 4;
+  const panels = ((outC + 7) >> 3) * (fourBits ? i4PanelBytes(depth) : depth << 3);
   let offsets = weights + <usize>(groups * panels);
   const pairSafe = HAS_PAIR_DOT && word(step, Conv.PAIR_SAFE);
   for (let g = 0; g < groups; g++) {
-    if (HAS_PAIR_DOT && pairSafe) convGroupPairs(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
+    if (fourBits) convGroupI4(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
+    else if (HAS_PAIR_DOT && pairSafe) convGroupPairs(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
     else convGroup(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
     src += inC;
     dst += outC * outBytes;
@@ -118,18 +121,4 @@ function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, off
       out += 8 * outBytes;
     }
   }
-}
-
-/** Whether output pixel m is input pixel m: 1×1, not strided, not padded. */
-function isPointwise(step: usize): bool {
-  return (
-    word(step, Conv.KERNEL_H) == 1 &&
-    word(step, Conv.KERNEL_W) == 1 &&
-    word(step, Conv.STRIDE_H) == 1 &&
-    word(step, Conv.STRIDE_W) == 1 &&
-    word(step, Conv.PAD_TOP) == 0 &&
-    word(step, Conv.PAD_LEFT) == 0 &&
-    word(step, Conv.OUT_H) == word(step, Conv.IN_H) &&
-    word(step, Conv.OUT_W) == word(step, Conv.IN_W)
-  );
 }

@@ -134,6 +134,20 @@ function segment(step: usize, patch: usize, down: i32, right: i32, width: i32, l
   return gathered;
 }
 
+/** Whether output pixel m is input pixel m: 1×1, not strided, not padded. */
+export function isPointwise(step: usize): bool {
+  return (
+    word(step, Conv.KERNEL_H) == 1 &&
+    word(step, Conv.KERNEL_W) == 1 &&
+    word(step, Conv.STRIDE_H) == 1 &&
+    word(step, Conv.STRIDE_W) == 1 &&
+    word(step, Conv.PAD_TOP) == 0 &&
+    word(step, Conv.PAD_LEFT) == 0 &&
+    word(step, Conv.OUT_H) == word(step, Conv.IN_H) &&
+    word(step, Conv.OUT_W) == word(step, Conv.IN_W)
+  );
+}
+
 /** Segments in one kernel row: 1 where the row is contiguous. */
 function rowSegments(step: usize): i32 {
   return Conv.segments(1, word(step, Conv.KERNEL_W), word(step, Conv.IN_C), word(step, Conv.GROUPS), word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));

@@ -19,6 +19,13 @@ export function pairDotAdd(accumulator: v128, w: v128, x: v128, ones: v128): v12
   return i32x4.add(accumulator, i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(w, x), ones));
 }
 
+/** Σ over adjacent pairs of w·x: int8 in sixteen lanes to int16 in eight. `w` is pair-safe, `x` masked. */
+// @ts-ignore: decorator
+@inline
+export function pairDot(w: v128, x: v128): v128 {
+  return i16x8.relaxed_dot_i8x16_i7x16_s(w, x);
+}
+
 /**
  * pairDotAdd by one instruction. Faster where the machine has it (VNNI for these registers, dotprod); elsewhere engines make it of several,
  * and it loses. Only `useFusedDot` knows whether it is exact.

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { FLOAT32, INT8 } from "../../format/dtypes.ts";
 import { CONV_I8 } from "../../format/opcodes.ts";
-import { CHANNELS_32, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, PAIR_LIMIT, pairsFit } from "../../format/packings.ts";
+import { CHANNELS_32, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, PAIR_LIMIT, pairsFit } from "../../format/packings.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import { between, clamp, randomFloats, randomInt8, requantize } from "../support/reference-arithmetic.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
@@ -31,14 +31,21 @@ interface Case {
   readonly fill?: { readonly x: number; readonly w: number; readonly bias: number; readonly scale: number };
 }
 
-/** Checks one case with any weights, and where its shape allows with pair-safe ones that are marked so. */
+/** How weights are packed. */
+type Form = "any" | "pair-safe" | "four bits";
+
+/** Checks one case with any weights, and where its shape allows with pair-safe ones and with those of four bits that are marked so. */
 function check(c: Case, seed: number): void {
-  checkOne(c, seed, false);
+  checkOne(c, seed, "any");
   const [, kw] = c.kernel ?? [1, 1];
   const shape = [kw, c.inC, c.groups ?? 1, c.dilation?.[1] ?? 1, c.inC + (c.srcGap ?? 0)] as const;
-  const fits = pairsFit(ConvI8.segments(c.kernel?.[0] ?? 1, ...shape), ConvI8.segmentLength(...shape));
-  if (fits && Math.abs(c.fill?.w ?? 0) * 2 <= PAIR_LIMIT) checkOne(c, seed, true);
+  if (!pairsFit(ConvI8.segments(c.kernel?.[0] ?? 1, ...shape), ConvI8.segmentLength(...shape))) return;
+  const w = c.fill?.w ?? 0;
+  if (Math.abs(w) * 2 <= PAIR_LIMIT) checkOne(c, seed, "pair-safe");
+  if (w >= -8 && w <= 7) checkOne(c, seed, "four bits");
 }
+
+const PACKINGS = { any: GEMM_I8, "pair-safe": GEMM_PAIR_SAFE_I8, "four bits": GEMM_I4 } as const;
 
 /** Makes segments pair-safe, most of their pairs at the limit. */
 function limitPairs(weights: Int8Array, length: number): void {
@@ -52,7 +59,7 @@ function limitPairs(weights: Int8Array, length: number): void {
 }
 
 /** Runs one case on the build and compares every byte of the destination, the gaps between pixels included. */
-function checkOne(c: Case, seed: number, pairSafe: boolean): void {
+function checkOne(c: Case, seed: number, form: Form): void {
   const next = randomSource(seed);
   const batch = c.batch ?? 1;
   const [kh, kw] = c.kernel ?? [1, 1];
@@ -74,7 +81,10 @@ function checkOne(c: Case, seed: number, pairSafe: boolean): void {
   const weights = randomInt8(next, c.outC * kh * kw * inPerGroup);
   if (c.fill) src.fill(c.fill.x);
   if (c.fill) weights.fill(c.fill.w);
-  if (pairSafe && !c.fill) limitPairs(weights, ConvI8.segmentLength(kw, c.inC, groups, dw, srcPitch));
+  if (form === "four bits") weights.forEach((w, i) => {
+    weights[i] = seed % 3 === 0 ? (w < 0 ? -8 : 7) : w >> 4;
+  });
+  if (form === "pair-safe" && !c.fill) limitPairs(weights, ConvI8.segmentLength(kw, c.inC, groups, dw, srcPitch));
   const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => ((s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup))) * 60);
   const bias = Int32Array.from({ length: c.outC }, (_, o) => {
     let sum = 0;
@@ -97,8 +107,9 @@ function checkOne(c: Case, seed: number, pairSafe: boolean): void {
   bench.run(CONV_I8, ConvI8, {
     SRC: bench.put(src),
     DST: dst,
-    PAIR_SAFE: pairSafe ? 1 : 0,
-    WEIGHTS: bench.constant(pairSafe ? GEMM_PAIR_SAFE_I8 : GEMM_I8, weights, outPerGroup, segments, length),
+    PAIR_SAFE: form === "pair-safe" ? 1 : 0,
+    WEIGHT_BITS: form === "four bits" ? 4 : 8,
+    WEIGHTS: bench.constant(PACKINGS[form], weights, outPerGroup, segments, length),
     BIAS: bench.constant(CHANNELS_32, bias, c.outC),
     SCALE: bench.constant(CHANNELS_32, scales, c.outC),
     SCRATCH: bench.reserve(ConvI8.scratchBytes(rowBlock, depth)),
@@ -153,7 +164,7 @@ function checkOne(c: Case, seed: number, pairSafe: boolean): void {
       else expected[at] = requantize(sum, scales[o]!, outZero, min, max);
     }
   }
-  expect(Buffer.compare(bench.read(Uint8Array, dst, expected.length), expected), JSON.stringify({ seed, pairSafe, ...c })).toBe(0);
+  expect(Buffer.compare(bench.read(Uint8Array, dst, expected.length), expected), JSON.stringify({ seed, form, ...c })).toBe(0);
 }
 
 const sizes = [1, 2, 3, 7, 8, 9, 15, 16, 17];
@@ -230,8 +241,17 @@ describe("CONV_I8", () => {
 
   it("sums extremes exactly", () => {
     for (const x of [-128, 127])
-      for (const w of [-128, -127, 127])
+      for (const w of [-128, -127, 127, -8, 7])
         for (const inW of [1, 5, 30]) check({ inH: 1, inW, inC: 1200, outC: 8, fill: { x, w, bias: 77, scale: 5e-6 } }, 1);
+  });
+
+  it("multiplies four-bit weights in runs of any length, for any number of rows", () => {
+    for (let rows = 1; rows <= 40; rows++) {
+      check({ inH: 1, inW: rows, inC: rows * 37 + 3, outC: 9 + (rows % 8) }, rows);
+      check({ inH: 1, inW: 41 - rows, inC: rows * 4, outC: rows }, rows + 100);
+    }
+    // Few large weights among many zeros make runs as long as they may be.
+    for (const w of [0, 1, -1]) for (const inW of [1, 5]) check({ inH: 1, inW, inC: 4200, outC: 8, fill: { x: -128, w, bias: 5, scale: 1e-5 } }, 1);
   });
 
   it("agrees on random shapes", () => {

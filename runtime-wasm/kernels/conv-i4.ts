@@ -1,0 +1,69 @@
+/**
+ * CONV_I8 (format/steps/conv-i8.ts) of four-bit weights, one group: kernels/conv-i8.ts with panels that are unpacked once for each block
+ * of rows.
+ *
+ *   scratch: output block | A panel | one unpacked B panel, up to [K/2][8][2] int16 | four gathered rows | patches
+ */
+import { i4PanelBytes, i4RunsOffset } from "../../format/packings.ts";
+import * as Conv from "../../format/steps/conv-i8.ts";
+import { HAS_PAIR_DOT } from "../simd/dot.ts";
+import { word } from "../words.ts";
+import { biasOfRow, gemmI4, gemvI4, gemvWideI4, unpackI4, widenI4 } from "./gemm-i4.ts";
+import { gemmI8 } from "./gemm-i8.ts";
+import { OUTPUT_BYTES } from "./output-i8.ts";
+import { packRows } from "./panel-i8.ts";
+import { isPointwise, packPatches } from "./patches-i8.ts";
+
+/** `src` and `dst` are the first channel of the group, `weights` its panels, `bias` and `scale` those of its first output. */
+export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize, bias: usize, scale: usize, outC: i32, outBytes: i32, depth: i32, block: usize): void {
+  const pixels = word(step, Conv.BATCH) * word(step, Conv.OUT_H) * word(step, Conv.OUT_W);
+  const rowBlock = word(step, Conv.ROW_BLOCK);
+  const srcPitch = word(step, Conv.SRC_PITCH);
+  const length = word(step, Conv.IN_C) / word(step, Conv.GROUPS);
+  const pitchBytes = word(step, Conv.DST_PITCH) * outBytes;
+  const panel = block + OUTPUT_BYTES;
+  const unpacked = panel + rowBlock * depth * 2;
+  const gathered = unpacked + depth * 16;
+  const patches = gathered + depth * 4 + 16;
+  const pointwise = isPointwise(step);
+  const steps = depth >> 2;
+  for (let m = 0; m < pixels; m += rowBlock) {
+    const rows = min(rowBlock, pixels - m);
+    const rowsSrc = src + <usize>(m * srcPitch);
+    if (HAS_PAIR_DOT) {
+      if (pointwise) packRows<i8>(rowsSrc, srcPitch, rows, length, depth, panel);
+      else packPatches<i8>(step, src, m, rows, depth, panel, gathered, patches);
+    } else {
+      if (pointwise) packRows<i16>(rowsSrc, srcPitch, rows, length, depth, panel);
+      else packPatches<i16>(step, src, m, rows, depth, panel, gathered, patches);
+    }
+    const rowBias = HAS_PAIR_DOT && rows == 1 ? biasOfRow(panel, steps) : i64x2.splat(0);
+    let out = dst + <usize>(m * pitchBytes);
+    let b = weights;
+    for (let n = 0; n < outC; n += 8) {
+      const channels = min(8, outC - n);
+      const at = <usize>(n << 2);
+      if (HAS_PAIR_DOT) {
+        // What accumulators start with goes behind the unpacked weights, which take half of their room.
+        const start = unpacked + (depth << 3);
+        const offsets = b + (depth << 2);
+        const runs = b + i4RunsOffset(depth);
+        v128.store(start, i32x4.add(i32x4.add(v128.load(bias + at), v128.load(offsets)), rowBias));
+        v128.store(start, i32x4.add(i32x4.add(v128.load(bias + at, 16), v128.load(offsets, 16)), rowBias), 16);
+        if (rows == 1) {
+          gemvI4(steps, panel, b, start, scale + at, out, channels, block);
+        } else {
+          unpackI4(b, steps, unpacked);
+          gemmI4(rows, steps, panel, unpacked, runs, start, scale + at, out, pitchBytes, channels, block);
+        }
+      } else if (rows == 1) {
+        gemvWideI4(steps, panel, b, bias + at, scale + at, out, channels, block);
+      } else {
+        widenI4(b, steps, unpacked);
+        gemmI8<i16>(rows, depth >> 1, panel, unpacked, bias + at, scale + at, out, pitchBytes, channels, block);
+      }
+      b += i4PanelBytes(depth);
+      out += 8 * outBytes;
+    }
+  }
+}
