@@ -25,7 +25,7 @@ export class Instance {
 
   /**
    * Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`, FormatError `bad-constants` where the coded bytes of a
-   * constant are not sound or weights not as pair-safe as they claim. `program` must be verified.
+   * constant are not sound or weights not as pair-safe or small as they claim. `program` must be verified.
    */
   constructor(program: Program, module: WebAssembly.Module) {
     const { plan } = program;
@@ -92,15 +92,8 @@ export class Instance {
       else this.bytes(packing === COPY ? address : staging, bytes.length).set(bytes);
       if (packing === COPY) continue;
       const status = this.#runtime!.pack(packing, this.#data + staging, this.#data + address, canonicalBytes(constant), p0, p1, p2);
-      if (status === Status.NOT_PAIR_SAFE)
-        throw new FormatError(
-          "bad-constants",
-          `Constant ${index}: it claims to be pair-safe, and a pair of its weights is not.`,
-          undefined,
-          {
-            constant: index,
-          },
-        );
+      if (status === Status.NOT_PAIR_SAFE) throw badWeights(index, "it claims to be pair-safe, and a pair of its weights is not");
+      if (status === Status.NOT_FOUR_BITS) throw badWeights(index, "it claims to be of four bits, and one of its weights is not");
       if (status !== Status.OK) throw statusError(status);
     }
     // What was staged must not show through steps that read before they write.
@@ -140,6 +133,10 @@ function writePlan({ plan }: Program, buffer: ArrayBuffer): Int32Array {
   }
   addresses[plan.steps.length] = at;
   return addresses;
+}
+
+function badWeights(index: number, problem: string): FormatError {
+  return new FormatError("bad-constants", `Constant ${index}: ${problem}.`, undefined, { constant: index });
 }
 
 function statusError(status: number): RunError {

@@ -6,7 +6,7 @@
 import type { Extents } from "../format/extents.ts";
 import { ALIGNMENT } from "../format/memory.ts";
 import { CONV_I8 } from "../format/opcodes.ts";
-import { GEMM_PAIR_SAFE_I8, packedBytes, packingHolds } from "../format/packings.ts";
+import { GEMM_I4, GEMM_PAIR_SAFE_I8, packedBytes, packingHolds } from "../format/packings.ts";
 import { LENGTH, OPCODE } from "../format/plan.ts";
 import * as ConvI8 from "../format/steps/conv-i8.ts";
 import { type FormatCode, FormatError } from "./errors.ts";
@@ -39,8 +39,8 @@ export function verifyProgram(program: Program, locate: Locate = () => undefined
   };
   verifySizes(program, fail);
   verifyConstants(program, fail);
-  const pairSafe = program.constants.filter(({ packing }) => packing === GEMM_PAIR_SAFE_I8);
-  for (let i = 0; i < program.plan.steps.length; i++) verifyStep(program, pairSafe, i, fail);
+  const special = program.constants.filter(({ packing }) => SPECIAL_WEIGHTS.has(packing));
+  for (let i = 0; i < program.plan.steps.length; i++) verifyStep(program, special, i, fail);
   verifyMetadata(program, fail);
   verifyGolden(program, fail);
 }
@@ -92,7 +92,7 @@ function verifyConstants({ constants, plan }: Program, fail: Fail): void {
   }
 }
 
-function verifyStep(program: Program, pairSafe: readonly Constant[], index: number, fail: Fail): void {
+function verifyStep(program: Program, special: readonly Constant[], index: number, fail: Fail): void {
   const { constantsBytes, arenaBytes, steps } = program.plan;
   const words = steps[index]!;
   const place: Place = { part: "step", index };
@@ -127,22 +127,36 @@ function verifyStep(program: Program, pairSafe: readonly Constant[], index: numb
     if (i > 0 && [...reads, ...writes.slice(0, i)].some((other) => overlap(own, other)))
       refuse(`its scratch at ${own.address} lies over what it reads or writes`);
   }
-  verifyPairSafe(words, reads, pairSafe, refuse);
+  verifySpecialWeights(words, reads, special, refuse);
   const problem = indexProblem(words, program);
   if (problem !== undefined) refuse(problem);
 }
 
-/** Pair-safe constants look different in each build: they are read whole by the steps that are marked so, and by nothing else. */
-function verifyPairSafe(
+/** Packings of weights that look different in each build: what they are called, and the mark of the steps that read them. */
+const SPECIAL_WEIGHTS: ReadonlyMap<number, { readonly name: string; readonly mark: string }> = new Map([
+  [GEMM_PAIR_SAFE_I8, { name: "pair-safe", mark: "PAIR_SAFE" }],
+  [GEMM_I4, { name: "four-bit", mark: "WEIGHT_BITS 4" }],
+]);
+
+/** The packing of SPECIAL_WEIGHTS that a step is marked to read, or undefined. */
+function markedPacking(words: Int32Array): number | undefined {
+  if (words[OPCODE] !== CONV_I8) return undefined;
+  if (words[ConvI8.PAIR_SAFE] === 1) return GEMM_PAIR_SAFE_I8;
+  return words[ConvI8.WEIGHT_BITS] === 4 ? GEMM_I4 : undefined;
+}
+
+/** Constants of SPECIAL_WEIGHTS are read whole by the steps that are marked so, and by nothing else. */
+function verifySpecialWeights(
   words: Int32Array,
   reads: readonly Region[],
-  pairSafe: readonly Constant[],
+  special: readonly Constant[],
   refuse: (problem: string) => never,
 ): void {
-  const marked = words[OPCODE] === CONV_I8 && words[ConvI8.PAIR_SAFE] === 1;
-  if (marked) {
-    const constant = pairSafe.find(({ address }) => address === words[ConvI8.WEIGHTS]);
-    if (!constant) return refuse("it is marked PAIR_SAFE, its weights are not");
+  const marked = markedPacking(words);
+  if (marked !== undefined) {
+    const { name, mark } = SPECIAL_WEIGHTS.get(marked)!;
+    const constant = special.find(({ packing, address }) => packing === marked && address === words[ConvI8.WEIGHTS]);
+    if (!constant) return refuse(`it is marked ${mark}, its weights are not`);
     const groups = words[ConvI8.GROUPS]!;
     const row = [words[ConvI8.KERNEL_W]!, words[ConvI8.IN_C]!, groups, words[ConvI8.DILATION_W]!, words[ConvI8.SRC_PITCH]!] as const;
     const outputs = words[ConvI8.OUT_C]! / groups;
@@ -150,14 +164,14 @@ function verifyPairSafe(
     const length = ConvI8.segmentLength(...row);
     const { p0, p1, p2 } = constant;
     if (p0 !== outputs || p1 !== segments || p2 !== length || canonicalBytes(constant) !== groups * outputs * segments * length)
-      refuse("its pair-safe weights are of another shape");
+      refuse(`its ${name} weights are of another shape`);
   }
-  const own = marked ? reads.findIndex(({ address }) => address === words[ConvI8.WEIGHTS]) : -1;
+  const own = marked === undefined ? -1 : reads.findIndex(({ address }) => address === words[ConvI8.WEIGHTS]);
   const others = reads.filter((_, i) => i !== own);
-  for (const constant of pairSafe) {
+  for (const constant of special) {
     const { packing, address, p0, p1, p2 } = constant;
     const region = { address, bytes: packedBytes(packing, canonicalBytes(constant), p0, p1, p2) };
-    if (others.some((read) => overlap(read, region))) refuse("it reads pair-safe weights as something else");
+    if (others.some((read) => overlap(read, region))) refuse(`it reads ${SPECIAL_WEIGHTS.get(packing)!.name} weights as something else`);
   }
 }
 

@@ -119,14 +119,15 @@ export function emitConvI8(
   const length = ConvI8.segmentLength(window.kernel[2], input.channels, groups, window.dilations[2], input.channels);
   const depth = Packing.gemmDepth(segments, length);
   const rowBlock = ConvI8.rowBlock(depth, output.height * output.width);
-  const pairSafe = isPairSafe(weights.values, segments, length);
+  const packing = densePacking(weights.values, segments, length);
   builder.step(
     Opcode.CONV_I8,
     ConvI8,
     {
       ...shared,
-      WEIGHTS: builder.constant(pairSafe ? Packing.GEMM_PAIR_SAFE_I8 : Packing.GEMM_I8, tensor, output.channels / groups, segments, length),
-      PAIR_SAFE: pairSafe ? 1 : 0,
+      WEIGHTS: builder.constant(packing, tensor, output.channels / groups, segments, length),
+      PAIR_SAFE: packing === Packing.GEMM_PAIR_SAFE_I8 ? 1 : 0,
+      WEIGHT_BITS: packing === Packing.GEMM_I4 ? 4 : 8,
       IN_C: input.channels,
       OUT_C: output.channels,
       GROUPS: groups,
@@ -141,6 +142,12 @@ export function emitConvI8(
     ["DST"],
     ConvI8.scratchBytes(rowBlock, depth),
   );
+}
+
+/** The packing that is multiplied fastest of those that weights, rows of `segments` segments of `length` values, allow. */
+function densePacking(values: Int8Array, segments: number, length: number): number {
+  if (Packing.pairsFit(segments, length) && values.every((w) => w >= -8 && w <= 7)) return Packing.GEMM_I4;
+  return isPairSafe(values, segments, length) ? Packing.GEMM_PAIR_SAFE_I8 : Packing.GEMM_I8;
 }
 
 /** Whether weights, rows of `segments` segments of `length` values, may be packed as GEMM_PAIR_SAFE_I8. */

@@ -67,6 +67,7 @@ function plausibleWord(field: string, random: Random): number {
   if (/STRIDE\d|_OUTER|_INNER|_AXIS/.test(field)) return (random() % 12) - 2;
   // The one constant here is a plain copy.
   if (field === "PAIR_SAFE") return 0;
+  if (field === "WEIGHT_BITS") return 8;
   if (/PAD|TRANSPOSED|BOUNDED|ROLLING|INCLUDE|MAJOR|LOG|PACKING/.test(field)) return random() % 3;
   return random() % 4 ? 1 + (random() % 4) : 1 + (random() % 16);
 }

@@ -81,9 +81,10 @@ function checkOne(c: Case, seed: number, form: Form): void {
   const weights = randomInt8(next, c.outC * kh * kw * inPerGroup);
   if (c.fill) src.fill(c.fill.x);
   if (c.fill) weights.fill(c.fill.w);
-  if (form === "four bits") weights.forEach((w, i) => {
-    weights[i] = seed % 3 === 0 ? (w < 0 ? -8 : 7) : w >> 4;
-  });
+  if (form === "four bits")
+    weights.forEach((w, i) => {
+      weights[i] = seed % 3 === 0 ? (w < 0 ? -8 : 7) : w >> 4;
+    });
   if (form === "pair-safe" && !c.fill) limitPairs(weights, ConvI8.segmentLength(kw, c.inC, groups, dw, srcPitch));
   const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => ((s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup))) * 60);
   const bias = Int32Array.from({ length: c.outC }, (_, o) => {
@@ -251,7 +252,8 @@ describe("CONV_I8", () => {
       check({ inH: 1, inW: 41 - rows, inC: rows * 4, outC: rows }, rows + 100);
     }
     // Few large weights among many zeros make runs as long as they may be.
-    for (const w of [0, 1, -1]) for (const inW of [1, 5]) check({ inH: 1, inW, inC: 4200, outC: 8, fill: { x: -128, w, bias: 5, scale: 1e-5 } }, 1);
+    for (const w of [0, 1, -1])
+      for (const inW of [1, 5]) check({ inH: 1, inW, inC: 4200, outC: 8, fill: { x: -128, w, bias: 5, scale: 1e-5 } }, 1);
   });
 
   it("agrees on random shapes", () => {

@@ -8,12 +8,16 @@ import {
   DEPTHWISE_F32,
   DEPTHWISE_I8,
   GEMM_F32,
+  GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
   gemmDepth,
+  i4PanelBytes,
+  i4RunsOffset,
   packedBytes,
+  RUN_LIMIT,
 } from "../../format/packings.ts";
-import { NOT_PAIR_SAFE } from "../../format/status.ts";
+import { NOT_FOUR_BITS, NOT_PAIR_SAFE } from "../../format/status.ts";
 import * as Pack from "../../format/steps/pack.ts";
 import { randomFloats, randomInt8 } from "../support/reference-arithmetic.ts";
 import { randomSource, stepBench } from "../support/step-bench.ts";
@@ -34,6 +38,43 @@ function check(packing: number, canonical: Packed, [p0, p1, p2]: readonly [numbe
 }
 
 const up = (n: number, multiple: number): number => Math.ceil(n / multiple) * multiple;
+
+/** The canonical weights of a packed constant of GEMM_I4. Of the relaxed build it proves the runs: whole, and within the limit. */
+function unpackI4(packed: Uint8Array, groups: number, n: number, segments: number, length: number): Int8Array {
+  const depth = gemmDepth(segments, length);
+  const padded = segments === 1 ? depth : up(length, 2);
+  const canonical = new Int8Array(groups * n * segments * length);
+  for (let at = 0; at < groups * n; at++) {
+    const o = at % n;
+    const panel = packed.subarray((Math.floor(at / n) * Math.ceil(n / 8) + (o >> 3)) * i4PanelBytes(depth));
+    const output = o & 7;
+    const weight = (k: number): number => {
+      const q = k & 3;
+      if (BUILD === "relaxed") return ((panel[(k >> 2) * 16 + (output & 3) * 4 + q]! >> (output & 4)) & 15) - 8;
+      const byte = panel[(k >> 2) * 16 + (output & 3) * 4 + (q & 1) * 2 + (q >> 1)]!;
+      return ((byte >> (output & 4)) << 28) >> 28;
+    };
+    for (let i = 0; i < segments * length; i++)
+      canonical[at * segments * length + i] = weight(Math.floor(i / length) * padded + (i % length));
+    if (BUILD !== "relaxed") continue;
+    let k = 0;
+    for (let run = i4RunsOffset(depth); k < depth; run++) {
+      const end = k + 4 * panel[run]!;
+      expect(end > k && end <= depth && (end === depth || end - k >= 32)).toBe(true);
+      for (const half of [0, 2]) {
+        let [above, below] = [0, 0];
+        for (let at = k + half; at < end; at += 4) {
+          for (const w of [weight(at), weight(at + 1)])
+            if (w > 0) above += w;
+            else below -= w;
+        }
+        expect(Math.max(above, below)).toBeLessThanOrEqual(RUN_LIMIT);
+      }
+      k = end;
+    }
+  }
+  return canonical;
+}
 
 describe("PACK", () => {
   it("copies", () => {
@@ -112,6 +153,48 @@ describe("PACK", () => {
     }
   });
 
+  it("packs four-bit weights two to a byte, in runs that int16 holds, and refuses others wherever they stand", () => {
+    let seed = 500;
+    for (const groups of [1, 2]) {
+      for (const n of [1, 3, 4, 5, 8, 9, 17]) {
+        for (const [s, l] of [
+          [1, 1],
+          [1, 2],
+          [1, 3],
+          [1, 4],
+          [1, 37],
+          [1, 700],
+          [3, 4],
+          [3, 7],
+          [9, 8],
+        ] as const) {
+          const next = randomSource(seed++);
+          const spread = [1, 8, 16][seed % 3]!;
+          const canonical = Int8Array.from({ length: groups * n * s * l }, () =>
+            seed % 5 === 0 ? 7 : (next() % spread) - spread / 2 + 0.5,
+          );
+          const bench = stepBench(BUILD);
+          const dst = bench.constant(GEMM_I4, canonical, n, s, l);
+          const packed = bench.read(Uint8Array, dst, packedBytes(GEMM_I4, canonical.length, n, s, l));
+          expect(unpackI4(packed, groups, n, s, l)).toEqual(canonical);
+        }
+      }
+    }
+    for (const [s, l] of [
+      [1, 1],
+      [1, 6],
+      [3, 7],
+    ] as const) {
+      for (let at = 0; at < 2 * 3 * s * l; at++) {
+        for (const value of [8, -9, 127, -128, 16, -16, -120]) {
+          const canonical = new Int8Array(2 * 3 * s * l).fill(at % 2 ? -8 : 7);
+          canonical[at] = value;
+          expect(() => stepBench(BUILD, 1).constant(GEMM_I4, canonical, 3, s, l)).toThrow(`pack returned ${NOT_FOUR_BITS}`);
+        }
+      }
+    }
+  });
+
   it("does not take computed weights for pair-safe", () => {
     const bench = stepBench(BUILD);
     const fields = {
@@ -124,6 +207,7 @@ describe("PACK", () => {
       P2: 8,
     };
     expect(() => bench.run(PACK, Pack, fields)).toThrow("computed weights are not pair-safe");
+    expect(() => bench.run(PACK, Pack, { ...fields, PACKING: GEMM_I4 })).toThrow("computed weights are not of four bits");
   });
 
   it("packs float32 GEMM weights by group, panel and depth", () => {

@@ -57,6 +57,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
           0,
           constants.findIndex(({ name }) => name === "PACKING"),
         )
+        .filter(({ name }) => !name.endsWith("_LIMIT"))
         .map(pair),
     );
   },

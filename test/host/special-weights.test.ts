@@ -1,4 +1,4 @@
-/** What claims to be pair-safe is proved, whatever the build. */
+/** What claims to be pair-safe, or of four bits, is proved, whatever the build. */
 import { describe, expect, it } from "vitest";
 import { INT8 } from "../../format/dtypes.ts";
 import * as Opcode from "../../format/opcodes.ts";
@@ -9,23 +9,24 @@ import { openProgram } from "../../host/inspection.ts";
 import type { Program } from "../../host/program.ts";
 import { constant, plainModule, program, step } from "../support/small-model.ts";
 
-/** Weights at 0 (8 × 8 and eight int32), biases at 128, scales at 192; x at 256, y at 320, scratch from 384. */
+/** Weights at 0 (8 × 8 and eight int32; of four bits, 80 bytes), biases at 128, scales at 192; x at 256, y at 320, scratch from 384. */
 function layer(
   changes: Readonly<Record<string, number>> = {},
   weights = new Int8Array(64).fill(64),
   more: readonly Int32Array[] = [],
+  packing = Packing.GEMM_PAIR_SAFE_I8,
 ): Program {
   const fields = {
     ...{ SRC: 256, DST: 320, WEIGHTS: 0, BIAS: 128, SCALE: 192, SCRATCH: 384, BATCH: 1, IN_H: 1, IN_W: 1, IN_C: 8, OUT_H: 1, OUT_W: 1 },
     ...{ OUT_C: 8, KERNEL_H: 1, KERNEL_W: 1, STRIDE_H: 1, STRIDE_W: 1, DILATION_H: 1, DILATION_W: 1, GROUPS: 1, SRC_PITCH: 8 },
-    ...{ DST_PITCH: 8, MIN: -128, MAX: 127, OUT_DTYPE: INT8, ROW_BLOCK: 4, BOUNDED: 1, PAIR_SAFE: 1 },
+    ...{ DST_PITCH: 8, MIN: -128, MAX: 127, OUT_DTYPE: INT8, ROW_BLOCK: 4, BOUNDED: 1, PAIR_SAFE: 1, WEIGHT_BITS: 8 },
   };
   const channels = new Uint8Array(32);
   return program({
     inputs: [{ name: "x", dtype: "int8", shape: [8], address: 256 }],
     outputs: [{ name: "y", dtype: "int8", shape: [8], address: 320 }],
     constants: [
-      constant(0, new Uint8Array(weights.buffer), Packing.GEMM_PAIR_SAFE_I8, 8, 1, 8),
+      constant(0, new Uint8Array(weights.buffer), packing, 8, 1, 8),
       constant(128, channels, Packing.CHANNELS_32, 8),
       constant(192, channels, Packing.CHANNELS_32, 8),
     ],
@@ -68,5 +69,55 @@ describe("a layer that is marked PAIR_SAFE", () => {
     expect(() => openProgram(layer({}, undefined, [table]), plainModule)).toThrow(
       "Step 1 (TABLE_I8): it reads pair-safe weights as something else.",
     );
+  });
+});
+
+describe("a layer that is marked WEIGHT_BITS 4", () => {
+  const four = { WEIGHT_BITS: 4, PAIR_SAFE: 0 };
+  const small = () => Int8Array.from({ length: 64 }, (_, i) => (i % 16) - 8);
+  const open = (changes: Readonly<Record<string, number>>, weights = small(), more: readonly Int32Array[] = []) =>
+    openProgram(layer({ ...four, ...changes }, weights, more, Packing.GEMM_I4), plainModule);
+
+  it("is taken where its weights are", () => {
+    expect(() => open({})).not.toThrow();
+  });
+
+  it.each([8, -9, 127, -128, 16, -16])("is refused where a weight is %i", (value) => {
+    for (const at of [0, 3, 37, 63]) {
+      const weights = small();
+      weights[at] = value;
+      expect(() => open({}, weights)).toThrow(
+        expect.objectContaining({
+          name: "FormatError",
+          code: "bad-constants",
+          message: "Constant 0: it claims to be of four bits, and one of its weights is not.",
+          details: { constant: 0 },
+        }),
+      );
+    }
+  });
+
+  it.each<[string, Readonly<Record<string, number>>, string]>([
+    ["other weights", { WEIGHTS: 64 }, "it is marked WEIGHT_BITS 4, its weights are not"],
+    ["another shape", { IN_C: 4, SRC_PITCH: 4 }, "its four-bit weights are of another shape"],
+    ["fewer outputs", { OUT_C: 7 }, "its four-bit weights are of another shape"],
+    ["no mark", { WEIGHT_BITS: 8 }, "it reads four-bit weights as something else"],
+    ["the mark of pair-safe weights", { WEIGHT_BITS: 8, PAIR_SAFE: 1 }, "it is marked PAIR_SAFE, its weights are not"],
+    ["both marks", { PAIR_SAFE: 1 }, "not so: WEIGHT_BITS is 8, or 4 where PAIR_SAFE is 0"],
+    ["a mark that is none", { WEIGHT_BITS: 5 }, "not so: WEIGHT_BITS is 8, or 4 where PAIR_SAFE is 0"],
+    ["its input among them", { SRC: 0 }, "it reads four-bit weights as something else"],
+  ])("is refused with %s", (_, changes, problem) => {
+    expect(() => open(changes)).toThrow(`Step 0 (CONV_I8): ${problem}.`);
+  });
+
+  it("does not pass for pair-safe", () => {
+    expect(() => openProgram(layer(four, small()), plainModule)).toThrow(
+      "Step 0 (CONV_I8): it is marked WEIGHT_BITS 4, its weights are not.",
+    );
+  });
+
+  it("lends its weights to no other step", () => {
+    const table = step(Opcode.TABLE_I8, TableI8, { SRC: 70, DST: 320, TABLE: 128, COUNT: 6 });
+    expect(() => open({}, small(), [table])).toThrow("Step 1 (TABLE_I8): it reads four-bit weights as something else.");
   });
 });
