@@ -6,10 +6,12 @@
  */
 import { i4PanelBytes, i4RunsOffset } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-i8.ts";
+import { DOT_IS_FUSED } from "../constants.ts";
 import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { word } from "../words.ts";
 import { biasOfRow, gemmI4, gemvI4, gemvWideI4, unpackI4, widenI4 } from "./gemm-i4.ts";
 import { gemmI8 } from "./gemm-i8.ts";
+import { gemmFusedPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES } from "./output-i8.ts";
 import { packRows } from "./panel-i8.ts";
 import { isPointwise, packPatches } from "./patches-i8.ts";
@@ -27,6 +29,8 @@ export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize,
   const patches = gathered + depth * 4 + 16;
   const pointwise = isPointwise(step);
   const steps = depth >> 2;
+  // One instruction for four k is as fast as one for two: then int16 sums gain nothing.
+  const fused = HAS_PAIR_DOT && load<i32>(DOT_IS_FUSED);
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
     const rowsSrc = src + <usize>(m * srcPitch);
@@ -54,7 +58,8 @@ export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize,
           gemvI4(steps, panel, b, start, scale + at, out, channels, block);
         } else {
           unpackI4(b, steps, unpacked);
-          gemmI4(rows, steps, panel, unpacked, runs, start, scale + at, out, pitchBytes, channels, block);
+          if (fused) gemmFusedPairsI8(rows, steps, panel, unpacked, start, scale + at, out, pitchBytes, channels, block);
+          else gemmI4(rows, steps, panel, unpacked, runs, start, scale + at, out, pitchBytes, channels, block);
         }
       } else if (rows == 1) {
         gemvWideI4(steps, panel, b, bias + at, scale + at, out, channels, block);
