@@ -1,11 +1,12 @@
 /**
- * Speed of the int8 kernels, in GMAC/s on one thread: `node bench/kernels.mjs [build…]` (default: plain) times one-step plans on
- * build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds; `<build>:4` gives dense layers four-bit weights. The
- * figure is the third fastest turn: what the kernel does while nothing else disturbs the machine.
+ * Speed of the int8 kernels, in GMAC/s on one thread: `node bench/kernels.mjs [build…] [--only regex]` (default: plain) times one-step
+ * plans on build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds; `<build>:4` gives dense layers four-bit
+ * weights. The figure is the third fastest turn: what the kernel does while nothing else disturbs the machine.
  */
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { buildSync } from "esbuild";
 
 const root = new URL("../", import.meta.url);
@@ -40,7 +41,19 @@ const SHAPES = [
   ["128×1536×384", { h: 1, w: 128, inC: 1536, outC: 384 }],
   ["fc 1024→1000", { h: 1, w: 1, inC: 1024, outC: 1000 }],
   ["3×3 64→64 @56", { h: 56, w: 56, inC: 64, outC: 64, kernel: 3 }],
+  ["1×1 8→16 @48", { h: 48, w: 48, inC: 8, outC: 16 }],
+  ["1×1 32→32 @24", { h: 24, w: 24, inC: 32, outC: 32 }],
+  ["1×1 64→64 25×5", { h: 25, w: 5, inC: 64, outC: 64 }],
+  ["1×1 128→128 @6", { h: 6, w: 6, inC: 128, outC: 128 }],
+  ["1×1 256→256 @3", { h: 3, w: 3, inC: 256, outC: 256 }],
+  ["1×1 16→32 @32 /2", { h: 32, w: 32, inC: 16, outC: 32, stride: 2 }],
   ["3×3 16→16 @32", { h: 32, w: 32, inC: 16, outC: 16, kernel: 3 }],
+  ["3×3 16→32 @32 /2", { h: 32, w: 32, inC: 16, outC: 32, kernel: 3, stride: 2 }],
+  ["3×3 32→32 @16", { h: 16, w: 16, inC: 32, outC: 32, kernel: 3 }],
+  ["3×3 64→64 @8", { h: 8, w: 8, inC: 64, outC: 64, kernel: 3 }],
+  ["3×3 3→16 @32", { h: 32, w: 32, inC: 3, outC: 16, kernel: 3 }],
+  ["10×4 1→64 @49×10 /2", { h: 49, w: 10, inC: 1, outC: 64, kernelH: 10, kernel: 4, stride: 2 }],
+  ["3×3 3→8 @96 /2", { h: 96, w: 96, inC: 3, outC: 8, kernel: 3, stride: 2 }],
   ["3×3 3→32 @224 /2", { h: 224, w: 224, inC: 3, outC: 32, kernel: 3, stride: 2 }],
   ["depthwise 96 @112 /2", { h: 112, w: 112, inC: 96, kernel: 3, stride: 2, depthwise: true }],
   ["depthwise 144 @56", { h: 56, w: 56, inC: 144, kernel: 3, depthwise: true }],
@@ -49,9 +62,11 @@ const SHAPES = [
   ["depthwise 5×5 240 @28", { h: 28, w: 28, inC: 240, kernel: 5, depthwise: true }],
 ];
 
-const builds = process.argv.length > 2 ? process.argv.slice(2) : ["plain"];
+const { values: options, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string", default: "" } } });
+const builds = positionals.length > 0 ? positionals : ["plain"];
 console.log(["GMAC/s".padEnd(24), ...builds.map((name) => name.padStart(10))].join(""));
 for (const [name, layer] of SHAPES) {
+  if (!new RegExp(options.only).test(name)) continue;
   const contestants = builds.map((build) => prepare(build, layer));
   console.log([name.padEnd(24), ...measure(contestants).map((gmacs) => gmacs.toFixed(1).padStart(10))].join(""));
 }
@@ -75,7 +90,7 @@ async function layouts() {
 }
 
 /** An instance of a contestant with one step for `layer` in its memory: { macs, run }. */
-function prepare(name, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwise = false }) {
+function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, stride = 1, depthwise = false }) {
   const [build, bits] = name.split(":");
   const wasm = new WebAssembly.Memory({ initial: 512 });
   const module = new WebAssembly.Module(readFileSync(new URL(`build/${build}.wasm`, root)));
@@ -103,12 +118,12 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwis
     runtime.pack(packing, data + put(array), data + packed, array.byteLength, p0, p1, p2);
     return packed;
   };
-  const pad = (kernel - 1) >> 1;
   const outH = Math.ceil(h / stride);
   const outW = Math.ceil(w / stride);
-  const perOutput = kernel * kernel * (depthwise ? 1 : inC);
+  const padLeft = before(w, outW, kernel, stride);
+  const perOutput = kernelH * kernel * (depthwise ? 1 : inC);
   const layout = depthwise ? DepthwiseI8 : ConvI8;
-  const segments = kernel;
+  const segments = kernelH;
   const length = kernel * inC;
   const depth = gemmDepth(segments, length);
   const rowBlock = ConvI8.rowBlock(depth, outH * outW);
@@ -131,14 +146,14 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwis
     IN_W: w,
     OUT_H: outH,
     OUT_W: outW,
-    KERNEL_H: kernel,
+    KERNEL_H: kernelH,
     KERNEL_W: kernel,
     STRIDE_H: stride,
     STRIDE_W: stride,
     DILATION_H: 1,
     DILATION_W: 1,
-    PAD_TOP: pad,
-    PAD_LEFT: pad,
+    PAD_TOP: before(h, outH, kernelH, stride),
+    PAD_LEFT: padLeft,
     IN_ZERO: 3,
     OUT_ZERO: -5,
     MIN: -128,
@@ -149,7 +164,7 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwis
           CHANNELS: inC,
           ROLLING: kernel === 3 ? 1 : 0,
           WEIGHTS: kernel === 3 ? constant(DEPTHWISE_3X3_I8, weights, inC) : constant(DEPTHWISE_I8, weights, inC, kernel * kernel),
-          SCRATCH: reserve(DepthwiseI8.scratchBytes(kernel, w, outW, kernel, stride, 1, pad, inC)),
+          SCRATCH: reserve(DepthwiseI8.scratchBytes(kernel, w, outW, kernel, stride, 1, padLeft, inC)),
         }
       : {
           IN_C: inC,
@@ -171,6 +186,11 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, stride = 1, depthwis
   for (const [name, value] of Object.entries(fields)) words[layout[name]] = value;
   const end = memory.PLAN_ADDRESS + layout.WORDS * 4;
   return { macs: outH * outW * outC * perOutput, run: () => runtime.run(memory.PLAN_ADDRESS, end, data) };
+}
+
+/** The padding before the first of `size` pixels that gives `out` outputs, as "same" padding has it. */
+function before(size, out, kernel, stride) {
+  return ((out - 1) * stride + kernel - size) >> 1;
 }
 
 /** GMAC/s of each contestant, taking turns. */
