@@ -13,8 +13,8 @@ import { DOT_IS_FUSED } from "../constants.ts";
 import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { address, word } from "../words.ts";
 import { convGroupI4 } from "./conv-i4.ts";
-import { gemmI8, gemvI8, widen } from "./gemm-i8.ts";
-import { gemmFusedPairsI8, gemmPairsI8, gemvFusedPairsI8, gemvPairsI8 } from "./gemm-pairs-i8.ts";
+import { gemmI8, widen } from "./gemm-i8.ts";
+import { gemmFusedPairsI8, gemmPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
 import { packRows } from "./panel-i8.ts";
 import { isPointwise, packPatches } from "./patches-i8.ts";
@@ -79,8 +79,6 @@ function convGroup(step: usize, src: usize, dst: usize, weights: usize, bias: us
       if (rows >= WIDEN_ROWS) {
         widen(b, panelBytes, wide);
         gemmI8<i16>(rows, depth >> 1, panel, wide, biases, scales, out, pitchBytes, channels, block);
-      } else if (rows == 1) {
-        gemvI8(depth >> 1, panel, b, biases, scales, out, channels, block);
       } else {
         gemmI8<i8>(rows, depth >> 1, panel, b, biases, scales, out, pitchBytes, channels, block);
       }
@@ -113,9 +111,7 @@ function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, off
       const at = <usize>(n << 2);
       v128.store(start, i32x4.add(v128.load(bias + at), v128.load(offsets + at)));
       v128.store(start, i32x4.add(v128.load(bias + at, 16), v128.load(offsets + at, 16)), 16);
-      if (fused && rows == 1) gemvFusedPairsI8(depth >> 2, panel, b, start, scale + at, out, channels, block);
-      else if (fused) gemmFusedPairsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
-      else if (rows == 1) gemvPairsI8(depth >> 2, panel, b, start, scale + at, out, channels, block);
+      if (fused) gemmFusedPairsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
       else gemmPairsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
       b += depth << 3;
       out += 8 * outBytes;

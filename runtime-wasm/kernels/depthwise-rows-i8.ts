@@ -8,14 +8,14 @@
  */
 import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC } from "../constants.ts";
 import { dotAdd, interleaveHigh, interleaveLow } from "../simd/dot.ts";
-import { addZero, clampFloat, roundBounded, scaled } from "../simd/requantize.ts";
+import { clampFloat, roundAround, scaled } from "../simd/requantize.ts";
 import { storeUpTo8 } from "../simd/tail.ts";
-import { BOUNDED_INT8, FORM, MAX, MIN, ZERO } from "./output-i8.ts";
+import { BOUNDED_INT8, FORM, MAX, MIN, OFFSET } from "./output-i8.ts";
 
 /** Stride 1: `columns` outputs from `columns` + 2 input columns, `channels` bytes each. */
 export function rowStride1(row0: usize, row1: usize, row2: usize, channels: i32, columns: i32, w: usize, bias: usize, scale: usize, out: usize, block: usize): void {
   const magic = v128.load(ROUNDING_MAGIC);
-  const zero = v128.load(block, ZERO);
+  const offset = v128.load(block, OFFSET);
   const bounded = load<i32>(block, FORM) == BOUNDED_INT8;
   for (let c = channels; c > 0; c -= 8) {
     const bias0 = v128.load(bias);
@@ -67,7 +67,7 @@ export function rowStride1(row0: usize, row1: usize, row2: usize, channels: i32,
         now0 = clampFloat(now0, v128.load(INT16_LOW), v128.load(INT16_HIGH));
         now1 = clampFloat(now1, v128.load(INT16_LOW), v128.load(INT16_HIGH));
       }
-      const y = addZero(roundBounded(now0, magic), roundBounded(now1, magic), zero);
+      const y = i16x8.narrow_i32x4_s(roundAround(now0, magic, offset), roundAround(now1, magic, offset));
       storeUpTo8(o, i8x16.narrow_i16x8_s(y, y), c);
       o += channels;
       now0 = dotAdd(dotAdd(next0, top0, v128.load(w, 64)), low0, v128.load(w, 96));
@@ -88,7 +88,7 @@ export function rowStride1(row0: usize, row1: usize, row2: usize, channels: i32,
 /** Stride 2: `columns` outputs from 2·`columns` + 1 input columns, `channels` bytes each. */
 export function rowStride2(row0: usize, row1: usize, row2: usize, channels: i32, columns: i32, w: usize, bias: usize, scale: usize, out: usize, block: usize): void {
   const magic = v128.load(ROUNDING_MAGIC);
-  const zero = v128.load(block, ZERO);
+  const offset = v128.load(block, OFFSET);
   const bounded = load<i32>(block, FORM) == BOUNDED_INT8;
   for (let c = channels; c > 0; c -= 8) {
     const bias0 = v128.load(bias);
@@ -130,7 +130,7 @@ export function rowStride2(row0: usize, row1: usize, row2: usize, channels: i32,
         now0 = clampFloat(now0, v128.load(INT16_LOW), v128.load(INT16_HIGH));
         now1 = clampFloat(now1, v128.load(INT16_LOW), v128.load(INT16_HIGH));
       }
-      const y = addZero(roundBounded(now0, magic), roundBounded(now1, magic), zero);
+      const y = i16x8.narrow_i32x4_s(roundAround(now0, magic, offset), roundAround(now1, magic, offset));
       storeUpTo8(o, i8x16.narrow_i16x8_s(y, y), c);
       o += channels;
       now0 = dotAdd(dotAdd(bias0, top0, v128.load(w)), low0, v128.load(w, 32));

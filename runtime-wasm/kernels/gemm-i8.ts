@@ -3,7 +3,8 @@
  *
  *   A panel   int16 [rows/4][K/2][4 rows][2 k]      B panel   int8 or int16 [K/2][8 outputs][2 k]
  *
- * A tile is 4 rows by 8 outputs in eight accumulators that start from the bias; engines unroll the loop over k themselves.
+ * A tile is 4 rows by 8 outputs in eight accumulators that start from the bias; engines unroll the loop over k themselves. One row that is
+ * left over is multiplied by itself: a whole tile would cost 2½ times as much.
  */
 import { dotAdd } from "../simd/dot.ts";
 import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
@@ -13,7 +14,7 @@ import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
  * elements. Output rows lie `pitchBytes` apart.
  */
 export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
-  while (rows > 0) {
+  while (rows > 1) {
     let c00 = v128.load(bias);
     let c01 = v128.load(bias, 16);
     let c10 = c00;
@@ -55,28 +56,36 @@ export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize
     out += 4 * pitchBytes;
     rows -= 4;
   }
+  if (rows == 1) multiplyRow<T>(pairs, a, b, bias, scale, out, channels, block);
 }
 
-/** One row, the first of an A panel, by `channels` (1 to 8) outputs of an int8 B panel; `pairs` is even. */
-export function gemvI8(pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, channels: i32, block: usize): void {
+/** One row, the first of an A panel, by `channels` (1 to 8) outputs; `pairs` is even. */
+function multiplyRow<T>(pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, channels: i32, block: usize): void {
   let even0 = v128.load(bias);
   let even1 = v128.load(bias, 16);
   let odd0 = i64x2.splat(0);
   let odd1 = odd0;
   do {
     let x = v128.load32_splat(a);
-    even0 = dotAdd(even0, x, v128.load_ext<i8>(b));
-    even1 = dotAdd(even1, x, v128.load_ext<i8>(b, 8));
+    even0 = dotAdd(even0, x, eight<T>(b));
+    even1 = dotAdd(even1, x, eight<T>(b + 8 * sizeof<T>()));
     x = v128.load32_splat(a, 16);
-    odd0 = dotAdd(odd0, x, v128.load_ext<i8>(b, 16));
-    odd1 = dotAdd(odd1, x, v128.load_ext<i8>(b, 24));
+    odd0 = dotAdd(odd0, x, eight<T>(b + 16 * sizeof<T>()));
+    odd1 = dotAdd(odd1, x, eight<T>(b + 24 * sizeof<T>()));
     a += 32;
-    b += 32;
+    b += 32 * sizeof<T>();
     pairs -= 2;
   } while (pairs);
   v128.store(block, i32x4.add(even0, odd0), ACCUMULATORS);
   v128.store(block, i32x4.add(even1, odd1), ACCUMULATORS + 16);
   finishRows(block, 1, channels, scale, out, 0);
+}
+
+/** Eight values at `p`, as int16. */
+// @ts-ignore: decorator
+@inline
+function eight<T>(p: usize): v128 {
+  return sizeof<T>() == 1 ? v128.load_ext<i8>(p) : v128.load(p);
 }
 
 /** Widens `bytes` (a multiple of 8) int8 at `src` to int16. */

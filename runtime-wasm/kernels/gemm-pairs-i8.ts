@@ -3,7 +3,7 @@
  *
  *   A panel   int8, masked [rows/4][K/4][4 rows][4 k]      B panel   int8 [K/4][8 outputs][4 k]      start   int32 [8], bias included
  *
- * A tile is 4 rows by 8 outputs in eight accumulators. Each function comes twice: with the dot of two steps, and with the fused one.
+ * A tile is 4 rows by 8 outputs in eight accumulators; one row that is left over is multiplied by itself. Each function comes twice: with the dot of two steps, and with the fused one.
  */
 import { ONES_16 } from "../constants.ts";
 import { fusedDotAdd, pairDotAdd } from "../simd/dot.ts";
@@ -32,7 +32,7 @@ function dot(fused: bool, accumulator: v128, w: v128, x: v128, ones: v128): v128
 @inline
 function multiply(fused: bool, rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   const ones = v128.load(ONES_16);
-  while (rows > 0) {
+  while (rows > 1) {
     let c00 = v128.load(start);
     let c01 = v128.load(start, 16);
     let c10 = c00;
@@ -66,15 +66,19 @@ function multiply(fused: bool, rows: i32, quads: i32, a: usize, b: usize, start:
     out += 4 * pitchBytes;
     rows -= 4;
   }
+  if (rows == 1) {
+    if (fused) multiplyRowFused(quads, a, b, start, scale, out, channels, block);
+    else multiplyRowPairs(quads, a, b, start, scale, out, channels, block);
+  }
 }
 
 /** One row, the first of an A panel, by `channels` (1 to 8) outputs. */
-export function gemvPairsI8(quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, channels: i32, block: usize): void {
+function multiplyRowPairs(quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, channels: i32, block: usize): void {
   multiplyRow(false, quads, a, b, start, scale, out, channels, block);
 }
 
-/** gemvPairsI8 with the fused dot. */
-export function gemvFusedPairsI8(quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, channels: i32, block: usize): void {
+/** multiplyRowPairs with the fused dot. */
+function multiplyRowFused(quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, channels: i32, block: usize): void {
   multiplyRow(true, quads, a, b, start, scale, out, channels, block);
 }
 

@@ -2,17 +2,19 @@
  * What becomes of a GEMM's accumulators. The loop-invariant vectors stand in an output block in the step's scratch, so that the
  * inner loops hold none of them in registers:
  *
- *   0  zero point (int16 lanes)   16 min   32 max (int8 lanes; float32 lanes for FLOAT32)   48 form   64 eight accumulators: [4 rows][8] int32
+ *   0  rounding offset (int32 lanes)   16 min   32 max (int8 lanes; float32 lanes for FLOAT32)   48 form   52 1 if min and max narrow int8
+ *   64 eight accumulators: [4 rows][8] int32
  */
 import { FLOAT32 } from "../../format/dtypes.ts";
 import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC } from "../constants.ts";
-import { addZero, clampFloat, clampInt8, roundBounded, scaled } from "../simd/requantize.ts";
+import { clampFloat, clampInt8, roundAround, roundingOffset, scaled } from "../simd/requantize.ts";
 import { storeFloats, storeUpTo8 } from "../simd/tail.ts";
 
-export const ZERO: usize = 0;
+export const OFFSET: usize = 0;
 export const MIN: usize = 16;
 export const MAX: usize = 32;
 export const FORM: usize = 48;
+export const NARROWER: usize = 52;
 export const ACCUMULATORS: usize = 64;
 export const OUTPUT_BYTES: usize = 192;
 
@@ -26,10 +28,11 @@ export const FLOATS: i32 = 2;
 /** Writes the block. `min` and `max` are float32 bits where `dtype` is FLOAT32. */
 export function prepareOutput(block: usize, dtype: i32, bounded: i32, zero: i32, min: i32, max: i32): void {
   const isFloat = dtype == FLOAT32;
-  v128.store(block, i16x8.splat(<i16>zero), ZERO);
+  v128.store(block, roundingOffset(zero), OFFSET);
   v128.store(block, isFloat ? i32x4.splat(min) : i8x16.splat(<i8>min), MIN);
   v128.store(block, isFloat ? i32x4.splat(max) : i8x16.splat(<i8>max), MAX);
   store<i32>(block, isFloat ? FLOATS : bounded ? BOUNDED_INT8 : CLAMPED_INT8, FORM);
+  store<i32>(block, <i32>(min > -128 || max < 127), NARROWER);
 }
 
 /** Stores the first `rows` (4 if more) of four rows of `channels` (1 to 8) outputs, in any form. */
@@ -55,21 +58,15 @@ export function finishTile(
     const magic = v128.load(ROUNDING_MAGIC);
     const s0 = v128.load(scale);
     const s1 = v128.load(scale, 16);
-    const zero = v128.load(block, ZERO);
-    const low = v128.load(block, MIN);
-    const high = v128.load(block, MAX);
-    const y01 = clampInt8(
-      addZero(roundBounded(scaled(c00, s0), magic), roundBounded(scaled(c01, s1), magic), zero),
-      addZero(roundBounded(scaled(c10, s0), magic), roundBounded(scaled(c11, s1), magic), zero),
-      low,
-      high,
-    );
-    const y23 = clampInt8(
-      addZero(roundBounded(scaled(c20, s0), magic), roundBounded(scaled(c21, s1), magic), zero),
-      addZero(roundBounded(scaled(c30, s0), magic), roundBounded(scaled(c31, s1), magic), zero),
-      low,
-      high,
-    );
+    const offset = v128.load(block, OFFSET);
+    let y01 = i8x16.narrow_i16x8_s(rounded(c00, c01, s0, s1, magic, offset), rounded(c10, c11, s0, s1, magic, offset));
+    let y23 = i8x16.narrow_i16x8_s(rounded(c20, c21, s0, s1, magic, offset), rounded(c30, c31, s0, s1, magic, offset));
+    if (load<i32>(block, NARROWER)) {
+      const low = v128.load(block, MIN);
+      const high = v128.load(block, MAX);
+      y01 = i8x16.min_s(i8x16.max_s(y01, low), high);
+      y23 = i8x16.min_s(i8x16.max_s(y23, low), high);
+    }
     v128.store_lane<i64>(out, y01, 0);
     if (rows > 1) v128.store_lane<i64>(out + pitchBytes, y01, 1);
     if (rows > 2) v128.store_lane<i64>(out + 2 * pitchBytes, y23, 0);
@@ -85,6 +82,13 @@ export function finishTile(
     v128.store(block, c31, ACCUMULATORS + 112);
     finishRows(block, min(rows, 4), channels, scale, out, pitchBytes);
   }
+}
+
+/** Eight accumulators, scaled within the bound, as int16. */
+// @ts-ignore: decorator
+@inline
+function rounded(c0: v128, c1: v128, scale0: v128, scale1: v128, magic: v128, offset: v128): v128 {
+  return i16x8.narrow_i32x4_s(roundAround(scaled(c0, scale0), magic, offset), roundAround(scaled(c1, scale1), magic, offset));
 }
 
 /** Stores `rows` (1 to 4) rows of `channels` (1 to 8) outputs from the block's accumulators, in any form. */
@@ -114,6 +118,7 @@ function requantized(block: usize, x0: v128, x1: v128): v128 {
   const magic = v128.load(ROUNDING_MAGIC);
   const low = v128.load(INT16_LOW);
   const high = v128.load(INT16_HIGH);
-  const sum = addZero(roundBounded(clampFloat(x0, low, high), magic), roundBounded(clampFloat(x1, low, high), magic), v128.load(block, ZERO));
+  const offset = v128.load(block, OFFSET);
+  const sum = i16x8.narrow_i32x4_s(roundAround(clampFloat(x0, low, high), magic, offset), roundAround(clampFloat(x1, low, high), magic, offset));
   return clampInt8(sum, sum, v128.load(block, MIN), v128.load(block, MAX));
 }

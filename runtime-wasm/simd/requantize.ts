@@ -6,12 +6,25 @@
  * Adding 1.5·2²³ to |x| < 2²² leaves x, rounded half to even, in the low mantissa bits; subtracting the magic's own bits gives
  * the integer. Saturation to int16 on the way does not change the result: a zero point lies in [−128, 255].
  */
+import { ROUNDING_MAGIC_BITS } from "../constants.ts";
 
 /** The integers nearest to x, half to even, as int32. Needs |x| < 2²²; `magic` is ROUNDING_MAGIC. */
 // @ts-ignore: decorator
 @inline
 export function roundBounded(x: v128, magic: v128): v128 {
   return i32x4.sub(f32x4.add(x, magic), magic);
+}
+
+/** roundBounded plus the zero point that `offset` is the roundingOffset of: one subtraction does both. */
+// @ts-ignore: decorator
+@inline
+export function roundAround(x: v128, magic: v128, offset: v128): v128 {
+  return i32x4.sub(f32x4.add(x, magic), offset);
+}
+
+/** The magic's bits less the zero point, in int32 lanes. */
+export function roundingOffset(zero: i32): v128 {
+  return i32x4.splat(ROUNDING_MAGIC_BITS - zero);
 }
 
 /** x clamped to [low, high]; a NaN stays. */
