@@ -16,6 +16,7 @@ import { type Compiled, compileGraph, compilerRuntime } from "./run/graph-runner
 
 export { CompileError } from "./errors.ts";
 export type { CompileOptions, Progress } from "./options.ts";
+export type { WeightBits } from "./quantize/weight-bits.ts";
 export type { LayerReport, Report } from "./report/report.ts";
 
 /** Compiles an ONNX model. Throws CompileError; see docs for the codes. */
@@ -137,6 +138,7 @@ function layersOf(float: Graph, quantized: Quantized | null): readonly LayerRepo
       const weights = int8.get(name)?.inputs[1]?.producer;
       const isInt8 = weights?.op === "DequantizeLinear";
       const sqnrDb = values.get(name);
+      const weightBits = isInt8 ? (quantized?.weightBits.get(node.name) ?? 8) : 32;
       const count = node.inputs[1]?.constant?.data.length ?? 0;
       return {
         name: node.name,
@@ -144,7 +146,8 @@ function layersOf(float: Graph, quantized: Quantized | null): readonly LayerRepo
         sources: node.sources,
         precision: isInt8 ? "int8" : "float32",
         ...(sqnrDb !== undefined && { sqnrDb }),
-        weightBytes: count * (isInt8 ? 1 : 4),
+        weightBits,
+        weightBytes: Math.ceil((count * weightBits) / 8),
         macs: macsOf(node),
       };
     });

@@ -4,6 +4,7 @@ import type { Tensor } from "../host/tensor.ts";
 import { CompileError } from "./errors.ts";
 import type { Sample } from "./quantize/calibrate.ts";
 import type { Observer } from "./quantize/ranges.ts";
+import type { WeightBits } from "./quantize/weight-bits.ts";
 
 /** A phase of compiling and how far it is; `total` 0 where that is not known. */
 export interface Progress {
@@ -16,6 +17,11 @@ export interface Progress {
 export interface CompileOptions {
   /** int8 (the default) or float32 throughout. */
   readonly precision?: "int8" | "float32";
+  /**
+   * Bits of the weights of int8 layers, 8 by default. Of fewer bits the first and the last layers and depthwise ones have eight all the
+   * same; three and two bits only make the file smaller, they are multiplied as four.
+   */
+  readonly weights?: WeightBits;
   /** Samples to calibrate with, each a tensor for every input. Without them inputs are synthesised, and the report says so. */
   readonly calibration?: Iterable<Sample> | AsyncIterable<Sample>;
   /** How activation ranges are chosen; "mse" by default. */
@@ -58,6 +64,7 @@ const OBSERVERS: readonly string[] = ["mse", "minmax", "percentile", "entropy"];
 export function checkOptions(options: CompileOptions): void {
   const {
     precision = "int8",
+    weights = 8,
     observer = "mse",
     compression = "rans",
     minSqnrDb,
@@ -68,6 +75,7 @@ export function checkOptions(options: CompileOptions): void {
     preprocess,
   } = options;
   if (precision !== "int8" && precision !== "float32") throw badOption("precision", precision, '"int8" or "float32"');
+  if (![8, 4, 3, 2].includes(weights)) throw badOption("weights", weights, "8, 4, 3 or 2");
   if (!OBSERVERS.includes(observer)) throw badOption("observer", observer, OBSERVERS.join(", "));
   if (compression !== "rans" && compression !== "none") throw badOption("compression", compression, '"rans" or "none"');
   if (calibration !== undefined && !isIterable(calibration))

@@ -19,6 +19,7 @@ import { insertQuantization, type QuantizedForm } from "./quantize/insert.ts";
 import { choosePairSafe, outputMeasure, type PairSafety } from "./quantize/pair-safety.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
+import { chooseWeightBits, type WeightBits } from "./quantize/weight-bits.ts";
 import type { Report } from "./report/report.ts";
 import { type Compiled, compileGraph, GraphRunner } from "./run/graph-runner.ts";
 import { type Latency, measureLatency } from "./run/latency.ts";
@@ -28,6 +29,8 @@ export interface Quantized {
   readonly graph: Graph;
   readonly compiled: Compiled;
   readonly parameters: ReadonlyMap<string, QuantizedForm>;
+  /** Bits of layers of fewer than eight, by the node's name. */
+  readonly weightBits: ReadonlyMap<string, WeightBits>;
   readonly calibration: Calibration;
   readonly synthetic: boolean;
   readonly comparison: Comparison;
@@ -90,18 +93,20 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   await pause();
   const graph = cloneGraph(float);
   const nodes = int8Nodes(graph, kept);
+  const bits = chooseWeightBits(graph, nodes, options.weights ?? 8);
   const ranges = rangesOf(calibration, options.observer ?? "mse");
   const choose = async (): Promise<PairSafety> => {
     const measure = outputMeasure(floatCompiled, module, compared);
-    return choosePairSafe(nodes, async (layers) => {
+    const eightBits = [...nodes].filter(({ name }) => !bits.has(name));
+    return choosePairSafe(eightBits, async (layers) => {
       await pause();
       const candidate = cloneGraph(float);
-      insertQuantization(candidate, int8Nodes(candidate, kept), ranges, layers);
+      insertQuantization(candidate, int8Nodes(candidate, kept), ranges, layers, bits);
       return measure(compileGraph(candidate, description));
     });
   };
   const pairSafety = options.pairSafe ? await choose() : null;
-  const parameters = insertQuantization(graph, nodes, ranges, new Set(pairSafety?.layers));
+  const parameters = insertQuantization(graph, nodes, ranges, new Set(pairSafety?.layers), bits);
   const compile = async (candidate: Graph): Promise<Compiled> => {
     await pause();
     return compileGraph(candidate, description);
@@ -138,7 +143,7 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   if (!options.force && worstOutput(comparison) < floor) throw belowFloor(float, comparison, floor, synthetic);
   await pause();
   const latency = measure(floatCompiled, best.compiled, module, compared[0]!);
-  return { ...best, parameters, calibration, synthetic, comparison, biasCorrection, pairSafety, latency };
+  return { ...best, parameters, weightBits: bits, calibration, synthetic, comparison, biasCorrection, pairSafety, latency };
 }
 
 function measure(float: Compiled, int8: Compiled, module: WebAssembly.Module, sample: Sample): Latency {

@@ -79,6 +79,8 @@ async function run(
 
 test.each([
   ["precision", { precision: "int4" }, 'The option precision is "int4"; it takes "int8" or "float32".'],
+  ["weights", { weights: 5 }, "The option weights is 5; it takes 8, 4, 3 or 2."],
+  ["weights", { weights: "4" }, 'The option weights is "4"; it takes 8, 4, 3 or 2.'],
   ["observer", { observer: "median" }, 'The option observer is "median"; it takes mse, minmax, percentile, entropy.'],
   ["minSqnrDb", { minSqnrDb: Number.NaN }, "The option minSqnrDb is NaN; it takes a number of decibels."],
   ["minSqnrDb", { minSqnrDb: "30" }, 'The option minSqnrDb is "30"; it takes a number of decibels.'],

@@ -1,5 +1,6 @@
 /** The command line's grammar: every command, argument and option, with its help. Values are checked here, before any work. */
 import { Command, Option } from "commander";
+import type { WeightBits } from "../index.ts";
 import { PRODUCER } from "../pipeline.ts";
 import { bench } from "./commands/bench.ts";
 import { compare } from "./commands/compare.ts";
@@ -96,6 +97,7 @@ function addCompile(program: Command): void {
     .option("--preprocess <spec.json>", `${SPEC}; stored in the .eqm`)
     .option("--labels <labels.txt>", "names of the classes, one a line; stored in the .eqm")
     .option("--precision <TYPE>", "int8 or float32", "int8")
+    .option("--weights <BITS>", "bits of int8 weights: 8, 4, 3 or 2; the first and last layers and depthwise ones keep 8", "8")
     .option("--observer <RULE>", "how int8 ranges are chosen: mse, minmax, percentile or entropy", "mse")
     .option("--no-bias-correction", "leave biases as they are")
     .option("--keep-float <NODE...>", 'nodes to leave in float32, by name; "first" and "last" are the first and last layer')
@@ -113,9 +115,6 @@ function addCompile(program: Command): void {
     "--max-drop <POINTS>",
   ];
   for (const flags of laterOptions) target.addOption(later(flags));
-  target.addOption(
-    new Option("--weights <BITS>").hideHelp().argParser((value: string) => parseChoice("--weights", value, ["8"], ["4", "3", "2", "auto"])),
-  );
   withJson(withShape(target)).action((model: string, values: Values) => {
     const options = {
       output: text(values, "output") as string,
@@ -123,6 +122,7 @@ function addCompile(program: Command): void {
       preprocess: text(values, "preprocess"),
       labels: text(values, "labels"),
       precision: parseChoice("--precision", text(values, "precision") ?? "", ["int8", "float32"], ["mixed"]),
+      weights: Number(parseChoice("--weights", text(values, "weights") ?? "", ["8", "4", "3", "2"], ["auto"])) as WeightBits,
       observer: parseChoice("--observer", text(values, "observer") ?? "", ["mse", "minmax", "percentile", "entropy"]),
       biasCorrection: values["biasCorrection"] === true,
       keepFloat: list(values, "keepFloat"),

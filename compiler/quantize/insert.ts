@@ -10,7 +10,8 @@ import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } 
 import { roundHalfEven } from "../lower/rescale.ts";
 import { packedOrder } from "./packed-order.ts";
 import { type Parameters, parametersOf, type Range } from "./ranges.ts";
-import { activationInputs, keepsParameters } from "./scope.ts";
+import { activationInputs, isWeighted, keepsParameters } from "./scope.ts";
+import type { WeightBits } from "./weight-bits.ts";
 import { biasScales, outputAxis, quantizeBias, quantizeWeights } from "./weights.ts";
 
 /** How a value was quantized, and the name of its int8 form. */
@@ -18,12 +19,16 @@ export interface QuantizedForm extends Parameters {
   readonly quantized: string;
 }
 
-/** Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Nodes named in `pairSafe` get pair-safe weights. Returns what became of them by name. */
+/**
+ * Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Nodes named in `pairSafe` get
+ * pair-safe weights, those in `bits` weights of fewer than eight bits. Returns what became of the values by name.
+ */
 export function insertQuantization(
   graph: Graph,
   nodes: ReadonlySet<Node>,
   rangeOf: (value: Value) => Range,
   pairSafe: ReadonlySet<string> = new Set(),
+  bits: ReadonlyMap<string, WeightBits> = new Map(),
 ): ReadonlyMap<string, QuantizedForm> {
   const groups = parameterGroups(nodes);
   const parameters = new Map<string, Parameters>();
@@ -46,12 +51,9 @@ export function insertQuantization(
     const quantized = value.constant ? quantizeOperand(graph, value, nodes, chosen) : quantizeActivation(graph, value, nodes, chosen);
     forms.set(value.name, { ...chosen, quantized: quantized.name });
   }
-  for (const node of nodes) if (isWeighted(node)) quantizeLayer(graph, node, scales.get(node)!, pairSafe.has(node.name));
+  for (const node of nodes)
+    if (isWeighted(node)) quantizeLayer(graph, node, scales.get(node)!, pairSafe.has(node.name), bits.get(node.name) ?? 8);
   return forms;
-}
-
-function isWeighted(node: Node): boolean {
-  return node.op === "Conv" || node.op === "Gemm" || (node.op === "MatMul" && requiredInput(node, 1).constant !== null);
 }
 
 /** Values that must share their parameters, because a node between them moves its operands' integers unchanged. */
@@ -162,7 +164,7 @@ function dequantized(graph: Graph, reader: Node, quantized: Value, parameters: r
   return onlyOutput(node);
 }
 
-function quantizeLayer(graph: Graph, node: Node, inputScale: number, pairSafe: boolean): void {
+function quantizeLayer(graph: Graph, node: Node, inputScale: number, pairSafe: boolean, bits: WeightBits): void {
   const weights = requiredInput(node, 1);
   const bias = node.inputs[2] ?? null;
   const axis = outputAxis(node);
@@ -172,6 +174,7 @@ function quantizeLayer(graph: Graph, node: Node, inputScale: number, pairSafe: b
     inputScale,
     (bias?.constant?.data as Float32Array | undefined) ?? null,
     pairSafe ? packedOrder(node) : null,
+    bits,
   );
   const scale = graph.addConstant(`${weights.name}.scale`, { dtype: "float32", shape: [scales.length], data: scales });
   const zero = graph.addConstant(`${weights.name}.zeroPoint`, {

@@ -34,17 +34,22 @@ export function activationInputs(node: Node): readonly number[] {
   return "Add Sub Mul Div PRelu".split(" ").includes(node.op) ? [0, 1] : [0];
 }
 
+/** Whether a node has constant weights. */
+export function isWeighted(node: Node): boolean {
+  return node.op === "Conv" || node.op === "Gemm" || (node.op === "MatMul" && requiredInput(node, 1).constant !== null);
+}
+
 /** The nodes that work in int8; `keepFloat` names nodes (by their own name or their ONNX sources) that do not. */
 export function int8Nodes(graph: Graph, keepFloat: ReadonlySet<string>): ReadonlySet<Node> {
   const chosen = new Set<Node>();
   const leadsToWeights = new Set<Node>();
   for (const node of [...graph.nodes].reverse()) {
     const kept = keepFloat.has(node.name) || node.sources.some((source) => keepFloat.has(source));
-    const isWeighted = WEIGHTED.has(node.op) && hasInt8Form(node) && !kept;
-    const leads = isWeighted || node.outputs.some((value) => [...value.readers].some((reader) => leadsToWeights.has(reader)));
+    const isLayer = WEIGHTED.has(node.op) && hasInt8Form(node) && !kept;
+    const leads = isLayer || node.outputs.some((value) => [...value.readers].some((reader) => leadsToWeights.has(reader)));
     if (leads) leadsToWeights.add(node);
     if (kept || !leads) continue;
-    if (isWeighted || (!WEIGHTED.has(node.op) && hasInt8Form(node))) chosen.add(node);
+    if (isLayer || (!WEIGHTED.has(node.op) && hasInt8Form(node))) chosen.add(node);
   }
   return chosen;
 }

@@ -1,6 +1,9 @@
 /**
- * Weights to int8: symmetric, one scale an output channel, zero point 0, values in [−127, 127]; biases to int32 in units of
- * input scale · weight scale.
+ * Weights to int8: symmetric, one scale an output channel, zero point 0, values in [−127, 127], or of fewer bits in [−7, 7] and less;
+ * biases to int32 in units of input scale · weight scale.
+ *
+ * Of eight bits the scale is that of the largest weight. Of fewer it is the one, between LEAST_RANGE of that and all of it, with the
+ * least squared error: what is clipped costs less than coarse steps do.
  *
  * Pair-safe weights have a larger scale: for each output, the larger of max|w|/127 and max(|w0| + |w1|)/127.5 over its pairs, in which
  * rounding adds at most a half to each of two weights.
@@ -11,8 +14,11 @@ import { numberAttribute } from "../ir/attributes.ts";
 import type { Node } from "../ir/graph.ts";
 import { roundHalfEven } from "../lower/rescale.ts";
 import type { PackedOrder } from "./packed-order.ts";
+import { type WeightBits, weightLevels } from "./weight-bits.ts";
 
-const LEVELS = 127;
+/** Steps in which a scale is searched, from the largest weight's down to LEAST_RANGE of it. */
+const RANGE_STEPS = 40;
+const LEAST_RANGE = 0.2;
 /** A bias in its units stays below this, so that accumulators cannot overflow. */
 const BIAS_LIMIT = 2 ** 29;
 /** So do the magnitudes of a channel's weights before they are rounded: an input is at most 255 steps from its zero point. */
@@ -30,7 +36,7 @@ export function outputAxis(node: Node): number {
 }
 
 /**
- * Quantizes weights along `axis`. A scale is at least what keeps bias and sums of its channel in int32, and with `pairs` what makes
+ * Quantizes weights along `axis` to `bits`. A scale is at least what keeps bias and sums of its channel in int32, and with `pairs` what makes
  * the pairs of that order pair-safe (format/packings.ts).
  */
 export function quantizeWeights(
@@ -39,8 +45,10 @@ export function quantizeWeights(
   inputScale: number,
   bias: Float32Array | null,
   pairs: PackedOrder | null = null,
+  bits: WeightBits = 8,
 ): QuantizedTensor {
   const data = weights.data as Float32Array;
+  const levels = weightLevels(bits);
   const channels = weights.shape[axis]!;
   const inner = weights.shape.slice(axis + 1).reduce((a, b) => a * b, 1);
   const channelOf = (i: number): number => Math.floor(i / inner) % channels;
@@ -52,16 +60,41 @@ export function quantizeWeights(
     largest[c] = Math.max(largest[c]!, magnitude);
     sums[c] = sums[c]! + magnitude;
   }
-  const scales = Float32Array.from(largest, (m, c) => {
+  const best = bits === 8 ? largest.map((m) => m / levels) : leastSquares(data, channelOf, largest, levels);
+  const scales = Float32Array.from(best, (own, c) => {
     const forBias = bias ? Math.abs(bias[c]!) / (inputScale * BIAS_LIMIT) : 0;
-    const scale = Math.max(m / LEVELS, forBias, sums[c]! / WEIGHTS_LIMIT, pairs ? largestPair(data, c, pairs) / (PAIR_LIMIT - 0.5) : 0);
+    const scale = Math.max(own, forBias, sums[c]! / WEIGHTS_LIMIT, pairs ? largestPair(data, c, pairs) / (PAIR_LIMIT - 0.5) : 0);
     return scale > 0 ? scale : 2 ** -20;
   });
   if (pairs)
     for (let c = 0; c < channels; c++) while (roundedPair(data, c, pairs, scales[c]!) > PAIR_LIMIT) scales[c] = scales[c]! * (1 + 2 ** -20);
   const values = new Int8Array(data.length);
-  for (let i = 0; i < data.length; i++) values[i] = Math.max(-LEVELS, Math.min(LEVELS, roundHalfEven(data[i]! / scales[channelOf(i)]!)));
+  for (let i = 0; i < data.length; i++) values[i] = Math.max(-levels, Math.min(levels, roundHalfEven(data[i]! / scales[channelOf(i)]!)));
   return { values: { dtype: "int8", shape: weights.shape, data: values }, scales };
+}
+
+/** For each channel the scale of least squared error among those that end at a part of its largest weight. */
+function leastSquares(data: Float32Array, channelOf: (i: number) => number, largest: Float64Array, levels: number): Float64Array {
+  const best = largest.map((m) => m / levels);
+  const least = new Float64Array(largest.length).fill(Number.POSITIVE_INFINITY);
+  for (let step = 0; step <= RANGE_STEPS; step++) {
+    const part = 1 - ((1 - LEAST_RANGE) * step) / RANGE_STEPS;
+    const scales = largest.map((m) => (m * part) / levels);
+    const errors = new Float64Array(largest.length);
+    for (let i = 0; i < data.length; i++) {
+      const c = channelOf(i);
+      const scale = scales[c]!;
+      if (scale === 0) continue;
+      const error = data[i]! - Math.max(-levels, Math.min(levels, roundHalfEven(data[i]! / scale))) * scale;
+      errors[c] = errors[c]! + error * error;
+    }
+    for (let c = 0; c < largest.length; c++) {
+      if (!(errors[c]! < least[c]!)) continue;
+      least[c] = errors[c]!;
+      best[c] = scales[c]!;
+    }
+  }
+  return best;
 }
 
 function largestPair(data: Float32Array, output: number, pairs: PackedOrder): number {

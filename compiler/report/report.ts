@@ -9,6 +9,9 @@ export interface LayerReport {
   readonly precision: "int8" | "float32";
   /** Signal to noise of the layer's int8 result against the float32 model, where it was measured. */
   readonly sqnrDb?: number;
+  /** Bits of a weight: 8 (or 4, 3, 2) in int8, 32 in float32. */
+  readonly weightBits: number;
+  /** Bytes of the weights before they are entropy coded. */
   readonly weightBytes: number;
   readonly macs: number;
 }

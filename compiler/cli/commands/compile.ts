@@ -20,7 +20,10 @@ import { checkOutput, writeFileWhole } from "../output/write-file.ts";
 
 /** Checked options of the command. */
 export interface CompileCommandOptions
-  extends Pick<CompileOptions, "precision" | "observer" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb" | "compression"> {
+  extends Pick<
+    CompileOptions,
+    "precision" | "weights" | "observer" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb" | "compression"
+  > {
   readonly output: string;
   readonly calibrate?: string;
   readonly preprocess?: string;
@@ -45,7 +48,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   const progress = startProgress();
   try {
     const externalData = externalDataBeside(path);
-    const { precision, observer, biasCorrection, keepFloat, shapes, minSqnrDb, compression } = options;
+    const { precision, weights, observer, biasCorrection, keepFloat, shapes, minSqnrDb, compression } = options;
     const calibration =
       data && precision !== "float32"
         ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec)
@@ -53,6 +56,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
     const { bytes, report } = await withPath(path, () =>
       (toOnnx ? quantizeToOnnx : compile)(onnx, {
         precision,
+        weights,
         observer,
         biasCorrection,
         keepFloat,
@@ -81,7 +85,10 @@ export async function compileFile(path: string, options: CompileCommandOptions):
 }
 
 /** Checks where the results go, before any work. Says whether the output is an .onnx. */
-function checkTargets(path: string, { output, report, precision, force, calibrate, preprocess, labels }: CompileCommandOptions): boolean {
+function checkTargets(
+  path: string,
+  { output, report, precision, weights, force, calibrate, preprocess, labels }: CompileCommandOptions,
+): boolean {
   const kind = extname(output).toLowerCase();
   if (kind !== ".eqm" && kind !== ".onnx") throw wrongUsage(`-o ${output}: it must end in .eqm, or in .onnx for a quantized ONNX model.`);
   if (kind === ".onnx" && precision === "float32")
@@ -95,6 +102,7 @@ function checkTargets(path: string, { output, report, precision, force, calibrat
     if (reportKind !== ".json") throw wrongUsage(`--report ${report}: it must end in .json.`);
     checkOutput(report, force, [...sources, output]);
   }
+  if (precision === "float32" && weights !== 8) note("--weights has no effect with --precision float32.");
   if (precision === "float32" && calibrate !== undefined) note("--calibrate has no effect with --precision float32.");
   return kind === ".onnx";
 }
@@ -128,7 +136,9 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
     ["weights", formatBytes(weightBytes)],
     [
       "precision",
-      report.precision === "float32" ? "float32" : `int8${float > 0 ? `, ${float} of ${report.layers.length} layers in float32` : ""}`,
+      report.precision === "float32"
+        ? "float32"
+        : ["int8", ...fewerBits(report), ...(float > 0 ? [`${float} of ${report.layers.length} layers in float32`] : [])].join(", "),
     ],
     ["memory", formatBytes(memoryBytes)],
     ["MACs", formatCount(macs)],
@@ -146,4 +156,12 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
     ...outputs.map(({ name, sqnrDb, maxAbs }) => [`SQNR ${name}`, `${sqnrDb.toFixed(2)} dB, max error ${formatReal(maxAbs)}`] as const),
     ["time", formatMs(totalMs)],
   ]);
+}
+
+/** How many layers have weights of fewer than eight bits. */
+function fewerBits({ layers }: Report): readonly string[] {
+  return [4, 3, 2].flatMap((bits) => {
+    const count = layers.filter(({ weightBits }) => weightBits === bits).length;
+    return count > 0 ? [`weights of ${bits} bits in ${count} of ${layers.length} layers`] : [];
+  });
 }
