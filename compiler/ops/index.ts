@@ -6,6 +6,8 @@
  * definition evaluates a node whose operands have the types and, all of them, the constants that it is evaluated with.
  */
 import { dtypeBytes, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
+import { DECOMPOSITIONS } from "../decompose/index.ts";
+import { definitionOf as decomposedDefinition } from "../decompose/reference.ts";
 import { badOperands, unsupported } from "../errors.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, requiredInput, typeOf, type Value, type ValueType } from "../ir/graph.ts";
@@ -29,8 +31,12 @@ import { SHAPES } from "./shape.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 import { VIEWS } from "./views.ts";
 
+/** What is stated in other operators has its decomposition for a reference, unless there is one of its own. */
+const DECOMPOSED = DECOMPOSITIONS.map((decomposition) => decomposedDefinition(decomposition, { infer: inferNode, evaluate: evaluateNode }));
+
 const DEFINITIONS: ReadonlyMap<string, OpDefinition> = new Map(
   [
+    ...DECOMPOSED,
     ...[conv, gemm, matMul],
     ...ARITHMETIC,
     ...FUNCTIONS,

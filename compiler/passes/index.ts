@@ -2,6 +2,7 @@
  * The float passes in order. Every pass keeps what the graph computes, to the rounding of folded constants; none looks at data.
  *
  *   infer-shapes          types for all values; folds what is constant, shape arithmetic included
+ *   decompose             operators that are stated in others, so that their parts are fused like any other's
  *   ┌ remove-no-ops       so that the patterns below are not interrupted
  *   │ fuse-silu           before scales are folded out of its patterns
  *   │ merge-clips
@@ -15,6 +16,7 @@
  * Not here: channels-last and flatten-weights, which need the final graph and run before lowering.
  */
 import type { Graph } from "../ir/graph.ts";
+import { decompose } from "./decompose.ts";
 import { eliminateDeadCode } from "./eliminate-dead-code.ts";
 import { fuseActivations } from "./fuse-activations.ts";
 import { fuseBatchNorm } from "./fuse-batch-norm.ts";
@@ -45,6 +47,7 @@ const MAXIMUM_ROUNDS = 50;
 /** Optimises the float graph in place. Errors: those of shape inference. */
 export function optimize(graph: Graph): void {
   inferShapes(graph);
+  decompose(graph);
   eliminateDeadCode(graph);
   for (let round = 0; sweep(graph); round++) if (round === MAXIMUM_ROUNDS) throw new Error("unreachable: the passes undo each other");
 }
