@@ -4,9 +4,6 @@ import { difference } from "./compare.ts";
 import { runCompiled } from "./compiled.ts";
 import { isPresent, listTests, loadTest } from "./suite.ts";
 
-/** Networks with an operator that eqm does not have. */
-const LACKING: Readonly<Record<string, string>> = { test_light_bvlc_alexnet: "LRN", test_light_zfnet512: "LRN" };
-
 const networks = isPresent ? listTests().filter(({ group }) => group === "light") : [];
 
 test.skipIf(isPresent)("the networks are not on this machine", () => {
@@ -16,11 +13,6 @@ test.skipIf(isPresent)("the networks are not on this machine", () => {
 for (const network of networks) {
   test.skipIf(process.env["LIGHT"] !== "1")(`${network.name} gives ONNX's outputs`, async () => {
     const { model, sets, rtol, atol } = loadTest(network);
-    const lacking = LACKING[network.name];
-    if (lacking) {
-      await expect(runCompiled(model, sets[0]!.inputs)).rejects.toThrow(`${lacking} `);
-      return;
-    }
     for (const { inputs, outputs } of sets) {
       const got = await runCompiled(model, inputs);
       expect(outputs.map(({ tensor }, i) => difference(tensor, got.outputs[i]!, rtol, atol))).toEqual(outputs.map(() => null));
