@@ -20,7 +20,7 @@ const MEMORY_BUDGET_BYTES = 512e6;
 
 /** What correction did. */
 export interface BiasCorrection {
-  /** Layers with an int8 result and a bias. */
+  /** Int8 layers with a bias. */
   readonly layers: number;
   /** Layers whose correction lowered their error. */
   readonly corrected: number;
@@ -34,8 +34,11 @@ interface Layer {
   readonly biasAddress: number;
   /** Real value of one unit of each channel's bias. */
   readonly units: Float32Array;
+  /** The layer's result in the float32 model and in the int8 one. */
   readonly valueName: string;
-  readonly form: QuantizedForm;
+  readonly measuredName: string;
+  /** How the int8 model's result is quantized; null where it stays float32. */
+  readonly form: QuantizedForm | null;
 }
 
 /** Corrects the biases of `graph`, which `int8` was compiled from, in place. `float` is the model to agree with. */
@@ -82,7 +85,7 @@ async function correctLayer(graph: Graph, layer: Layer, pairs: readonly Pair[], 
   for (const { reference, measured } of pairs) {
     await pause();
     reference.advanceTo(layer.valueName);
-    measured.advanceTo(layer.form.quantized);
+    measured.advanceTo(layer.measuredName);
   }
   const before = await errorOf(layer, pairs, channels, pause);
   const change = Int32Array.from(before.mean, (error, c) => Math.round(-error / layer.units[c]!));
@@ -118,14 +121,14 @@ async function errorOf(
   channels: number,
   pause: Pause,
 ): Promise<{ readonly mean: Float64Array; readonly squared: number }> {
-  const { scale, zeroPoint } = layer.form;
+  const { scale, zeroPoint } = layer.form ?? { scale: 1, zeroPoint: 0 };
   const mean = new Float64Array(channels);
   let squared = 0;
   let rows = 0;
   for (const { reference, measured } of pairs) {
     await pause();
     const x = reference.value(layer.valueName) as Float32Array;
-    const q = measured.value(layer.form.quantized) as Int8Array;
+    const q = measured.value(layer.measuredName) as Int8Array | Float32Array;
     for (let i = 0; i < x.length; i += channels) {
       for (let c = 0; c < channels; c++) {
         const d = (q[i + c]! - zeroPoint) * scale - x[i + c]!;
@@ -140,10 +143,10 @@ async function errorOf(
 }
 
 /** Both models hold the value, in the same shape, with its channels last. */
-function agrees(float: Compiled, int8: Compiled, { valueName, form }: Layer): boolean {
+function agrees(float: Compiled, int8: Compiled, { valueName, measuredName, form }: Layer): boolean {
   const a = float.observables.get(valueName);
-  const b = int8.observables.get(form.quantized);
-  return a !== undefined && b !== undefined && `${a.shape}` === `${b.shape}`;
+  const b = int8.observables.get(measuredName);
+  return a !== undefined && b?.dtype === (form ? "int8" : "float32") && `${a.shape}` === `${b.shape}`;
 }
 
 /** Int8 layers with a bias of their own, in the order of their steps. Channels are the last axis of their results in memory. */
@@ -159,10 +162,11 @@ function layersOf(graph: Graph, { program, stepNodes }: Compiled, parameters: Re
     const node = nodes.get(stepNodes[step] ?? "");
     const bias = node?.inputs[2]?.producer;
     const output = node?.outputs[0];
-    const chosen = output && parameters.get(output.name);
-    if (!node || !output || !chosen || bias?.op !== "DequantizeLinear") return;
+    if (!node || !output || bias?.op !== "DequantizeLinear") return;
+    const form = parameters.get(output.name) ?? null;
+    const measuredName = form?.quantized ?? output.name;
     const units = requiredInput(bias, 1).constant!.data as Float32Array;
-    found.push({ node, step, biasAddress, units, valueName: output.name, form: chosen });
+    found.push({ node, step, biasAddress, units, valueName: output.name, measuredName, form });
   });
   return found.filter(({ biasAddress }) => uses.get(biasAddress) === 1);
 }

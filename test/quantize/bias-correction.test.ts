@@ -16,7 +16,7 @@ const TEXT = `input x float32[1,4,6,6]
 %a ? = Conv(%x, <w float32[8,4,3,3]>, <bias float32[8]>) pads=[1,1,1,1]
 %b ? = Conv(%a, <w2 float32[8,1,3,3]>, <bias2 float32[8]>) group=8
 %c ? = Conv(%b, <w3 float32[5,8,1,1]>, <bias3 float32[5]>)
-%d ? = Conv(%c, <w4 float32[2,5,1,1]>)
+%d ? = Conv(%c, <w4 float32[2,5,1,1]>, <bias4 float32[2]>)
 output %d
 `;
 
@@ -92,12 +92,12 @@ function errorOf({ float, samples }: Made, graph: Graph): number {
   return sum;
 }
 
-test.each(["a", "b", "c"])("a deliberate mean error of layer %s is taken out of its bias", async (layer) => {
+test.each(["a", "b", "c", "d"])("a deliberate mean error of layer %s is taken out of its bias", async (layer) => {
   const whole = await make(null, 0);
   const shift = 3000;
   const made = await make(layer, shift);
   const { graph, outcome } = await correct(made);
-  expect(outcome.layers).toBe(3);
+  expect(outcome.layers).toBe(4);
   expect(outcome.corrected).toBeGreaterThanOrEqual(1);
   const [right, wrong, corrected] = [biasOf(whole.int8, layer), biasOf(made.int8, layer), biasOf(graph, layer)];
   right.forEach((b, c) => {
@@ -144,6 +144,6 @@ test("the graph that the int8 model was compiled from stays what it was but for 
 test("progress counts layers, and the outcome is the same each time", async () => {
   const made = await make("c", 1500);
   const [first, second] = [await correct(made), await correct(made)];
-  expect(first.steps).toEqual([1, 2, 3]);
-  for (const name of ["a", "b", "c"]) expect([...biasOf(second.graph, name)]).toEqual([...biasOf(first.graph, name)]);
+  expect(first.steps).toEqual([1, 2, 3, 4]);
+  for (const name of ["a", "b", "c", "d"]) expect([...biasOf(second.graph, name)]).toEqual([...biasOf(first.graph, name)]);
 });
