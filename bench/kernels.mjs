@@ -123,8 +123,8 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
   const padLeft = before(w, outW, kernel, stride);
   const perOutput = kernelH * kernel * (depthwise ? 1 : inC);
   const layout = depthwise ? DepthwiseI8 : ConvI8;
-  const segments = kernelH;
-  const length = kernel * inC;
+  const segments = ConvI8.segments(kernelH, kernel, inC, 1, 1, inC);
+  const length = ConvI8.segmentLength(kernelH, kernel, inC, 1, 1, inC);
   const depth = gemmDepth(segments, length);
   const rowBlock = ConvI8.rowBlock(depth, outH * outW);
   const fits = pairsFit(segments, length);
@@ -177,7 +177,7 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
           PAIR_SAFE: packing === GEMM_PAIR_SAFE_I8 ? 1 : 0,
           WEIGHT_BITS: weightBits,
           WEIGHTS: constant(packing, weights, outC, segments, length),
-          SCRATCH: reserve(ConvI8.scratchBytes(rowBlock, depth)),
+          SCRATCH: reserve(ConvI8.scratchBytes(rowBlock, kernelH, kernel, inC, 1, stride, 1, 1, inC, outW)),
         }),
   };
   const words = new Int32Array(wasm.buffer, memory.PLAN_ADDRESS, layout.WORDS);

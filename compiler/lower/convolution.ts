@@ -115,8 +115,9 @@ export function emitConvI8(
     );
     return;
   }
-  const segments = ConvI8.segments(window.kernel[1], window.kernel[2], input.channels, groups, window.dilations[2], input.channels);
-  const length = ConvI8.segmentLength(window.kernel[2], input.channels, groups, window.dilations[2], input.channels);
+  const patch = [window.kernel[1], window.kernel[2], input.channels, groups, window.dilations[2], input.channels] as const;
+  const segments = ConvI8.segments(...patch);
+  const length = ConvI8.segmentLength(...patch);
   const depth = Packing.gemmDepth(segments, length);
   const rowBlock = ConvI8.rowBlock(depth, output.height * output.width);
   const packing = densePacking(weights.values, segments, length);
@@ -140,7 +141,18 @@ export function emitConvI8(
       ROW_BLOCK: rowBlock,
     },
     ["DST"],
-    ConvI8.scratchBytes(rowBlock, depth),
+    ConvI8.scratchBytes(
+      rowBlock,
+      window.kernel[1],
+      window.kernel[2],
+      input.channels,
+      groups,
+      window.strides[2],
+      window.dilations[1],
+      window.dilations[2],
+      input.channels,
+      output.width,
+    ),
   );
 }
 

@@ -41,8 +41,8 @@ export function packedOrder(node: Node): PackedOrder | null {
     "dilations",
     kernel.map(() => 1),
   );
-  const row = [kernelW, inputs * groups, groups, dilations[dilations.length - 1]!, inputs * groups] as const;
-  const segmentLength = ConvI8.segmentLength(...row);
-  if (!pairsFit(ConvI8.segments(taps / kernelW, ...row), segmentLength)) return null;
+  const patch = [taps / kernelW, kernelW, inputs * groups, groups, dilations[dilations.length - 1]!, inputs * groups] as const;
+  const segmentLength = ConvI8.segmentLength(...patch);
+  if (!pairsFit(ConvI8.segments(...patch), segmentLength)) return null;
   return { depth: taps * inputs, segmentLength, index: (o, k) => (o * inputs + (k % inputs)) * taps + Math.floor(k / inputs) };
 }

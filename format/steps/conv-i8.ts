@@ -8,8 +8,9 @@
  * BOUNDED is 1 where the compiler has proved |acc·SCALE| < 2²² for every input.
  * input pixel (n, y, x) has its IN_C channels at SRC + ((n·IN_H + y)·IN_W + x)·SRC_PITCH elements, output pixels likewise with
  * OUT_C and DST_PITCH. Each of the GROUPS has IN_C/GROUPS inputs and OUT_C/GROUPS outputs. Weights are packed group by group as
- * GEMM_I8 of N = OUT_C/GROUPS outputs, with S segments of L values: one for each kernel row (L = KERNEL_W·IN_C) where the row is
- * contiguous (GROUPS = 1, DILATION_W = 1, SRC_PITCH = IN_C), else one for each kernel position (L = IN_C/GROUPS); see segments().
+ * GEMM_I8 of N = OUT_C/GROUPS outputs, with S segments of L values. A patch of the image is made of runs: one for each kernel row
+ * (KERNEL_W·IN_C values) where the row is contiguous (GROUPS = 1, DILATION_W = 1, SRC_PITCH = IN_C), else one for each kernel position
+ * (IN_C/GROUPS values). Each run is a segment where its length is a multiple of RUN_UNIT; else one segment is the whole patch.
  * PAIR_SAFE is 1 where WEIGHTS is a constant of GEMM_PAIR_SAFE_I8 instead, which builds may multiply faster, and 0 elsewhere.
  * WEIGHT_BITS is 4 where WEIGHTS is a constant of GEMM_I4 instead, and 8 elsewhere; PAIR_SAFE is 0 then.
  * A fully connected layer is a 1×1 convolution of an image of height 1 whose width is the number of rows.
@@ -56,14 +57,45 @@ export const PAIR_SAFE = 33;
 export const WEIGHT_BITS = 34;
 export const WORDS = 35;
 
-/** Segments of the weights: their number, and through `length` the values of each. */
-export function segments(kernelH: i32, kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
+/** Runs whose length is a multiple of this are packed into panels straight from the image; others are gathered into whole patches first. */
+export const RUN_UNIT = 8;
+/** Patches that are gathered at a time. */
+export const GATHERED_PATCHES = 64;
+
+/** Runs of adjacent values in a patch; their length is runLength. */
+export function runs(kernelH: i32, kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
   return groups == 1 && dilationW == 1 && srcPitch == inC ? kernelH : kernelH * kernelW;
 }
 
-/** Values in one segment. */
-export function segmentLength(kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
+/** Values in one run. */
+export function runLength(kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
   return groups == 1 && dilationW == 1 && srcPitch == inC ? kernelW * inC : inC / groups;
+}
+
+/** Segments of the weights; their length is segmentLength. */
+export function segments(kernelH: i32, kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
+  return runLength(kernelW, inC, groups, dilationW, srcPitch) % RUN_UNIT == 0 ? runs(kernelH, kernelW, inC, groups, dilationW, srcPitch) : 1;
+}
+
+/** Values in one segment. */
+export function segmentLength(kernelH: i32, kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
+  const run = runLength(kernelW, inC, groups, dilationW, srcPitch);
+  return run % RUN_UNIT == 0 ? run : run * runs(kernelH, kernelW, inC, groups, dilationW, srcPitch);
+}
+
+/** Bytes from one gathered patch to the next: its last sixteen bytes may start within the patch's last run. */
+export function gatheredPitch(depth: i32): i32 {
+  return depth + 32 - (depth % 16);
+}
+
+/** Bytes from one padded line of the image to the next: what the windows of one row of the output reach. */
+export function lineBytes(outW: i32, kernelW: i32, strideW: i32, dilationW: i32, srcPitch: i32): i32 {
+  return ((outW - 1) * strideW + (kernelW - 1) * dilationW + 1) * srcPitch + 32;
+}
+
+/** Bytes of patches that are gathered, and of the lines they are gathered from; elsewhere of four patches at the edge. */
+function gatheredBytes(depth: i32, isGathered: boolean, kernelH: i32, dilationH: i32, line: i32): i32 {
+  return isGathered ? GATHERED_PATCHES * gatheredPitch(depth) + ((kernelH - 1) * dilationH + 1) * line : 4 * depth + 80;
 }
 
 /**
@@ -80,9 +112,26 @@ export function rowBlock(depth: i32, pixels: i32): i32 {
   return rows < 4 ? 4 : rows;
 }
 
-/** Bytes of SCRATCH: the widened panel of ROW_BLOCK rows, one widened panel of weights, and four gathered rows for pixels at the edge. */
-export function scratchBytes(rowBlock: i32, depth: i32): i32 {
-  return rowBlock * depth * 2 + 16 * depth + 4 * depth + 320;
+/** Bytes of SCRATCH: the widened panel of ROW_BLOCK rows, one widened panel of weights, and what gathering takes. */
+export function scratchBytes(
+  rowBlock: i32,
+  kernelH: i32,
+  kernelW: i32,
+  inC: i32,
+  groups: i32,
+  strideW: i32,
+  dilationH: i32,
+  dilationW: i32,
+  srcPitch: i32,
+  outW: i32,
+): i32 {
+  const isGathered = runLength(kernelW, inC, groups, dilationW, srcPitch) % RUN_UNIT != 0;
+  const depth = gemmDepth(
+    segments(kernelH, kernelW, inC, groups, dilationW, srcPitch),
+    segmentLength(kernelH, kernelW, inC, groups, dilationW, srcPitch),
+  );
+  const gathered = gatheredBytes(depth, isGathered, kernelH, dilationH, lineBytes(outW, kernelW, strideW, dilationW, srcPitch));
+  return rowBlock * depth * 2 + 16 * depth + gathered + 240;
 }
 
 /** What the step touches. */
@@ -95,8 +144,8 @@ export function extents(w: Int32Array, e: Extents): void {
   e.check(groups > 0 && w[IN_C]! % groups === 0 && w[OUT_C]! % groups === 0, "groups divide the channels");
   e.check(w[SRC_PITCH]! >= w[IN_C]! && w[DST_PITCH]! >= w[OUT_C]!, "pitches hold the channels");
   e.check(w[ROW_BLOCK]! > 0 && w[ROW_BLOCK]! % 4 === 0, "ROW_BLOCK is a multiple of 4");
-  const s = segments(w[KERNEL_H]!, w[KERNEL_W]!, w[IN_C]!, groups, w[DILATION_W]!, w[SRC_PITCH]!);
-  const depth = gemmDepth(s, segmentLength(w[KERNEL_W]!, w[IN_C]!, groups, w[DILATION_W]!, w[SRC_PITCH]!));
+  const patch = [w[KERNEL_H]!, w[KERNEL_W]!, w[IN_C]!, groups, w[DILATION_W]!, w[SRC_PITCH]!] as const;
+  const depth = gemmDepth(segments(...patch), segmentLength(...patch));
   e.check(w[OUT_DTYPE]! === FLOAT32 || w[OUT_DTYPE]! === INT8, "the output is float32 or int8");
   const outBytes = w[OUT_DTYPE]! === FLOAT32 ? 4 : 1;
   const pixels = w[BATCH]! * w[OUT_H]! * w[OUT_W]!;
@@ -109,5 +158,6 @@ export function extents(w: Int32Array, e: Extents): void {
   e.read(w[WEIGHTS]!, groups * Math.ceil(perGroup / 8) * panelBytes);
   e.read(w[BIAS]!, Math.ceil(w[OUT_C]! / 8) * 32);
   e.read(w[SCALE]!, Math.ceil(w[OUT_C]! / 8) * 32);
-  e.write(w[SCRATCH]!, scratchBytes(w[ROW_BLOCK]!, depth));
+  const reach = [w[STRIDE_W]!, w[DILATION_H]!, w[DILATION_W]!, w[SRC_PITCH]!, w[OUT_W]!] as const;
+  e.write(w[SCRATCH]!, scratchBytes(w[ROW_BLOCK]!, w[KERNEL_H]!, w[KERNEL_W]!, w[IN_C]!, groups, ...reach));
 }

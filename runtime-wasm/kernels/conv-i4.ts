@@ -2,7 +2,7 @@
  * CONV_I8 (format/steps/conv-i8.ts) of four-bit weights, one group: kernels/conv-i8.ts with panels that are unpacked once for each block
  * of rows.
  *
- *   scratch: output block | A panel | one unpacked B panel, up to [K/2][8][2] int16 | four gathered rows | patches
+ *   scratch: output block | A panel | one unpacked B panel, up to [K/2][8][2] int16 | gathered patches
  */
 import { i4PanelBytes, i4RunsOffset } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-i8.ts";
@@ -26,7 +26,6 @@ export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize,
   const panel = block + OUTPUT_BYTES;
   const unpacked = panel + rowBlock * depth * 2;
   const gathered = unpacked + depth * 16;
-  const patches = gathered + depth * 4 + 16;
   const pointwise = isPointwise(step);
   const steps = depth >> 2;
   // One instruction for four k is as fast as one for two: then int16 sums gain nothing.
@@ -36,10 +35,10 @@ export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize,
     const rowsSrc = src + <usize>(m * srcPitch);
     if (HAS_PAIR_DOT) {
       if (pointwise) packRows<i8>(rowsSrc, srcPitch, rows, length, depth, panel);
-      else packPatches<i8>(step, src, m, rows, depth, panel, gathered, patches);
+      else packPatches<i8>(step, src, m, rows, depth, panel, gathered);
     } else {
       if (pointwise) packRows<i16>(rowsSrc, srcPitch, rows, length, depth, panel);
-      else packPatches<i16>(step, src, m, rows, depth, panel, gathered, patches);
+      else packPatches<i16>(step, src, m, rows, depth, panel, gathered);
     }
     const rowBias = HAS_PAIR_DOT && rows == 1 ? biasOfRow(panel, steps) : i64x2.splat(0);
     let out = dst + <usize>(m * pitchBytes);

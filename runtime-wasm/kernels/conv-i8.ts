@@ -2,7 +2,7 @@
  * CONV_I8 (format/steps/conv-i8.ts): packs ROW_BLOCK output pixels into an A panel, then multiplies them with one panel of eight
  * outputs after the other.
  *
- *   scratch: output block | A panel [ROW_BLOCK/4][K/2][4][2] int16 | one widened B panel [K/2][8][2] int16 | four gathered rows | patches
+ *   scratch: output block | A panel [ROW_BLOCK/4][K/2][4][2] int16 | one widened B panel [K/2][8][2] int16 | gathered patches
  *
  * With the pair dot, layers marked PAIR_SAFE have int8 A panels, and in place of the widened panel what eight accumulators start with.
  */
@@ -31,7 +31,7 @@ export function convI8(step: usize, data: usize): void {
   const outC = word(step, Conv.OUT_C) / groups;
   const outBytes = word(step, Conv.OUT_DTYPE) == FLOAT32 ? 4 : 1;
   const segments = Conv.segments(word(step, Conv.KERNEL_H), word(step, Conv.KERNEL_W), word(step, Conv.IN_C), groups, word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
-  const length = Conv.segmentLength(word(step, Conv.KERNEL_W), word(step, Conv.IN_C), groups, word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
+  const length = Conv.segmentLength(word(step, Conv.KERNEL_H), word(step, Conv.KERNEL_W), word(step, Conv.IN_C), groups, word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
   const depth = gemmDepth(segments, length);
   let src = address(step, Conv.SRC, data);
   let dst = address(step, Conv.DST, data);
@@ -63,13 +63,12 @@ function convGroup(step: usize, src: usize, dst: usize, weights: usize, bias: us
   const panel = block + OUTPUT_BYTES;
   const wide = panel + rowBlock * depth * 2;
   const gathered = wide + depth * 16;
-  const patches = gathered + depth * 4 + 16;
   const pointwise = isPointwise(step);
   const panelBytes = depth * 8;
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
     if (pointwise) packRows<i16>(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
-    else packPatches<i16>(step, src, m, rows, depth, panel, gathered, patches);
+    else packPatches<i16>(step, src, m, rows, depth, panel, gathered);
     let out = dst + <usize>(m * pitchBytes);
     let b = weights;
     for (let n = 0; n < outC; n += 8) {
@@ -97,13 +96,12 @@ function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, off
   const panel = block + OUTPUT_BYTES;
   const start = panel + rowBlock * depth * 2;
   const gathered = start + depth * 16;
-  const patches = gathered + depth * 4 + 16;
   const pointwise = isPointwise(step);
   const fused = load<i32>(DOT_IS_FUSED) != 0;
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
     if (pointwise) packRows<i8>(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
-    else packPatches<i8>(step, src, m, rows, depth, panel, gathered, patches);
+    else packPatches<i8>(step, src, m, rows, depth, panel, gathered);
     let out = dst + <usize>(m * pitchBytes);
     let b = weights;
     for (let n = 0; n < outC; n += 8) {

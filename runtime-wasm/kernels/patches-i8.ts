@@ -1,23 +1,29 @@
 /**
  * im2col for CONV_I8: the patches of four output pixels at a time, straight from the image into the A panel. A patch inside the image is
- * read in place; of one at the edge each segment that leaves the image is gathered first, with IN_ZERO for what lies outside.
+ * read in place; of one at the edge each run that leaves the image is gathered first, with IN_ZERO for what lies outside. Patches of runs
+ * of awkward length are gathered whole (gather-i8.ts).
  */
 import * as Conv from "../../format/steps/conv-i8.ts";
 import { word } from "../words.ts";
+import { copyBytes, fillBytes, packGathered, rowRuns, runBytes } from "./gather-i8.ts";
 import { packSegment } from "./panel-i8.ts";
 
 /** For each of four pixels: the address of its patch's first value, its y and its x in the image. */
 const PATCH_BYTES: usize = 12;
 const Y: usize = 4;
 const X: usize = 8;
-/** Bytes of scratch for the coordinates of four patches. */
-export const PATCHES_BYTES: usize = 64;
 
 /**
- * Packs the patches of `rows` output pixels from pixel `first` on. `src` is the image's first channel of the group; T is the type of the panel's values. `gathered` has
- * room for four rows of `depth` bytes, `patches` for PATCHES_BYTES.
+ * Packs the patches of `rows` output pixels from pixel `first` on. `src` is the image's first channel of the group; T is the type of the
+ * panel's values. `gathered` has room for GATHERED_PATCHES patches, and 64 bytes.
  */
-export function packPatches<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize, patches: usize): void {
+export function packPatches<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize): void {
+  if (runBytes(step) % Conv.RUN_UNIT) packGathered<T>(step, src, first, rows, depth, panel, gathered);
+  else packRuns<T>(step, src, first, rows, depth, panel, gathered);
+}
+
+function packRuns<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize): void {
+  const patches = gathered + 4 * depth + 16;
   const strideH = word(step, Conv.STRIDE_H);
   const strideW = word(step, Conv.STRIDE_W);
   const reachH = (word(step, Conv.KERNEL_H) - 1) * word(step, Conv.DILATION_H);
@@ -75,9 +81,9 @@ function packInside<T>(step: usize, row0: usize, stride: usize, panel: usize): v
   const pitch = word(step, Conv.SRC_PITCH);
   const rowBytes = word(step, Conv.DILATION_H) * word(step, Conv.IN_W) * pitch;
   const columnBytes = word(step, Conv.DILATION_W) * pitch;
-  const columns = rowSegments(step);
-  const length = columnLength(step);
-  const padded = <usize>((length + 1) & ~1) * 4 * sizeof<T>();
+  const columns = rowRuns(step);
+  const length = runBytes(step);
+  const padded = <usize>length * 4 * sizeof<T>();
   for (let y = word(step, Conv.KERNEL_H); y > 0; y--) {
     let at = row0;
     for (let x = 0; x < columns; x++) {
@@ -94,16 +100,16 @@ function packEdge<T>(step: usize, patches: usize, depth: i32, panel: usize, gath
   const kernelH = word(step, Conv.KERNEL_H);
   const dilationH = word(step, Conv.DILATION_H);
   const dilationW = word(step, Conv.DILATION_W);
-  const columns = rowSegments(step);
+  const columns = rowRuns(step);
   const width = columns == 1 ? word(step, Conv.KERNEL_W) : 1;
-  const length = columnLength(step);
-  const padded = <usize>((length + 1) & ~1) * 4 * sizeof<T>();
+  const length = runBytes(step);
+  const padded = <usize>length * 4 * sizeof<T>();
   for (let y = 0; y < kernelH; y++) {
     for (let x = 0; x < columns; x++) {
-      const row0 = segment(step, patches, y * dilationH, x * dilationW, width, length, gathered);
-      const row1 = segment(step, patches + PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + depth);
-      const row2 = segment(step, patches + 2 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 2 * depth);
-      const row3 = segment(step, patches + 3 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 3 * depth);
+      const row0 = run(step, patches, y * dilationH, x * dilationW, width, length, gathered);
+      const row1 = run(step, patches + PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + depth);
+      const row2 = run(step, patches + 2 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 2 * depth);
+      const row3 = run(step, patches + 3 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 3 * depth);
       packSegment<T>(row0, row1, row2, row3, length, panel);
       panel += padded;
     }
@@ -111,7 +117,7 @@ function packEdge<T>(step: usize, patches: usize, depth: i32, panel: usize, gath
 }
 
 /** Where `width` pixels from (down, right) of a patch's corner stand: in the image, or gathered. */
-function segment(step: usize, patch: usize, down: i32, right: i32, width: i32, length: i32, gathered: usize): usize {
+function run(step: usize, patch: usize, down: i32, right: i32, width: i32, length: i32, gathered: usize): usize {
   const pitch = word(step, Conv.SRC_PITCH);
   const inW = word(step, Conv.IN_W);
   const y = load<i32>(patch, Y) + down;
@@ -119,7 +125,7 @@ function segment(step: usize, patch: usize, down: i32, right: i32, width: i32, l
   const source = load<usize>(patch) + (down * inW + right) * pitch;
   const insideY = y >= 0 && y < word(step, Conv.IN_H);
   if (insideY && x >= 0 && x + width <= inW) return source;
-  const zero = word(step, Conv.IN_ZERO);
+  const zero = i8x16.splat(<i8>word(step, Conv.IN_ZERO));
   const before = max(0, -x);
   const after = max(0, x + width - inW);
   if (!insideY || before + after >= width) {
@@ -146,34 +152,4 @@ export function isPointwise(step: usize): bool {
     word(step, Conv.OUT_H) == word(step, Conv.IN_H) &&
     word(step, Conv.OUT_W) == word(step, Conv.IN_W)
   );
-}
-
-/** Segments in one kernel row: 1 where the row is contiguous. */
-function rowSegments(step: usize): i32 {
-  return Conv.segments(1, word(step, Conv.KERNEL_W), word(step, Conv.IN_C), word(step, Conv.GROUPS), word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
-}
-
-/** Values of one segment. */
-function columnLength(step: usize): i32 {
-  return Conv.segmentLength(word(step, Conv.KERNEL_W), word(step, Conv.IN_C), word(step, Conv.GROUPS), word(step, Conv.DILATION_W), word(step, Conv.SRC_PITCH));
-}
-
-/** Sets `count` bytes, and up to 15 behind them. */
-function fillBytes(dst: usize, value: i32, count: i32): void {
-  const bytes = i8x16.splat(<i8>value);
-  while (count > 0) {
-    v128.store(dst, bytes);
-    dst += 16;
-    count -= 16;
-  }
-}
-
-/** Copies `count` bytes, and up to 15 behind them. */
-function copyBytes(dst: usize, src: usize, count: i32): void {
-  while (count > 0) {
-    v128.store(dst, v128.load(src));
-    dst += 16;
-    src += 16;
-    count -= 16;
-  }
 }

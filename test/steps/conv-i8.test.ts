@@ -37,9 +37,8 @@ type Form = "any" | "pair-safe" | "four bits";
 /** Checks one case with any weights, and where its shape allows with pair-safe ones and with those of four bits that are marked so. */
 function check(c: Case, seed: number): void {
   checkOne(c, seed, "any");
-  const [, kw] = c.kernel ?? [1, 1];
-  const shape = [kw, c.inC, c.groups ?? 1, c.dilation?.[1] ?? 1, c.inC + (c.srcGap ?? 0)] as const;
-  if (!pairsFit(ConvI8.segments(c.kernel?.[0] ?? 1, ...shape), ConvI8.segmentLength(...shape))) return;
+  const patch = [...(c.kernel ?? ([1, 1] as const)), c.inC, c.groups ?? 1, c.dilation?.[1] ?? 1, c.inC + (c.srcGap ?? 0)] as const;
+  if (!pairsFit(ConvI8.segments(...patch), ConvI8.segmentLength(...patch))) return;
   const w = c.fill?.w ?? 0;
   if (Math.abs(w) * 2 <= PAIR_LIMIT) checkOne(c, seed, "pair-safe");
   if (w >= -8 && w <= 7) checkOne(c, seed, "four bits");
@@ -85,7 +84,7 @@ function checkOne(c: Case, seed: number, form: Form): void {
     weights.forEach((w, i) => {
       weights[i] = seed % 3 === 0 ? (w < 0 ? -8 : 7) : w >> 4;
     });
-  if (form === "pair-safe" && !c.fill) limitPairs(weights, ConvI8.segmentLength(kw, c.inC, groups, dw, srcPitch));
+  if (form === "pair-safe" && !c.fill) limitPairs(weights, ConvI8.segmentLength(kh, kw, c.inC, groups, dw, srcPitch));
   const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => ((s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup))) * 60);
   const bias = Int32Array.from({ length: c.outC }, (_, o) => {
     let sum = 0;
@@ -97,7 +96,7 @@ function checkOne(c: Case, seed: number, form: Form): void {
   if (c.fill) bias.fill(c.fill.bias);
 
   const segments = ConvI8.segments(kh, kw, c.inC, groups, dw, srcPitch);
-  const length = ConvI8.segmentLength(kw, c.inC, groups, dw, srcPitch);
+  const length = ConvI8.segmentLength(kh, kw, c.inC, groups, dw, srcPitch);
   const depth = gemmDepth(segments, length);
   const rowBlock = c.rowBlock ?? ConvI8.rowBlock(depth, batch * outH * outW);
   const bench = stepBench(process.env["EQM_BUILD"] ?? "plain", 64);
@@ -113,7 +112,7 @@ function checkOne(c: Case, seed: number, form: Form): void {
     WEIGHTS: bench.constant(PACKINGS[form], weights, outPerGroup, segments, length),
     BIAS: bench.constant(CHANNELS_32, bias, c.outC),
     SCALE: bench.constant(CHANNELS_32, scales, c.outC),
-    SCRATCH: bench.reserve(ConvI8.scratchBytes(rowBlock, depth)),
+    SCRATCH: bench.reserve(ConvI8.scratchBytes(rowBlock, kh, kw, c.inC, groups, sw, dh, dw, srcPitch, outW)),
     BATCH: batch,
     IN_H: c.inH,
     IN_W: c.inW,
@@ -195,6 +194,15 @@ describe("CONV_I8", () => {
     check({ batch: 2, inH: 5, inW: 3, inC: 6, outC: 10, kernel: [3, 3], pads: [1, 1, 1, 1], rowBlock: 4 }, 1);
     check({ batch: 3, inH: 4, inW: 4, inC: 7, outC: 8, rowBlock: 12 }, 2);
     check({ batch: 3, inH: 9, inW: 9, inC: 3, outC: 16, kernel: [3, 3], stride: [2, 1], pads: [1, 0, 1, 2], rowBlock: 28 }, 3);
+  });
+
+  it("gathers short and odd runs over many patches, rows and images", () => {
+    const pads = [1, 2, 3, 4] as const;
+    check({ batch: 2, inH: 13, inW: 17, inC: 3, outC: 8, kernel: [3, 3], pads: [1, 1, 1, 1] }, 1);
+    check({ batch: 2, inH: 21, inW: 9, inC: 1, outC: 12, kernel: [10, 4], stride: [2, 2], pads: [4, 1, 5, 1] }, 2);
+    check({ batch: 3, inH: 12, inW: 70, inC: 7, outC: 3, kernel: [3, 5], stride: [2, 3], dilation: [2, 1], pads, rowBlock: 84 }, 3);
+    check({ batch: 2, inH: 9, inW: 40, inC: 12, outC: 8, kernel: [2, 3], stride: [3, 1], dilation: [1, 2], pads, groups: 4, srcGap: 1 }, 4);
+    check({ inH: 3, inW: 2, inC: 19, outC: 8, kernel: [3, 3], pads: [6, 7, 2, 9], rowBlock: 76 }, 5);
   });
 
   it("keeps groups apart", () => {
