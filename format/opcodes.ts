@@ -23,3 +23,4 @@ export const CAST = 20;
 export const PACK = 21;
 export const COMPARE = 22;
 export const SELECT = 23;
+export const LAYER_NORM = 24;

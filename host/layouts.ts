@@ -20,6 +20,7 @@ import { WORDS as DEPTHWISE_I8, extents as depthwiseI8 } from "../format/steps/d
 import { WORDS as DEQUANTIZE, extents as dequantize } from "../format/steps/dequantize.ts";
 import { WORDS as FILL, extents as fill } from "../format/steps/fill.ts";
 import { WORDS as GATHER, extents as gather } from "../format/steps/gather.ts";
+import { WORDS as LAYER_NORM, extents as layerNorm } from "../format/steps/layer-norm.ts";
 import { WORDS as MATMUL_F32, extents as matmulF32 } from "../format/steps/matmul-f32.ts";
 import { WORDS as MATMUL_I8, extents as matmulI8 } from "../format/steps/matmul-i8.ts";
 import { WORDS as PACK, extents as pack } from "../format/steps/pack.ts";
@@ -66,6 +67,7 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map([
   [Opcode.PACK, { name: "PACK", words: PACK, extents: pack }],
   [Opcode.COMPARE, { name: "COMPARE", words: COMPARE, extents: compare }],
   [Opcode.SELECT, { name: "SELECT", words: SELECT, extents: select }],
+  [Opcode.LAYER_NORM, { name: "LAYER_NORM", words: LAYER_NORM, extents: layerNorm }],
 ]);
 
 /** The layout of `opcode`, or undefined where there is no such step. */

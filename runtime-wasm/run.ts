@@ -18,6 +18,7 @@ import { depthwiseI8 } from "./kernels/depthwise-i8.ts";
 import { dequantize } from "./kernels/dequantize.ts";
 import { fill } from "./kernels/fill.ts";
 import { gather } from "./kernels/gather.ts";
+import { layerNorm } from "./kernels/layer-norm.ts";
 import { matmulF32 } from "./kernels/matmul-f32.ts";
 import { matmulI8 } from "./kernels/matmul-i8.ts";
 import { pool } from "./kernels/pool.ts";
@@ -63,6 +64,7 @@ export function run(plan: usize, end: usize, data: usize): i32 {
       case Opcode.PACK: packStep(step, data); break;
       case Opcode.COMPARE: compare(step, data); break;
       case Opcode.SELECT: select(step, data); break;
+      case Opcode.LAYER_NORM: layerNorm(step, data); break;
       default: return UNKNOWN_STEP;
     }
     step += <usize>(word(step, LENGTH) << 2);

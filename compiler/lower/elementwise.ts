@@ -6,7 +6,7 @@ import * as BinaryI8 from "../../format/steps/binary-i8.ts";
 import * as TableI8 from "../../format/steps/table-i8.ts";
 import * as Unary from "../../format/steps/unary.ts";
 import { elementCount, type Tensor } from "../../host/tensor.ts";
-import { numberAttribute } from "../ir/attributes.ts";
+import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf, type ValueType } from "../ir/graph.ts";
 import { evaluateNode } from "../ops/index.ts";
 import { clampRange } from "../passes/value-range.ts";
@@ -33,6 +33,7 @@ const UNARY: Readonly<Record<string, (node: Node) => { readonly op: UnaryName; r
   HardSigmoid: (node) => ({ op: "HARD_SIGMOID", alpha: numberAttribute(node, "alpha", 0.2), beta: numberAttribute(node, "beta", 0.5) }),
   HardSwish: () => ({ op: "HARD_SWISH" }),
   "eqm:Silu": () => ({ op: "SILU" }),
+  Gelu: (node) => ({ op: stringAttribute(node, "approximate", "none") === "tanh" ? "GELU_TANH" : "GELU" }),
   Reciprocal: () => ({ op: "RECIPROCAL" }),
   Floor: () => ({ op: "FLOOR" }),
   Ceil: () => ({ op: "CEIL" }),

@@ -9,6 +9,7 @@ import { ARRANGEMENT_OPS, lowerArrangement, lowerArrangementI8 } from "./arrange
 import { lowerBatchNorm } from "./batch-norm.ts";
 import { Builder } from "./builder.ts";
 import { BINARY_OPS, lowerBinaryF32, lowerBinaryI8, lowerTableI8, lowerUnaryF32, lowerVariadic, UNARY_OPS } from "./elementwise.ts";
+import { lowerLayerNorm } from "./layer-norm.ts";
 import { LOGIC_OPS, lowerLogic } from "./logic.ts";
 import type { Lowered, Port } from "./lowered.ts";
 import { emitCopy } from "./movement.ts";
@@ -36,6 +37,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ...table(["MaxPool", "AveragePool"], { int8: lowerPoolI8, float: lowerPool }),
   ...table(REDUCE_OPS, { int8: lowerReduceI8, float: lowerReduce }),
   ...table(["Softmax", "LogSoftmax"], { int8: never, float: lowerSoftmax }),
+  ...table(["LayerNormalization"], { int8: never, float: lowerLayerNorm }),
   ...table(["BatchNormalization"], { int8: never, float: lowerBatchNorm }),
   ...table(["QuantizeLinear", "DequantizeLinear"], { int8: lowerRequantize, float: lowerQuantizeLinear }),
   ...table(["Cast"], { int8: never, float: lowerCast }),

@@ -7,7 +7,8 @@ import { broadcastIndices, broadcastShape, frontAxis } from "./axes.ts";
 import type { OpDefinition } from "./definition.ts";
 import { checkRank, floats, floatTensor, operandType, requiredTensor } from "./operands.ts";
 
-const EPSILON = Math.fround(1e-5);
+/** The epsilon of ONNX's normalizations that do not state one. */
+export const EPSILON: number = Math.fround(1e-5);
 
 /** Number of channels; an operand of rank 1 has one. */
 function channelCount(shape: readonly number[]): number {

@@ -5,6 +5,8 @@
  *   decompose             operators that are stated in others, so that their parts are fused like any other's
  *   ┌ remove-no-ops       so that the patterns below are not interrupted
  *   │ fuse-silu           before scales are folded out of its patterns
+ *   │ fuse-gelu             likewise; and layer normalizations before their scales find another way
+ *   │ fuse-layer-norm
  *   │ merge-clips
  *   │ fuse-pad            before padding hides that a Conv pads nothing
  *   │ fuse-bias           before BatchNorm and scales, which it makes foldable
@@ -21,6 +23,8 @@ import { eliminateDeadCode } from "./eliminate-dead-code.ts";
 import { fuseActivations } from "./fuse-activations.ts";
 import { fuseBatchNorm } from "./fuse-batch-norm.ts";
 import { fuseBias } from "./fuse-bias.ts";
+import { fuseGelu } from "./fuse-gelu.ts";
+import { fuseLayerNorm } from "./fuse-layer-norm.ts";
 import { fusePad } from "./fuse-pad.ts";
 import { fuseScale } from "./fuse-scale.ts";
 import { fuseSilu } from "./fuse-silu.ts";
@@ -31,6 +35,8 @@ import { removeNoOps } from "./remove-no-ops.ts";
 const PASSES: readonly ((graph: Graph) => number)[] = [
   removeNoOps,
   fuseSilu,
+  fuseGelu,
+  fuseLayerNorm,
   mergeClips,
   fusePad,
   fuseBias,

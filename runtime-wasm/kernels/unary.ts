@@ -1,6 +1,6 @@
 /** UNARY: four values at a time; what the last vector reads past the end is not stored. */
 import * as Unary from "../../format/steps/unary.ts";
-import { erf, exp, log, sigmoid, tanh } from "../simd/math.ts";
+import { erf, exp, gelu, geluTanh, log, sigmoid, tanh } from "../simd/math.ts";
 import { clampFloat } from "../simd/requantize.ts";
 import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
@@ -15,6 +15,8 @@ export function unary(step: usize, data: usize): void {
     case Unary.EXP: mapExp(src, dst, count); break;
     case Unary.LOG: mapLog(src, dst, count); break;
     case Unary.ERF: mapErf(src, dst, count); break;
+    case Unary.GELU: mapGelu(src, dst, count); break;
+    case Unary.GELU_TANH: mapGeluTanh(src, dst, count); break;
     case Unary.SILU: mapSilu(src, dst, count); break;
     default: mapSimple(src, dst, count, word(step, Unary.OP), floatWord(step, Unary.ALPHA), floatWord(step, Unary.BETA));
   }
@@ -64,6 +66,22 @@ function mapSilu(src: usize, dst: usize, count: i32): void {
   for (; count > 0; count -= 4) {
     const x = v128.load(src);
     storeFloats(dst, f32x4.mul(x, sigmoid(x)), count);
+    src += 16;
+    dst += 16;
+  }
+}
+
+function mapGelu(src: usize, dst: usize, count: i32): void {
+  for (; count > 0; count -= 4) {
+    storeFloats(dst, gelu(v128.load(src)), count);
+    src += 16;
+    dst += 16;
+  }
+}
+
+function mapGeluTanh(src: usize, dst: usize, count: i32): void {
+  for (; count > 0; count -= 4) {
+    storeFloats(dst, geluTanh(v128.load(src)), count);
     src += 16;
     dst += 16;
   }

@@ -10,6 +10,8 @@ import { flattenWeights } from "../../compiler/passes/flatten-weights.ts";
 import { fuseActivations } from "../../compiler/passes/fuse-activations.ts";
 import { fuseBatchNorm } from "../../compiler/passes/fuse-batch-norm.ts";
 import { fuseBias } from "../../compiler/passes/fuse-bias.ts";
+import { fuseGelu } from "../../compiler/passes/fuse-gelu.ts";
+import { fuseLayerNorm } from "../../compiler/passes/fuse-layer-norm.ts";
 import { fusePad } from "../../compiler/passes/fuse-pad.ts";
 import { fuseScale } from "../../compiler/passes/fuse-scale.ts";
 import { fuseSilu } from "../../compiler/passes/fuse-silu.ts";
@@ -32,6 +34,8 @@ const PASSES: Readonly<Record<string, (graph: Graph) => string>> = {
   "fuse-activations": rewrites(fuseActivations),
   "fuse-batch-norm": rewrites(fuseBatchNorm),
   "fuse-bias": rewrites(fuseBias),
+  "fuse-gelu": rewrites(fuseGelu),
+  "fuse-layer-norm": rewrites(fuseLayerNorm),
   "fuse-pad": rewrites(fusePad),
   "fuse-scale": rewrites(fuseScale),
   "fuse-silu": rewrites(fuseSilu),
