@@ -73,20 +73,6 @@ const RMS: Decomposition = {
   },
 };
 
-/** LayerNormalization, whose mean and inverse deviation are results as well. */
-const LAYER: Decomposition = {
-  name: "LayerNormalization",
-  build: (c) => {
-    const x = c.input(0);
-    const rank = shapeOf(x).length;
-    const axes = from(axisOf(numberAttribute(c.node, "axis", -1), rank), rank);
-    const { y, mean, inverse } = standardized(c, x, axes, numberAttribute(c.node, "epsilon", 1e-5));
-    const scaled = c.mul(y, c.input(1));
-    const bias = c.optional(2);
-    return [bias ? c.add(scaled, bias) : scaled, mean, inverse].slice(0, c.node.outputs.length);
-  },
-};
-
 /** (x − μ)/(σ + 10⁻⁹), as ONNX's function body has it. */
 const MEAN_VARIANCE: Decomposition = {
   name: "MeanVarianceNormalization",
@@ -133,4 +119,4 @@ const LRN: Decomposition = {
 };
 
 /** Every decomposition of this file. */
-export const NORMALIZATIONS: readonly Decomposition[] = [INSTANCE, GROUP, RMS, LAYER, MEAN_VARIANCE, LP, LRN];
+export const NORMALIZATIONS: readonly Decomposition[] = [INSTANCE, GROUP, RMS, MEAN_VARIANCE, LP, LRN];

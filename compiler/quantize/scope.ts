@@ -2,9 +2,12 @@
  * Which nodes work in int8.
  *
  * Those that have int8 kernels and a layer with weights at or behind them. What comes after the last such layer (box decoding,
- * softmax, upsampling of a result) stays in float32: it is cheap, and nothing hides its rounding errors.
+ * softmax, upsampling of a result) stays in float32: it is cheap, and nothing hides its rounding errors. So do the sums that
+ * normalizations read: a few channels of them are far larger than the rest, and every layer adds its rounding errors to the same sum.
  */
+
 import { type Graph, type Node, requiredInput, typeOf } from "../ir/graph.ts";
+import { VIEWS } from "../passes/affine.ts";
 
 const WEIGHTED = new Set(["Conv", "Gemm", "MatMul"]);
 
@@ -43,15 +46,23 @@ export function isWeighted(node: Node): boolean {
 export function int8Nodes(graph: Graph, keepFloat: ReadonlySet<string>): ReadonlySet<Node> {
   const chosen = new Set<Node>();
   const leadsToWeights = new Set<Node>();
+  const normalizedSums = new Set<Node>();
   for (const node of [...graph.nodes].reverse()) {
     const kept = keepFloat.has(node.name) || node.sources.some((source) => keepFloat.has(source));
     const isLayer = WEIGHTED.has(node.op) && hasInt8Form(node) && !kept;
     const leads = isLayer || node.outputs.some((value) => [...value.readers].some((reader) => leadsToWeights.has(reader)));
     if (leads) leadsToWeights.add(node);
-    if (kept || !leads) continue;
+    if (node.op === "Add" && isReadBy(node, (reader) => reader.op === "LayerNormalization" || normalizedSums.has(reader)))
+      normalizedSums.add(node);
+    const isView = VIEWS.has(node.op) && !isReadBy(node, (reader) => chosen.has(reader));
+    if (kept || !leads || normalizedSums.has(node) || isView) continue;
     if (isLayer || (!WEIGHTED.has(node.op) && hasInt8Form(node))) chosen.add(node);
   }
   return chosen;
+}
+
+function isReadBy(node: Node, holds: (reader: Node) => boolean): boolean {
+  return node.outputs.some((value) => [...value.readers].some(holds));
 }
 
 function hasInt8Form(node: Node): boolean {

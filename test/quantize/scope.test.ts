@@ -95,3 +95,20 @@ test("integers are no activations", () => {
   const text = "input x int64[1,4]\n%a ? = Add(%x, {1}int64[])\n%f ? = Cast(%a) to=1\n%y ? = MatMul(%f, <w float32[4,4]>)\noutput %y\n";
   expect(chosen(text)).toEqual(["y"]);
 });
+
+test("the sums that normalizations read stay float32, with what is added to them first, and views that only they read", () => {
+  const text = `input x float32[2,4]
+%a ? = Gemm(%x, <w float32[4,4]>)
+%e ? = Add(%a, <p float32[2,4]>)
+%b ? = Gemm(%e, <v float32[4,4]>)
+%r ? = Reshape(%b, {2,4}int64[2])
+%s ? = Add(%r, %e)
+%n ? = LayerNormalization(%s, <g float32[4]>)
+%h ? = Gemm(%n, <u float32[4,4]>)
+%k ? = Reshape(%h, {1,2,4}int64[3])
+%l ? = Gelu(%k)
+%y ? = MatMul(%l, <t float32[4,4]>)
+output %y
+`;
+  expect(chosen(text)).toEqual(["a", "b", "h", "k", "l", "y"]);
+});
