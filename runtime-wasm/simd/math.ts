@@ -26,7 +26,7 @@ const ERF_SPLIT: usize = TABLE + 152;
 const ONE: usize = TABLE + 156;
 
 /** Address of the constants of GELU: behind the vectors of constants.ts, before the kernels' scratch. */
-const GELU: usize = 96;
+const GELU: usize = 160;
 const GELU_DIVISOR: usize = GELU + 24;
 const GELU_LIMIT: usize = GELU + 44;
 const GELU_NEGATIVE_LIMIT: usize = GELU + 48;
