@@ -24,3 +24,6 @@ export const PACK = 21;
 export const COMPARE = 22;
 export const SELECT = 23;
 export const LAYER_NORM = 24;
+export const TOP_K = 25;
+export const SCATTER = 26;
+export const CUMULATE = 27;

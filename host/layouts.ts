@@ -15,6 +15,7 @@ import { WORDS as COMPARE, extents as compare } from "../format/steps/compare.ts
 import { WORDS as CONV_F32, extents as convF32 } from "../format/steps/conv-f32.ts";
 import { WORDS as CONV_I8, extents as convI8 } from "../format/steps/conv-i8.ts";
 import { WORDS as COPY, extents as copy } from "../format/steps/copy.ts";
+import { WORDS as CUMULATE, extents as cumulate } from "../format/steps/cumulate.ts";
 import { WORDS as DEPTHWISE_F32, extents as depthwiseF32 } from "../format/steps/depthwise-f32.ts";
 import { WORDS as DEPTHWISE_I8, extents as depthwiseI8 } from "../format/steps/depthwise-i8.ts";
 import { WORDS as DEQUANTIZE, extents as dequantize } from "../format/steps/dequantize.ts";
@@ -28,9 +29,11 @@ import { WORDS as POOL, extents as pool } from "../format/steps/pool.ts";
 import { WORDS as QUANTIZE, extents as quantize } from "../format/steps/quantize.ts";
 import { WORDS as REDUCE, extents as reduce } from "../format/steps/reduce.ts";
 import { WORDS as RESAMPLE, extents as resample } from "../format/steps/resample.ts";
+import { WORDS as SCATTER, extents as scatter } from "../format/steps/scatter.ts";
 import { WORDS as SELECT, extents as select } from "../format/steps/select.ts";
 import { WORDS as SOFTMAX, extents as softmax } from "../format/steps/softmax.ts";
 import { WORDS as TABLE_I8, extents as tableI8 } from "../format/steps/table-i8.ts";
+import { WORDS as TOP_K, extents as topK } from "../format/steps/top-k.ts";
 import { WORDS as UNARY, extents as unary } from "../format/steps/unary.ts";
 
 /** One step's layout. */
@@ -68,6 +71,9 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map([
   [Opcode.COMPARE, { name: "COMPARE", words: COMPARE, extents: compare }],
   [Opcode.SELECT, { name: "SELECT", words: SELECT, extents: select }],
   [Opcode.LAYER_NORM, { name: "LAYER_NORM", words: LAYER_NORM, extents: layerNorm }],
+  [Opcode.TOP_K, { name: "TOP_K", words: TOP_K, extents: topK }],
+  [Opcode.SCATTER, { name: "SCATTER", words: SCATTER, extents: scatter }],
+  [Opcode.CUMULATE, { name: "CUMULATE", words: CUMULATE, extents: cumulate }],
 ]);
 
 /** The layout of `opcode`, or undefined where there is no such step. */

@@ -13,6 +13,7 @@ import { compare } from "./kernels/compare.ts";
 import { convF32 } from "./kernels/conv-f32.ts";
 import { convI8 } from "./kernels/conv-i8.ts";
 import { copy } from "./kernels/copy.ts";
+import { cumulate } from "./kernels/cumulate.ts";
 import { depthwiseF32 } from "./kernels/depthwise-f32.ts";
 import { depthwiseI8 } from "./kernels/depthwise-i8.ts";
 import { dequantize } from "./kernels/dequantize.ts";
@@ -25,9 +26,11 @@ import { pool } from "./kernels/pool.ts";
 import { quantize } from "./kernels/quantize.ts";
 import { reduce } from "./kernels/reduce.ts";
 import { resample } from "./kernels/resample.ts";
+import { scatter } from "./kernels/scatter.ts";
 import { select } from "./kernels/select.ts";
 import { softmax } from "./kernels/softmax.ts";
 import { tableI8 } from "./kernels/table-i8.ts";
+import { topK } from "./kernels/top-k.ts";
 import { unary } from "./kernels/unary.ts";
 import { packStep } from "./pack/pack.ts";
 import { word } from "./words.ts";
@@ -65,6 +68,13 @@ export function run(plan: usize, end: usize, data: usize): i32 {
       case Opcode.COMPARE: compare(step, data); break;
       case Opcode.SELECT: select(step, data); break;
       case Opcode.LAYER_NORM: layerNorm(step, data); break;
+      case Opcode.TOP_K: topK(step, data); break;
+      case Opcode.SCATTER: {
+        const status = scatter(step, data);
+        if (status != OK) return status;
+        break;
+      }
+      case Opcode.CUMULATE: cumulate(step, data); break;
       default: return UNKNOWN_STEP;
     }
     step += <usize>(word(step, LENGTH) << 2);

@@ -3,11 +3,13 @@ import type { Node } from "../ir/graph.ts";
 import { ATTENTION } from "./attention.ts";
 import { CONV_TRANSPOSE } from "./conv-transpose.ts";
 import type { Decomposition } from "./definition.ts";
+import { ELEMENTWISE_FORMS } from "./elementwise.ts";
 import { INDEXING } from "./indexing.ts";
 import { INTEGER_FORMS } from "./integer.ts";
 import { NORMALIZATIONS } from "./normalization.ts";
 import { REDUCTION_FORMS } from "./reduction.ts";
 import { ROTARY_EMBEDDING } from "./rotary-embedding.ts";
+import { SELECTIONS } from "./selection.ts";
 
 /** All decompositions. */
 export const DECOMPOSITIONS: readonly Decomposition[] = [
@@ -16,7 +18,9 @@ export const DECOMPOSITIONS: readonly Decomposition[] = [
   CONV_TRANSPOSE,
   ...NORMALIZATIONS,
   ...REDUCTION_FORMS,
+  ...ELEMENTWISE_FORMS,
   ...INDEXING,
+  ...SELECTIONS,
   ...INTEGER_FORMS,
 ];
 

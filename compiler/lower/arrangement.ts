@@ -4,10 +4,11 @@
  */
 import * as Opcode from "../../format/opcodes.ts";
 import * as Fill from "../../format/steps/fill.ts";
-import { elementCount } from "../../host/tensor.ts";
-import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
+import { dtypeBytes, elementCount } from "../../host/tensor.ts";
+import { numberAttribute, stringAttribute, tensorAttribute } from "../ir/attributes.ts";
 import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Builder, quantizedOperand, quantizedResult } from "./builder.ts";
+import { tensorBytes } from "./lowered.ts";
 import { constantIntegers, elementBytes, emitCopy, emitTranspose, type Moved, shifted } from "./movement.ts";
 import { emitGather, pad } from "./pad.ts";
 import { broadcastStrides, rowMajorStrides } from "./strides.ts";
@@ -93,6 +94,25 @@ function expand(builder: Builder, _node: Node, { x, results }: Moved): void {
     broadcastStrides(typeOf(x).shape, shape),
     rowMajorStrides(shape),
   );
+}
+
+/** One value, as often as the shape asks. */
+export function lowerConstantOfShape(builder: Builder, node: Node): void {
+  const y = node.outputs[0]!;
+  const { dtype, shape } = typeOf(y);
+  const dst = builder.define(y);
+  const words = new Int32Array(2);
+  const value = tensorAttribute(node, "value");
+  if (value) new Uint8Array(words.buffer).set(tensorBytes(value));
+  if (elementCount(shape) === 0) return;
+  const count = elementCount(shape);
+  builder.step(Opcode.FILL, Fill, {
+    DST: dst,
+    ELEMENT_BYTES: dtypeBytes(dtype),
+    COUNT: count,
+    VALUE_LOW: words[0]!,
+    VALUE_HIGH: words[1]!,
+  });
 }
 
 function tile(builder: Builder, _node: Node, { x, results }: Moved): void {

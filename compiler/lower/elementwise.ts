@@ -38,16 +38,69 @@ const UNARY: Readonly<Record<string, (node: Node) => { readonly op: UnaryName; r
   Floor: () => ({ op: "FLOOR" }),
   Ceil: () => ({ op: "CEIL" }),
   Round: () => ({ op: "ROUND" }),
+  Elu: (node) => ({ op: "ELU", alpha: numberAttribute(node, "alpha", 1), beta: 1 }),
+  Selu: (node) => ({
+    op: "ELU",
+    alpha: numberAttribute(node, "alpha", 1.6732631921768188),
+    beta: numberAttribute(node, "gamma", 1.0507010221481323),
+  }),
+  Softplus: () => ({ op: "SOFTPLUS" }),
+  Mish: () => ({ op: "MISH" }),
+  Swish: (node) => ({ op: "SWISH", alpha: numberAttribute(node, "alpha", 1) }),
+  Softsign: () => ({ op: "SOFTSIGN" }),
+  ThresholdedRelu: (node) => ({ op: "THRESHOLDED_RELU", alpha: numberAttribute(node, "alpha", 1) }),
+  Shrink: (node) => ({ op: "SHRINK", alpha: numberAttribute(node, "lambd", 0.5), beta: numberAttribute(node, "bias", 0) }),
+  Sign: () => ({ op: "SIGN" }),
+  Sinh: () => ({ op: "SINH" }),
+  Cosh: () => ({ op: "COSH" }),
+  Asinh: () => ({ op: "ASINH" }),
+  Acosh: () => ({ op: "ACOSH" }),
+  Atanh: () => ({ op: "ATANH" }),
+  Sin: () => ({ op: "SIN" }),
+  Cos: () => ({ op: "COS" }),
+  Tan: () => ({ op: "TAN" }),
+  Asin: () => ({ op: "ASIN" }),
+  Acos: () => ({ op: "ACOS" }),
+  Atan: () => ({ op: "ATAN" }),
+  "eqm:RoundHalf": () => ({ op: "ROUND_HALF" }),
+  "eqm:RoundBrain": () => ({ op: "ROUND_BRAIN" }),
 };
 
-const BINARY: Readonly<Record<string, "ADD" | "SUB" | "MUL" | "DIV" | "PRELU" | "POW">> = {
+type BinaryName =
+  | "ADD"
+  | "SUB"
+  | "MUL"
+  | "DIV"
+  | "PRELU"
+  | "POW"
+  | "FLOOR_MOD"
+  | "REMAINDER"
+  | "BIT_AND"
+  | "BIT_OR"
+  | "BIT_XOR"
+  | "SHIFT_LEFT"
+  | "SHIFT_RIGHT";
+
+const BINARY: Readonly<Record<string, BinaryName>> = {
   Add: "ADD",
   Sub: "SUB",
   Mul: "MUL",
   Div: "DIV",
   PRelu: "PRELU",
   Pow: "POW",
+  Mod: "FLOOR_MOD",
+  BitwiseAnd: "BIT_AND",
+  BitwiseOr: "BIT_OR",
+  BitwiseXor: "BIT_XOR",
+  BitShift: "SHIFT_LEFT",
 };
+
+/** The operation of a node: some depend on its attributes. */
+function binaryName(node: Node): BinaryName {
+  if (node.op === "Mod" && numberAttribute(node, "fmod", 0) !== 0) return "REMAINDER";
+  if (node.op === "BitShift" && stringAttribute(node, "direction", "LEFT") === "RIGHT") return "SHIFT_RIGHT";
+  return BINARY[node.op]!;
+}
 
 /** Operators that `lowerUnaryF32` takes: functions of one operand, and clamps. */
 export const UNARY_OPS: readonly string[] = [...Object.keys(UNARY), "Relu", "Clip"];
@@ -156,7 +209,7 @@ export function lowerBinaryF32(builder: Builder, node: Node): void {
   const left = { reference: builder.reference(a), type: typeOf(a) };
   const right = { reference: builder.reference(b), type: typeOf(b) };
   if (right.type.dtype === left.type.dtype && (node.op !== "Pow" || left.type.dtype === "float32")) {
-    emitBroadcastBinary(builder, BINARY[node.op]!, left, right, builder.define(onlyOutput(node)), type, clampOf(node));
+    emitBroadcastBinary(builder, binaryName(node), left, right, builder.define(onlyOutput(node)), type, clampOf(node));
     return;
   }
   // Pow takes an exponent of any type; integers are raised in float32, as far as that is exact.
@@ -166,7 +219,7 @@ export function lowerBinaryF32(builder: Builder, node: Node): void {
   });
   const real: ValueType = { dtype: "float32", shape: type.shape };
   const result = type.dtype === "float32" ? builder.define(onlyOutput(node)) : temporary(builder, builder.byteSize(real));
-  emitBroadcastBinary(builder, BINARY[node.op]!, power(left), power(right), result, real, clampOf(node));
+  emitBroadcastBinary(builder, binaryName(node), power(left), power(right), result, real, clampOf(node));
   if (type.dtype !== "float32") emitCast(builder, { reference: result, type: real }, type.dtype, builder.define(onlyOutput(node)));
 }
 
@@ -195,12 +248,15 @@ export function lowerVariadic(builder: Builder, node: Node): void {
   });
 }
 
+/** Binary operators that have a form on int8 that stands for real numbers. */
+const INT8_BINARY: readonly string[] = ["Add", "Sub", "Mul", "Div", "PRelu"];
+
 /** A binary operator on two int8 operands, with an int8 result. */
 export function lowerBinaryI8(builder: Builder, node: Node): boolean {
   const a = quantizedOperand(requiredInput(node, 0));
   const b = quantizedOperand(requiredInput(node, 1));
   const result = quantizedResult(onlyOutput(node));
-  if (!a || !b || !result || node.op === "Pow") return false;
+  if (!a || !b || !result || !INT8_BINARY.includes(node.op)) return false;
   const f = Math.fround;
   const out = f(result.scale);
   const [sa, sb] = [f(a.scale), f(b.scale)];

@@ -5,7 +5,7 @@
 import { elementCount } from "../../host/tensor.ts";
 import { type Unsupported, unsupported } from "../errors.ts";
 import { type Graph, type Node, onlyOutput, typeOf } from "../ir/graph.ts";
-import { ARRANGEMENT_OPS, lowerArrangement, lowerArrangementI8 } from "./arrangement.ts";
+import { ARRANGEMENT_OPS, lowerArrangement, lowerArrangementI8, lowerConstantOfShape } from "./arrangement.ts";
 import { lowerBatchNorm } from "./batch-norm.ts";
 import { Builder } from "./builder.ts";
 import { BINARY_OPS, lowerBinaryF32, lowerBinaryI8, lowerTableI8, lowerUnaryF32, lowerVariadic, UNARY_OPS } from "./elementwise.ts";
@@ -17,6 +17,7 @@ import { lowerPool, lowerPoolI8 } from "./pooling.ts";
 import { lowerCast, lowerQuantizeLinear, lowerRequantize } from "./quantization.ts";
 import { lowerReduce, lowerReduceI8, REDUCE_OPS } from "./reduction.ts";
 import { lowerResize, lowerResizeI8 } from "./resize.ts";
+import { lowerCumulation, lowerScatter, lowerTopK } from "./selection.ts";
 import { lowerSoftmax } from "./softmax.ts";
 import { lowerWeightedF32, lowerWeightedI8 } from "./weighted.ts";
 
@@ -42,6 +43,10 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ...table(["QuantizeLinear", "DequantizeLinear"], { int8: lowerRequantize, float: lowerQuantizeLinear }),
   ...table(["Cast"], { int8: never, float: lowerCast }),
   ...table(LOGIC_OPS, { int8: never, float: lowerLogic }),
+  ...table(["TopK"], { int8: never, float: lowerTopK }),
+  ...table(["ScatterND"], { int8: never, float: lowerScatter }),
+  ...table(["CumSum", "CumProd"], { int8: never, float: lowerCumulation }),
+  ...table(["ConstantOfShape"], { int8: never, float: lowerConstantOfShape }),
   ...table(["Resize"], { int8: lowerResizeI8, float: lowerResize }),
   ...table(ARRANGEMENT_OPS, { int8: lowerArrangementI8, float: lowerArrangement }),
 ]);

@@ -105,7 +105,7 @@ export function emitTranspose(
 /** Emits a float32 or integer operation with broadcasting into `dst` of type `result`. */
 export function emitBroadcastBinary(
   builder: Builder,
-  op: "ADD" | "SUB" | "MUL" | "DIV" | "PRELU" | "MAXIMUM" | "MINIMUM" | "POW",
+  op: Exclude<keyof typeof Binary, "extents" | "WORDS">,
   a: TypedReference,
   b: TypedReference,
   dst: Reference,

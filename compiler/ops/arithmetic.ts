@@ -4,7 +4,7 @@
  * Float results are rounded once. Integers wrap; division truncates, x/0 = 0; powers with a negative exponent truncate.
  */
 import { DTYPES, type DType, type DTypeArrays, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
-import { numberAttribute } from "../ir/attributes.ts";
+import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
 import type { Node } from "../ir/graph.ts";
 import { broadcastIndices, broadcastShape } from "./axes.ts";
 import type { OpDefinition } from "./definition.ts";
@@ -80,6 +80,45 @@ const BINARY: readonly OpDefinition[] = [
       ? { float: (a, b) => a % b, integer: truncatedModulo }
       : { float: floatFloorModulo, integer: floorModulo },
   ),
+];
+
+const NO_FLOATS: FloatFunction = () => {
+  throw new Error("unreachable: operations on bits are of integers");
+};
+
+const INTEGERS: readonly DType[] = NUMERIC.filter((dtype) => dtype !== "float32");
+
+function bitwise(name: string, functions: (node: Node) => (a: bigint, b: bigint, dtype: DType) => bigint): OpDefinition {
+  return {
+    name,
+    infer: (node) => [{ dtype: commonType(node, INTEGERS), shape: broadcastShape(node, operandShapes(node)) }],
+    evaluate: (node, inputs) => {
+      const [a, b] = [requiredTensor(inputs, 0), requiredTensor(inputs, 1)];
+      const apply = functions(node);
+      const integer: IntegerFunction = (x, y) => apply(x, y, a.dtype);
+      return [applyBinary(a.dtype, broadcastShape(node, [a.shape, b.shape]), a, b, { float: NO_FLOATS, integer })];
+    },
+  };
+}
+
+const WIDTHS: Readonly<Partial<Record<DType, bigint>>> = { int8: 8n, uint8: 8n, int32: 32n, int64: 64n };
+
+/** A shift by b modulo the width; to the right without the sign. */
+function shift(x: bigint, by: bigint, dtype: DType, isRight: boolean): bigint {
+  const width = WIDTHS[dtype]!;
+  const places = ((by % width) + width) % width;
+  const bits = BigInt.asUintN(Number(width), x);
+  return BigInt.asIntN(64, isRight ? bits >> places : bits << places);
+}
+
+const BITWISE: readonly OpDefinition[] = [
+  bitwise("BitwiseAnd", () => (a, b) => a & b),
+  bitwise("BitwiseOr", () => (a, b) => a | b),
+  bitwise("BitwiseXor", () => (a, b) => a ^ b),
+  bitwise("BitShift", (node) => {
+    const isRight = stringAttribute(node, "direction", "LEFT") === "RIGHT";
+    return (a, b, dtype) => shift(a, b, dtype, isRight);
+  }),
 ];
 
 /** aᵇ modulo 2⁶⁴; a negative exponent truncates the fraction. */
@@ -197,4 +236,4 @@ const WHERE: OpDefinition = {
 };
 
 /** Every operator of this file. */
-export const ARITHMETIC: readonly OpDefinition[] = [...BINARY, POW, ...VARIADIC, ...COMPARISONS, WHERE];
+export const ARITHMETIC: readonly OpDefinition[] = [...BINARY, ...BITWISE, POW, ...VARIADIC, ...COMPARISONS, WHERE];

@@ -16,6 +16,7 @@ import { ARRANGEMENT } from "./arrangement.ts";
 import { rowMajorStrides, stridedIndices } from "./axes.ts";
 import { CASTS } from "./cast.ts";
 import { conv } from "./convolution.ts";
+import { CUMULATIONS } from "./cumulation.ts";
 import type { OpDefinition } from "./definition.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { gather } from "./gather.ts";
@@ -27,6 +28,8 @@ import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "./poolin
 import { dequantizeLinear, quantizeLinear } from "./quantization.ts";
 import { REDUCTIONS } from "./reduction.ts";
 import { resize } from "./resize.ts";
+import { scatterND } from "./scatter.ts";
+import { topK } from "./selection.ts";
 import { SHAPES } from "./shape.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 import { VIEWS } from "./views.ts";
@@ -45,7 +48,8 @@ const DEFINITIONS: ReadonlyMap<string, OpDefinition> = new Map(
     ...[batchNormalization, instanceNormalization, layerNormalization],
     ...VIEWS,
     ...ARRANGEMENT,
-    ...[pad, gather, resize],
+    ...[pad, gather, resize, scatterND, topK],
+    ...CUMULATIONS,
     ...REDUCTIONS,
     ...SHAPES,
     ...[quantizeLinear, dequantizeLinear],

@@ -346,3 +346,62 @@ function positivePower(x: number, y: number): number {
   if (power > 710 || power < -746) return power > 0 ? Infinity : 0;
   return expOfSum(power, powerError + y * low);
 }
+
+/** Arc tangent: |x| > 1 by π/2 − atan(1/x), then halved twice by x/(1 + √(1 + x²)), so that the series is short. */
+export function atan(x: number): number {
+  const t = Math.abs(x);
+  if (Number.isNaN(x)) return x;
+  const start = t > 1 ? 1 / t : t;
+  const half = start / (1 + Math.sqrt(1 + start * start));
+  const u = half / (1 + Math.sqrt(1 + half * half));
+  const z = u * u;
+  let p = 0;
+  for (let k = 25; k > 0; k -= 2) p = 1 / k - z * p;
+  const angle = 4 * u * p;
+  const y = t > 1 ? Math.PI / 2 - angle : angle;
+  return x < 0 || Object.is(x, -0) ? -y : y;
+}
+
+/** Arc sine. */
+export function asin(x: number): number {
+  return x === 0 ? x : atan(x / Math.sqrt((1 - x) * (1 + x)));
+}
+
+/** Arc cosine. */
+export function acos(x: number): number {
+  return 2 * atan(Math.sqrt((1 - x) / (1 + x)));
+}
+
+/** Hyperbolic sine. */
+export function sinh(x: number): number {
+  const t = Math.abs(x);
+  const u = expm1(t);
+  const y = t > 40 ? exp(t / 2) * (exp(t / 2) / 2) : (u + u / (u + 1)) / 2;
+  return x < 0 ? -y : x === 0 ? x : y;
+}
+
+/** Hyperbolic cosine. */
+export function cosh(x: number): number {
+  const e = exp(Math.abs(x) / 2);
+  return Math.abs(x) > 40 ? e * (e / 2) : (e * e + 1 / (e * e)) / 2;
+}
+
+/** Inverse of sinh. */
+export function asinh(x: number): number {
+  const t = Math.abs(x);
+  const y = t > 1e9 ? log(t) + Math.LN2 : log1p(t + (t * t) / (1 + Math.sqrt(t * t + 1)));
+  return x < 0 ? -y : x === 0 ? x : y;
+}
+
+/** Inverse of cosh, for x from 1 on. */
+export function acosh(x: number): number {
+  const d = x - 1;
+  return x > 1e9 ? log(x) + Math.LN2 : log1p(d + Math.sqrt(2 * d + d * d));
+}
+
+/** Inverse of tanh. */
+export function atanh(x: number): number {
+  const t = Math.abs(x);
+  const y = log1p((2 * t) / (1 - t)) / 2;
+  return x < 0 ? -y : x === 0 ? x : y;
+}

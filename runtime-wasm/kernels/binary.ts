@@ -237,7 +237,21 @@ function piece(op: i32, a: usize, strideA: i32, b: usize, strideB: i32, dst: usi
       }
       break;
     case Binary.POW: powRow(a, stepA >> 2, b, stepB >> 2, dst, count); break;
+    case Binary.FLOOR_MOD:
+    case Binary.REMAINDER: remainderRow(op == Binary.FLOOR_MOD, a, stepA >> 2, b, stepB >> 2, dst, count); break;
     default: unreachable();
+  }
+}
+
+/** a − n·b for whole n, exact: with the sign of b (`isFloor`) or of a. */
+function remainderRow(isFloor: bool, a: usize, stepA: usize, b: usize, stepB: usize, dst: usize, count: i32): void {
+  for (; count > 0; count--) {
+    const y = load<f32>(b);
+    const r = load<f32>(a) % y;
+    store<f32>(dst, isFloor && r != 0 && r < 0 != y < 0 ? r + y : r);
+    a += stepA;
+    b += stepB;
+    dst += 4;
   }
 }
 
@@ -283,6 +297,18 @@ function integerOperation<T>(op: i32, a: T, b: T): T {
     case Binary.MAXIMUM: return a > b ? a : b;
     case Binary.MINIMUM: return a < b ? a : b;
     case Binary.POW: return integerPower<T>(a, b);
+    case Binary.FLOOR_MOD:
+    case Binary.REMAINDER: {
+      if (b == <T>0 || (isSigned<T>() && b == <T>-1)) return <T>0;
+      const r = <T>(a % b);
+      if (op == Binary.REMAINDER || r == <T>0 || (r < <T>0) == (b < <T>0)) return r;
+      return <T>(r + b);
+    }
+    case Binary.BIT_AND: return <T>(a & b);
+    case Binary.BIT_OR: return <T>(a | b);
+    case Binary.BIT_XOR: return <T>(a ^ b);
+    case Binary.SHIFT_LEFT: return <T>(a << b);
+    case Binary.SHIFT_RIGHT: return sizeof<T>() == 1 ? <T>(<u8>a >> <u8>b) : <T>(a >>> b);
     default: unreachable();
   }
   return a;

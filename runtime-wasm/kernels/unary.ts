@@ -4,6 +4,7 @@ import { erf, exp, gelu, geluTanh, log, sigmoid, tanh } from "../simd/math.ts";
 import { clampFloat } from "../simd/requantize.ts";
 import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
+import { mapScalars, mapVectors } from "./unary-functions.ts";
 
 export function unary(step: usize, data: usize): void {
   const src = address(step, Unary.SRC, data);
@@ -18,7 +19,12 @@ export function unary(step: usize, data: usize): void {
     case Unary.GELU: mapGelu(src, dst, count); break;
     case Unary.GELU_TANH: mapGeluTanh(src, dst, count); break;
     case Unary.SILU: mapSilu(src, dst, count); break;
-    default: mapSimple(src, dst, count, word(step, Unary.OP), floatWord(step, Unary.ALPHA), floatWord(step, Unary.BETA));
+    default: {
+      const op = word(step, Unary.OP);
+      if (op >= Unary.SIN) mapScalars(src, dst, count, op);
+      else if (op >= Unary.ELU) mapVectors(src, dst, count, op, floatWord(step, Unary.ALPHA), floatWord(step, Unary.BETA));
+      else mapSimple(src, dst, count, op, floatWord(step, Unary.ALPHA), floatWord(step, Unary.BETA));
+    }
   }
 }
 

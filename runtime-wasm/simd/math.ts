@@ -127,6 +127,16 @@ export function exp(x: v128): v128 {
   return f32x4.mul(f32x4.mul(p, first), second);
 }
 
+/** r + r²·P(r) ≈ eʳ − 1 for |r| ≤ ½ ln 2. */
+@inline
+export function expRest(r: v128): v128 {
+  let p = horner(constant(EXP + 16), r, EXP + 12);
+  p = horner(p, r, EXP + 8);
+  p = horner(p, r, EXP + 4);
+  p = horner(p, r, EXP);
+  return f32x4.add(f32x4.mul(f32x4.mul(r, r), p), r);
+}
+
 /**
  * Natural logarithm: x = 2ⁿ·(1 + f) with 1 + f in [√½, √2), log x = n·ln 2 + f − f²/2 + f³·P(f).
  * log 0 = −∞, of a negative number NaN.

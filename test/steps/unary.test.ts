@@ -129,6 +129,85 @@ describe("UNARY functions of the runtime's own stay close to the exact value", (
     ERF: { op: Unary.ERF, exact: erf, bound: 1.5, centres: [0.925, 3.9, 4] },
   };
 
+  const furtherFunctions = {
+    ELU: { op: Unary.ELU, exact: (x: number) => (x < 0 ? Math.expm1(x) : x), bound: 3, centres: [0.34657, 1] },
+    SOFTPLUS: {
+      op: Unary.SOFTPLUS,
+      exact: (x: number) => (x > 0 ? x + Math.log1p(Math.exp(-x)) : Math.log1p(Math.exp(x))),
+      bound: 3,
+      centres: [1, 16, 88],
+    },
+    SINH: { op: Unary.SINH, exact: Math.sinh, bound: 5, centres: [0.34657, 44, 89.4] },
+    COSH: { op: Unary.COSH, exact: Math.cosh, bound: 4, centres: [44, 89.4] },
+    ASINH: { op: Unary.ASINH, exact: Math.asinh, bound: 5, centres: [1, 1e8] },
+    ACOSH: { op: Unary.ACOSH, exact: Math.acosh, bound: 5, centres: [1, 1e8] },
+    ATANH: { op: Unary.ATANH, exact: Math.atanh, bound: 5, centres: [0.5, 1] },
+    ASIN: { op: Unary.ASIN, exact: Math.asin, bound: 0.51, centres: [0.5, 1] },
+    ACOS: { op: Unary.ACOS, exact: Math.acos, bound: 0.51, centres: [0.5, 1] },
+    ATAN: { op: Unary.ATAN, exact: Math.atan, bound: 0.51, centres: [0.41421, 1, 2.41421] },
+  };
+
+  it.each(Object.keys(furtherFunctions) as (keyof typeof furtherFunctions)[])("%s", (name) => {
+    const { op, exact, bound, centres } = furtherFunctions[name];
+    const x = everywhere(centres);
+    const y = run(op, x, 1, 1);
+    let worst = 0;
+    let worstAt = 0;
+    for (let i = 0; i < x.length; i++) {
+      const error = ulps(y[i]!, exact(x[i]!));
+      if (error > worst) {
+        worst = error;
+        worstAt = x[i]!;
+      }
+    }
+    expect(worst, `at ${worstAt}`).toBeLessThanOrEqual(bound);
+  });
+
+  it.each([
+    ["SIN", Unary.SIN, Math.sin],
+    ["COS", Unary.COS, Math.cos],
+    ["TAN", Unary.TAN, Math.tan],
+  ] as const)("%s up to 2²⁰", (_, op, exact) => {
+    const x = everywhere([0.785398, 1.570796, 3.141593, 1000, 1e6]).filter((v) => Math.abs(v) <= 2 ** 20 || !Number.isFinite(v));
+    const y = run(op, x);
+    let worst = 0;
+    for (let i = 0; i < x.length; i++) worst = Math.max(worst, ulps(y[i]!, exact(x[i]!)));
+    expect(worst).toBeLessThanOrEqual(0.51);
+  });
+
+  it("ROUND_HALF and ROUND_BRAIN keep the bits of float16 and bfloat16, half to even", () => {
+    const cases = Float32Array.of(
+      1,
+      1 + 2 ** -11,
+      1 + 3 * 2 ** -11,
+      65504,
+      65519,
+      65520,
+      -65520,
+      2 ** -24,
+      2 ** -25,
+      1.5 * 2 ** -24,
+      -0,
+      Number.NaN,
+    );
+    expect([...run(Unary.ROUND_HALF, cases)]).toEqual([
+      1,
+      1,
+      1 + 2 ** -9,
+      65504,
+      65504,
+      Infinity,
+      -Infinity,
+      2 ** -24,
+      0,
+      2 ** -23,
+      -0,
+      Number.NaN,
+    ]);
+    const brain = Float32Array.of(1, 1 + 2 ** -8, 1 + 3 * 2 ** -8, -3.389e38, Infinity, -0, Number.NaN);
+    expect([...run(Unary.ROUND_BRAIN, brain)]).toEqual([1, 1, 1 + 2 ** -6, -3.3895313892515355e38, Infinity, -0, Number.NaN]);
+  });
+
   it.each(Object.keys(functions) as (keyof typeof functions)[])("%s", (name) => {
     const { op, exact, bound, centres } = functions[name];
     const x = everywhere(centres);
