@@ -12,17 +12,10 @@ function inverseRoot(c: Composer, x: Value, epsilon: number): Value {
   return c.op("Reciprocal", [c.op("Sqrt", [c.add(x, c.scalar(epsilon))])]);
 }
 
-/** x with mean 0 and variance 1 over `axes`, with the mean and 1/√(σ² + ε). */
-function standardized(
-  c: Composer,
-  x: Value,
-  axes: readonly number[],
-  epsilon: number,
-): { readonly y: Value; readonly mean: Value; readonly inverse: Value } {
-  const mean = c.reduce("Mean", x, axes);
-  const centred = c.sub(x, mean);
-  const inverse = inverseRoot(c, c.reduce("Mean", c.mul(centred, centred), axes), epsilon);
-  return { y: c.mul(centred, inverse), mean, inverse };
+/** x with mean 0 and variance 1 over `axes`. */
+function standardized(c: Composer, x: Value, axes: readonly number[], epsilon: number): Value {
+  const centred = c.sub(x, c.reduce("Mean", x, axes));
+  return c.mul(centred, inverseRoot(c, c.reduce("Mean", c.mul(centred, centred), axes), epsilon));
 }
 
 /** A vector along axis 1 of a tensor of `rank`. */
@@ -40,7 +33,7 @@ const INSTANCE: Decomposition = {
   build: (c) => {
     const x = c.input(0);
     const rank = shapeOf(x).length;
-    const { y } = standardized(c, x, from(2, rank), numberAttribute(c.node, "epsilon", 1e-5));
+    const y = standardized(c, x, from(2, rank), numberAttribute(c.node, "epsilon", 1e-5));
     return [c.add(c.mul(y, alongChannels(c, c.input(1), rank)), alongChannels(c, c.input(2), rank))];
   },
 };
@@ -54,7 +47,7 @@ const GROUP: Decomposition = {
     const groups = numberAttribute(c.node, "num_groups", 1);
     if (groups < 1 || shape[1]! % groups !== 0) throw c.fault(`${shape[1]} channels are not ${groups} groups.`);
     const grouped = c.reshape(x, [shape[0]!, groups, elementCount(shape.slice(1)) / groups]);
-    const { y } = standardized(c, grouped, [2], numberAttribute(c.node, "epsilon", 1e-5));
+    const y = standardized(c, grouped, [2], numberAttribute(c.node, "epsilon", 1e-5));
     const back = c.reshape(y, shape);
     return [c.add(c.mul(back, alongChannels(c, c.input(1), shape.length)), alongChannels(c, c.input(2), shape.length))];
   },
