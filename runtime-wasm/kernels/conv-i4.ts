@@ -40,7 +40,11 @@ export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize,
       if (pointwise) packRows<i16>(rowsSrc, srcPitch, rows, length, depth, panel);
       else packPatches<i16>(step, src, m, rows, depth, panel, gathered);
     }
-    const rowBias = HAS_PAIR_DOT && rows == 1 ? biasOfRow(panel, steps) : i64x2.splat(0);
+    // A row that is left over goes by itself, in place of a tile of four.
+    const single = (rows & 3) == 1;
+    const tiled = single ? rows - 1 : rows;
+    const last = panel + <usize>(tiled * depth) * (HAS_PAIR_DOT ? 1 : 2);
+    const lastBias = HAS_PAIR_DOT && single ? biasOfRow(last, steps) : i64x2.splat(0);
     let out = dst + <usize>(m * pitchBytes);
     let b = weights;
     for (let n = 0; n < outC; n += 8) {
@@ -50,21 +54,26 @@ export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize,
         // What accumulators start with goes behind the unpacked weights, which take half of their room.
         const start = unpacked + (depth << 3);
         const offsets = b + (depth << 2);
-        const runs = b + i4RunsOffset(depth);
-        v128.store(start, i32x4.add(i32x4.add(v128.load(bias + at), v128.load(offsets)), rowBias));
-        v128.store(start, i32x4.add(i32x4.add(v128.load(bias + at, 16), v128.load(offsets, 16)), rowBias), 16);
-        if (rows == 1) {
-          gemvI4(steps, panel, b, start, scale + at, out, channels, block);
-        } else {
+        const start0 = i32x4.add(v128.load(bias + at), v128.load(offsets));
+        const start1 = i32x4.add(v128.load(bias + at, 16), v128.load(offsets, 16));
+        if (tiled > 0) {
+          v128.store(start, start0);
+          v128.store(start, start1, 16);
           unpackI4(b, steps, unpacked);
-          if (fused) gemmFusedPairsI8(rows, steps, panel, unpacked, start, scale + at, out, pitchBytes, channels, block);
-          else gemmI4(rows, steps, panel, unpacked, runs, start, scale + at, out, pitchBytes, channels, block);
+          if (fused) gemmFusedPairsI8(tiled, steps, panel, unpacked, start, scale + at, out, pitchBytes, channels, block);
+          else gemmI4(tiled, steps, panel, unpacked, b + i4RunsOffset(depth), start, scale + at, out, pitchBytes, channels, block);
         }
-      } else if (rows == 1) {
-        gemvWideI4(steps, panel, b, bias + at, scale + at, out, channels, block);
+        if (single) {
+          v128.store(start, i32x4.add(start0, lastBias));
+          v128.store(start, i32x4.add(start1, lastBias), 16);
+          gemvI4(steps, last, b, start, scale + at, out + <usize>(tiled * pitchBytes), channels, block);
+        }
       } else {
-        widenI4(b, steps, unpacked);
-        gemmI8<i16>(rows, depth >> 1, panel, unpacked, bias + at, scale + at, out, pitchBytes, channels, block);
+        if (tiled > 0) {
+          widenI4(b, steps, unpacked);
+          gemmI8<i16>(tiled, depth >> 1, panel, unpacked, bias + at, scale + at, out, pitchBytes, channels, block);
+        }
+        if (single) gemvWideI4(steps, last, b, bias + at, scale + at, out + <usize>(tiled * pitchBytes), channels, block);
       }
       b += i4PanelBytes(depth);
       out += 8 * outBytes;
