@@ -43,7 +43,7 @@ export async function compile(
   await pause();
   const histograms = quantized?.calibration.histograms;
   const plain = compiled.program;
-  const { program, warnings } = addGolden(options.compression === "none" ? plain : compressConstants(plain), module, hasher, (name) => {
+  const { program, warnings } = addGolden(compressConstants(plain, options.compression), module, hasher, (name) => {
     const histogram = histograms?.get(name);
     return histogram ? { low: histogram.min, high: histogram.max } : null;
   });

@@ -41,7 +41,7 @@ export interface CompileOptions {
   readonly constants?: Readonly<Record<string, Tensor>>;
   /** Reads external tensor data: `length` bytes (to the end where undefined) from `offset` of the file `location`. */
   readonly externalData?: (location: string, offset: number, length: number | undefined) => Uint8Array;
-  /** How constants stand in the file: entropy coded where that makes it smaller (the default), or as they are. */
+  /** How constants stand in the file: entropy coded where that makes it smaller (the default), or as they are, four-bit weights two to a byte. */
   readonly compression?: "rans" | "none";
   /** How images become the first input; stored in the file. */
   readonly preprocess?: PreprocessSpec;

@@ -3,7 +3,7 @@
  * (format/memory.ts). The memory never grows and goes with `dispose`.
  */
 import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
-import { COPY } from "../format/packings.ts";
+import { COPY, NIBBLES } from "../format/packings.ts";
 import * as Status from "../format/status.ts";
 import { disposed, FormatError, outOfMemory, RunError } from "./errors.ts";
 import { memoryBytes, stagingOf } from "./memory-layout.ts";
@@ -92,8 +92,8 @@ export class Instance {
       else this.bytes(packing === COPY ? address : staging, bytes.length).set(bytes);
       if (packing === COPY) continue;
       const status = this.#runtime!.pack(packing, this.#data + staging, this.#data + address, canonicalBytes(constant), p0, p1, p2);
-      if (status === Status.NOT_PAIR_SAFE) throw badWeights(index, "it claims to be pair-safe, and a pair of its weights is not");
-      if (status === Status.NOT_FOUR_BITS) throw badWeights(index, "it claims to be of four bits, and one of its weights is not");
+      if (status === Status.NOT_PAIR_SAFE) throw badWeights(index, constant, "it claims to be pair-safe, and a pair of its weights is not");
+      if (status === Status.NOT_FOUR_BITS) throw badWeights(index, constant, "it claims to be of four bits, and one of its weights is not");
       if (status !== Status.OK) throw statusError(status);
     }
     // What was staged must not show through steps that read before they write.
@@ -105,10 +105,13 @@ export class Instance {
     const { packing, bytes, address, coding } = constant;
     const { decoder } = stagingOf(constant);
     const [from, to] = packing === COPY ? [staging, address] : [address, staging];
-    const { decodedBytes, decoderBytes, fileOffset } = coding!;
+    const { encoding, decodedBytes, decoderBytes, fileOffset } = coding!;
     this.bytes(from, bytes.length).set(bytes);
     const data = this.#data;
-    const status = this.#runtime!.decode(data + from, bytes.length, data + to, decodedBytes, data + staging + decoder, decoderBytes);
+    const status =
+      encoding === NIBBLES
+        ? this.#runtime!.decodeNibbles(data + from, bytes.length, data + to, decodedBytes)
+        : this.#runtime!.decode(data + from, bytes.length, data + to, decodedBytes, data + staging + decoder, decoderBytes);
     if (status !== Status.OK) throw new FormatError("bad-constants", `Constant ${index}: its coded bytes are not sound.`, fileOffset);
   }
 }
@@ -135,8 +138,8 @@ function writePlan({ plan }: Program, buffer: ArrayBuffer): Int32Array {
   return addresses;
 }
 
-function badWeights(index: number, problem: string): FormatError {
-  return new FormatError("bad-constants", `Constant ${index}: ${problem}.`, undefined, { constant: index });
+function badWeights(index: number, { coding }: Constant, problem: string): FormatError {
+  return new FormatError("bad-constants", `Constant ${index}: ${problem}.`, coding?.fileOffset, { constant: index });
 }
 
 function statusError(status: number): RunError {

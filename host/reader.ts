@@ -165,7 +165,7 @@ function readConstants(table: Section, blob: Section): Constant[] {
     const offset = word(Packing.FILE_OFFSET);
     const length = word(Packing.FILE_BYTES);
     const encoding = word(Packing.ENCODING);
-    if (encoding !== Packing.RAW && encoding !== Packing.RANS)
+    if (encoding !== Packing.RAW && encoding !== Packing.RANS && encoding !== Packing.NIBBLES)
       throw bad(row + Packing.ENCODING, `Constant ${i}: encoding ${encoding} is not known to this version: update eqm.`);
     if (length <= 0 || offset < 0 || offset + length > blob.bytes.length)
       throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its ${length} bytes at ${offset} are not in the file.`);
@@ -177,8 +177,8 @@ function readConstants(table: Section, blob: Section): Constant[] {
       throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its bytes at ${offset} neither follow the last ones nor repeat earlier ones.`);
     }
     const bytes = blob.bytes.subarray(offset, offset + length);
-    const coding = encoding === Packing.RANS ? codingOf(bytes) : undefined;
-    if (encoding === Packing.RANS && !coding)
+    const coding = encoding === Packing.RAW ? undefined : codingOf(bytes, encoding);
+    if (encoding !== Packing.RAW && !coding)
       throw new FormatError("bad-constants", `Constant ${i}: its ${length} coded bytes have no sound head.`, blob.offset + offset);
     const canonical = coding ? coding.decodedBytes : length;
     const [packing, p0, p1, p2] = [word(Packing.PACKING), word(Packing.P0), word(Packing.P1), word(Packing.P2)];

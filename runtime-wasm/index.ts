@@ -3,6 +3,7 @@ import { ABI } from "../build/abi.ts";
 import { init, useScratch } from "./constants.ts";
 import { hashBegin, hashEnd, hashUpdate } from "./hash.ts";
 import { decode } from "./pack/entropy.ts";
+import { decodeNibbles } from "./pack/nibbles.ts";
 import { pack } from "./pack/pack.ts";
 import { run } from "./run.ts";
 import { probe, useFusedDot } from "./simd/dot.ts";
@@ -11,4 +12,4 @@ import { tryDots } from "./trial.ts";
 /** Checksum of the layouts in format/ that this build was compiled with. */
 const abi: i32 = ABI;
 
-export { abi, decode, hashBegin, hashEnd, hashUpdate, init, pack, probe, run, tryDots, useFusedDot, useScratch };
+export { abi, decode, decodeNibbles, hashBegin, hashEnd, hashUpdate, init, pack, probe, run, tryDots, useFusedDot, useScratch };

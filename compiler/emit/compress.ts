@@ -1,5 +1,6 @@
 /**
- * Codes the constants of a program (format/entropy.ts), each where that makes the file smaller by more than loading it is worth.
+ * Codes the constants of a program, each where that makes the file smaller by more than loading it is worth: entropy coded
+ * (format/entropy.ts), or two values of four bits to a byte (format/nibbles.ts).
  * The golden vector is made behind this, so every file that is written has been decoded once.
  */
 import * as Packing from "../../format/packings.ts";
@@ -8,28 +9,38 @@ import { indicesAddress } from "../../host/indices.ts";
 import { stagingBytes } from "../../host/memory-layout.ts";
 import type { Constant, Program } from "../../host/program.ts";
 import { encodeBytes } from "./entropy.ts";
+import { encodeNibbles, isOfFourBits } from "./nibbles.ts";
 
-/** The program with coded constants. Indices stay as they are: a loader proves them before anything is decoded. */
-export function compressConstants(program: Program): Program {
+/** The program with coded constants; with "none", only weights of four bits are, two to a byte. Indices stay as they are: a loader proves them before anything is decoded. */
+export function compressConstants(program: Program, compression: "rans" | "none" = "rans"): Program {
   const indices = program.plan.steps.map(indicesAddress).filter((address) => address !== undefined);
   const constants = program.constants.map((constant) => {
     const { address, bytes } = constant;
-    return indices.some((index) => index >= address && index < address + bytes.length) ? constant : compressConstant(constant);
+    return indices.some((index) => index >= address && index < address + bytes.length) ? constant : compressConstant(constant, compression);
   });
   return { ...program, constants, plan: { ...program.plan, stagingBytes: stagingBytes(constants) } };
 }
 
-function compressConstant(constant: Constant): Constant {
-  const { bytes } = constant;
+function compressConstant(constant: Constant, compression: "rans" | "none"): Constant {
+  const { packing, bytes } = constant;
+  if (compression === "none" && packing !== Packing.GEMM_I4) return constant;
   let best = bytes;
-  for (const planes of planesOf(constant)) {
-    const stream = encodeBytes(bytes, planes);
-    if (stream.length < best.length) best = stream;
-  }
+  let encoding: number = Packing.RAW;
+  const consider = (stream: Uint8Array, of: number): void => {
+    if (stream.length >= best.length) return;
+    best = stream;
+    encoding = of;
+  };
+  if (isOfInt8(packing) && isOfFourBits(bytes)) consider(encodeNibbles(bytes), Packing.NIBBLES);
+  if (compression === "rans") for (const planes of planesOf(constant)) consider(encodeBytes(bytes, planes), Packing.RANS);
   if (best.length + 8 + bytes.length / 64 > bytes.length) return constant;
-  const coding = codingOf(best);
+  const coding = codingOf(best, encoding);
   if (!coding) throw new Error("unreachable: a stream without a sound head");
   return { ...constant, bytes: best, coding };
+}
+
+function isOfInt8(packing: number): boolean {
+  return [Packing.GEMM_I4, Packing.GEMM_I8, Packing.GEMM_PAIR_SAFE_I8, Packing.DEPTHWISE_I8, Packing.DEPTHWISE_3X3_I8].includes(packing);
 }
 
 /** Constants of four bytes an element have a table for each of the four. */

@@ -3,7 +3,7 @@
  * reader's own proof.
  */
 import * as File from "../../format/file.ts";
-import { packedBytes, RANS, RAW } from "../../format/packings.ts";
+import { packedBytes, RAW } from "../../format/packings.ts";
 import type { Digest, Hasher } from "../../host/hash.ts";
 import { writeJson } from "../../host/json.ts";
 import { layoutsChecksum } from "../../host/layouts.ts";
@@ -55,7 +55,7 @@ function emitConstants(constants: readonly Constant[], hasher: Hasher): { readon
       end += bytes.length;
     }
     const packed = packedBytes(packing, canonicalBytes(constant), p0, p1, p2);
-    table.push(packing, piece.offset, bytes.length, address, packed, coding ? RANS : RAW, p0, p1, p2);
+    table.push(packing, piece.offset, bytes.length, address, packed, coding?.encoding ?? RAW, p0, p1, p2);
   }
   const blob = new Uint8Array(end);
   for (const piece of pieces) blob.set(piece.bytes, piece.offset);

@@ -26,6 +26,7 @@ export function packGemmI4(src: usize, dst: usize, groups: i32, outputs: i32, se
 function packPanel(src: usize, dst: usize, rows: i32, pitch: usize, segments: i32, length: i32, depth: i32): bool {
   const offsets = dst + (<usize>depth << 2);
   let runs = dst + <usize>i4RunsOffset(depth);
+  memory.fill(offsets, 0, i4PanelBytes(depth) - (depth << 2));
   const limit = i16x8.splat(<i16>RUN_LIMIT);
   let outside = i8x16.splat(0);
   let sums0 = outside;

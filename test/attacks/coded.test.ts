@@ -30,6 +30,12 @@ function fewValues(seed: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => (random() % 5) + (random() % 5) - 4);
 }
 
+/** Values of four bits, all alike often: entropy coding gains nothing. */
+function evenly(seed: number, length: number): Uint8Array {
+  const random = randomSource(seed);
+  return Uint8Array.from({ length }, () => (random() % 16) - 8);
+}
+
 /** Constants of every way to lie in the file, and one step that has nothing to do with them. */
 function uncoded(): Program {
   return program({
@@ -44,6 +50,8 @@ function uncoded(): Program {
       constant(12288, fewValues(3, 40 * 9), Packing.DEPTHWISE_3X3_I8, 40),
       constant(16384, fewValues(4, 50 * 25), Packing.DEPTHWISE_I8, 50, 25),
       constant(20480, new Uint8Array(Float32Array.from({ length: 300 }, (_, i) => 1 / (i + 50)).buffer), Packing.CHANNELS_32, 300),
+      constant(24576, evenly(5, 9 * 40), Packing.GEMM_I4, 9, 1, 40),
+      constant(28672, fewValues(6, 24 * 99), Packing.GEMM_I4, 24, 1, 99),
     ],
     constantsBytes: OUTPUT,
     arenaBytes: 64,
@@ -63,7 +71,8 @@ describe("a file with coded constants", () => {
   const file = emitFile(coded, hasher);
 
   it("codes what becomes smaller, and only that", () => {
-    expect(coded.constants.map(({ coding }) => coding !== undefined)).toEqual([true, true, false, true, true, true]);
+    const { RANS, NIBBLES } = Packing;
+    expect(coded.constants.map(({ coding }) => coding?.encoding)).toEqual([RANS, RANS, undefined, RANS, RANS, RANS, NIBBLES, RANS]);
     expect(file.length).toBeLessThan(emitFile(plain, hasher).length * 0.7);
   });
 
@@ -76,6 +85,16 @@ describe("a file with coded constants", () => {
   it("decoded and encoded gives the same bytes", () => {
     expect(Buffer.compare(emitFile(readEqm(file, hasher), hasher), file)).toBe(0);
     expect(Buffer.compare(emitFile(compressConstants(uncoded()), hasher), file)).toBe(0);
+  });
+
+  it("has four-bit weights two to a byte where nothing is to be compressed, and all else as it is", () => {
+    const uncompressed = compressConstants(plain, "none");
+    expect(uncompressed.constants.map(({ coding }) => coding?.encoding)).toEqual([
+      ...[undefined, undefined, undefined, undefined, undefined, undefined],
+      ...[Packing.NIBBLES, Packing.NIBBLES],
+    ]);
+    const memory = memoryOf(readEqm(emitFile(uncompressed, hasher), hasher));
+    expect(Buffer.compare(memory.subarray(0, OUTPUT), memoryOf(plain).subarray(0, OUTPUT))).toBe(0);
   });
 
   it("states the memory that decoding takes", () => {
@@ -149,7 +168,7 @@ describe("a coded constant", () => {
   it("whose coded bytes are more than its packed ones is refused", () => {
     const base = constant(0, new Uint8Array(64), Packing.CHANNELS_32, 16);
     const bytes = new Uint8Array(100);
-    const inflated: Constant = { ...base, bytes, coding: { decodedBytes: 64, decoderBytes: 4608 } };
+    const inflated: Constant = { ...base, bytes, coding: { encoding: Packing.RANS, decodedBytes: 64, decoderBytes: 4608 } };
     expect(() => verifyProgram(withConstants([inflated]))).toThrow(
       "Constant 0: its 100 coded bytes do not fit in the 64 of the packed ones.",
     );

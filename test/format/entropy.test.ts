@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { encodeBytes } from "../../compiler/emit/entropy.ts";
 import { decoderBytes } from "../../format/entropy.ts";
+import { RANS } from "../../format/packings.ts";
 import * as Status from "../../format/status.ts";
 import { codingOf } from "../../host/coding.ts";
 import type { Runtime } from "../../host/runtime.ts";
@@ -193,8 +194,8 @@ describe("a stream", () => {
 
   it("has a head that says what it decodes to", () => {
     const stream = encodeBytes(weights(1, 5000, 8), 1);
-    expect(codingOf(stream)).toEqual({ decodedBytes: 5000, decoderBytes: 4 * 4096 + 512 });
-    expect(codingOf(encodeBytes(new Uint8Array(4000), 4))).toEqual({ decodedBytes: 4000, decoderBytes: 4 * 4096 + 512 });
+    expect(codingOf(stream)).toEqual({ encoding: RANS, decodedBytes: 5000, decoderBytes: 4 * 4096 + 512 });
+    expect(codingOf(encodeBytes(new Uint8Array(4000), 4))).toEqual({ encoding: RANS, decodedBytes: 4000, decoderBytes: 4 * 4096 + 512 });
     for (const [at, value] of [
       [3, 0x80],
       [4, 7 + 16],

@@ -46,7 +46,8 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   memory: () => block(headerComment("memory.ts")),
   plan: () => block(headerComment("plan.ts")),
   entropy: () => block(headerComment("entropy.ts")),
-  encodings: () => rows(["code", "encoding"], constantsOf("packings.ts").slice(-2).map(pair)),
+  nibbles: () => block(headerComment("nibbles.ts")),
+  encodings: () => rows(["code", "encoding"], constantsOf("packings.ts").slice(-3).map(pair)),
   packings: () => block(headerComment("packings.ts")),
   "packing-codes": () => {
     const constants = constantsOf("packings.ts");
