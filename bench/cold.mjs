@@ -1,7 +1,7 @@
 /**
  * A fresh process that loads one contestant, runs it once, then twenty times more, and prints one JSON line:
  *
- *   { loadMs, firstRunMs, peakBytes }      loadMs counts from before the runtime's code is imported and the model file is read
+ *   { importMs, loadMs, firstRunMs, peakBytes }      importMs is the runtime's code; loadMs counts from before the model file is read
  *
  * The task is one JSON argument. Without a runtime it prints what a bare Node takes, measured the same way.
  */
@@ -14,8 +14,13 @@ const task = JSON.parse(process.argv[2]);
 const result = {};
 
 if (task.runtime !== undefined) {
+  const runtime = await importRuntime(task.runtime);
+  const begun = performance.now();
+  await runtime.prepare(task);
+  result.importMs = performance.now() - begun;
+
   const started = performance.now();
-  const contestant = await (await importRuntime(task.runtime)).load(task.path, task);
+  const contestant = await runtime.load(task.path, task);
   result.loadMs = performance.now() - started;
 
   const feeds = makeFeeds(contestant.inputs, task.range, task.shapes);

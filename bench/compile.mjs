@@ -1,6 +1,6 @@
 /**
  * Compiles one model into every file that a contestant runs, with the built command line: int8 and float .eqm, and the int8 model as
- * QDQ ONNX for the peers. The peers thus run the very quantization that eqm runs.
+ * QDQ ONNX for the peers, which thus run the very quantization that eqm runs; and float and int8 .tflite of the same.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
@@ -14,37 +14,74 @@ const TARGETS = {
   qdq: ["model.qdq.onnx", "--precision", "int8"],
 };
 
+/** What LiteRT.js runs, made of the float model and of the QDQ model. */
+const TFLITE_TARGETS = {
+  "tflite-float32": ["model.float32.tflite", "onnx"],
+  "tflite-int8": ["model.int8.tflite", "qdq"],
+};
+
+/** The .tflite writer knows few operators: what it does not is no failure. */
+const TFLITE = join(ROOT, "bench/tflite/compile.mjs");
+
 /**
  * @param {import("./models.mjs").Model} model
  * @param {string} cli path of the command line, dist/cli.js
  * @param {string} node the Node binary to run it with
- * @returns {{ files: Record<string, string>, errors: Record<string, string> }} by kind: the path, or why there is none
+ * @returns {{ files: Record<string, string>, errors: Record<string, string>, ports: Record<string, object> }} by kind: the path, or why
+ *   there is none, and the ports of a .tflite
  */
 export function compileModel(model, cli, node) {
-  const files = { onnx: model.onnx };
+  const files = {};
   const errors = {};
+  const ports = {};
   const folder = join(ROOT, "build/bench", model.name);
   mkdirSync(folder, { recursive: true });
-  try {
-    prepareCalibration(model, node);
-  } catch (error) {
-    for (const kind of Object.keys(TARGETS)) errors[kind] = error.message;
-    return { files, errors };
-  }
-  for (const [kind, [file, ...precision]] of Object.entries(TARGETS)) {
-    const output = join(folder, file);
+  const attempt = (kind, make) => {
     try {
-      run(node, [cli, "compile", model.onnx, "-o", output, "--force", ...precision, ...inputOptions(model, kind)]);
-      files[kind] = output;
+      files[kind] = make();
     } catch (error) {
       errors[kind] = error.message;
     }
+  };
+  try {
+    prepareCalibration(model, node);
+    files.onnx = model.onnx;
+  } catch (error) {
+    for (const kind of ["onnx", ...Object.keys(TARGETS), ...Object.keys(TFLITE_TARGETS)]) errors[kind] = error.message;
+    return { files, errors, ports };
   }
-  return { files, errors };
+  for (const [kind, [file, ...precision]] of Object.entries(TARGETS)) {
+    attempt(kind, () => {
+      const output = join(folder, file);
+      run(node, [cli, "compile", model.onnx, "-o", output, "--force", ...precision, ...inputOptions(model, kind)]);
+      return output;
+    });
+  }
+  for (const [kind, [file, from]] of Object.entries(TFLITE_TARGETS)) {
+    attempt(kind, () => {
+      // The same network quantized by TensorFlow's own tools, where that is at hand.
+      if (kind === "tflite-int8" && model.tflite !== undefined) {
+        ports[kind] = model.tflite.ports;
+        return model.tflite.path;
+      }
+      if (files[from] === undefined) throw new Error(errors[from]);
+      const output = join(folder, file);
+      const sizes = Object.entries(model.shapes).map(([name, size]) => `${name}=${size}`);
+      const range = kind === "tflite-int8" && model.outputRange !== undefined ? [model.outputRange.join(",")] : [];
+      ports[kind] = JSON.parse(
+        run(node, [TFLITE, files[from], output, ...sizes, ...range])
+          .trimEnd()
+          .split("\n")
+          .at(-1),
+      );
+      return output;
+    });
+  }
+  return { files, errors, ports };
 }
 
-function prepareCalibration({ calibrate, synthesise }, node) {
-  if (synthesise !== undefined && !existsSync(calibrate)) run(node, [synthesise, dirname(calibrate)]);
+function prepareCalibration({ onnx, calibrate, synthesise }, node) {
+  if (synthesise !== undefined && !(existsSync(calibrate) && existsSync(onnx))) run(node, [synthesise, dirname(calibrate)]);
 }
 
 function inputOptions({ calibrate, preprocess, shapes }, kind) {
@@ -54,10 +91,10 @@ function inputOptions({ calibrate, preprocess, shapes }, kind) {
 }
 
 function run(node, args) {
-  const { status, signal, error, stderr } = spawnSync(node, args, { encoding: "utf8", maxBuffer: 1 << 26 });
+  const { status, signal, error, stdout, stderr } = spawnSync(node, args, { encoding: "utf8", maxBuffer: 1 << 26 });
   if (error !== undefined) throw error;
-  if (status === 0) return;
+  if (status === 0) return stdout;
   const lines = stderr.trim().split("\n");
-  const line = lines.find((text) => /error/i.test(text)) ?? lines.at(-1);
+  const line = lines.find((text) => /^\w*error\b/i.test(text)) ?? lines.find((text) => /error/i.test(text)) ?? lines.at(-1);
   throw new Error(`${basename(args[0])}: ${signal ?? `exit ${status}`}: ${line}`);
 }

@@ -8,11 +8,11 @@ import { takeTurns } from "./turns.mjs";
 const [text, ...urls] = globalThis.scriptArguments ?? globalThis.Deno?.args ?? globalThis.process.argv.slice(2);
 const task = JSON.parse(text);
 
-const contestants = task.contestants.map(({ id, runtime, files, ports }) => ({
+const contestants = task.contestants.map(({ id, runtime, files, ports, options }) => ({
   id,
   open: async () => {
     const { load } = await import(`./contestants/${runtime}.page.mjs`);
-    return load(Object.fromEntries(Object.entries(files).map(([name, index]) => [name, urls[index]])), { ports });
+    return load(Object.fromEntries(Object.entries(files).map(([name, index]) => [name, urls[index]])), { ports, options });
   },
 }));
 console.log(JSON.stringify(await takeTurns(contestants, { ...task, references: ["eqm-float32"] })));

@@ -5,11 +5,13 @@
 import { importRuntime } from "./contestants/list.mjs";
 import { takeTurns } from "./turns.mjs";
 
-/** @type {{ contestants: { id: string, runtime: string, path: string }[], dist: string }} and what takeTurns wants */
+/** @type {{ contestants: { id: string, runtime: string, path: string, threads?: number }[], dist: string }} and what takeTurns wants */
 const task = JSON.parse(process.argv[2]);
 
-const contestants = task.contestants.map(({ id, runtime, path }) => ({
+const contestants = task.contestants.map(({ id, runtime, path, threads = 1 }) => ({
   id,
-  open: async () => (await importRuntime(runtime)).load(path, task),
+  open: async () => (await importRuntime(runtime)).load(path, { ...task, threads }),
 }));
-console.log(JSON.stringify(await takeTurns(contestants, { ...task, references: ["ort-node-float32", "ort-web-float32"] })));
+console.log(
+  JSON.stringify(await takeTurns(contestants, { ...task, references: ["ort-node-float32", "ort-node-float32-2", "ort-web-float32"] })),
+);

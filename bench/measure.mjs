@@ -1,9 +1,9 @@
-/** One model measured: the interleaved run, the cold starts and the sizes, each in processes of their own. */
+/** One model measured: the interleaved runs on one and on two threads, the cold starts and the sizes, each in processes of their own. */
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { gzipSync } from "node:zlib";
 import { runChild } from "./child.mjs";
-import { CONTESTANTS, ENGINE_CONTESTANTS, importRuntime } from "./contestants/list.mjs";
+import { CONTESTANTS, ENGINE_CONTESTANTS, importRuntime, ON_TWO_THREADS } from "./contestants/list.mjs";
 import { median, medianRatio, quantile } from "./statistics.mjs";
 
 /**
@@ -11,6 +11,7 @@ import { median, medianRatio, quantile } from "./statistics.mjs";
  * @property {string} node binary that the contestants run in
  * @property {string} dist folder of the built eqm
  * @property {number} warmMs @property {number} turnMs @property {number} minRounds @property {number} minSeconds @property {number} maxSeconds
+ * @property {number} threadSeconds least time of the run on two threads
  * @property {number} coldStarts fresh processes per contestant
  */
 
@@ -24,24 +25,52 @@ import { median, medianRatio, quantile } from "./statistics.mjs";
  */
 export async function measureModel(model, compiled, settings, progress) {
   const task = { range: model.range, shapes: model.shapes, ...settings };
-  const present = CONTESTANTS.filter(({ kind }) => compiled.files[kind] !== undefined).map(({ id, runtime, kind }) => ({
-    id,
-    runtime,
-    path: compiled.files[kind],
-  }));
-
+  const present = presentOf(CONTESTANTS, compiled);
   progress(`${model.name}: ${present.length} contestants in turns`);
   const warm = runChild("interleave.mjs", { ...task, contestants: present }, settings.node);
   const runnable = present.filter(({ id }) => warm.errors[id] === undefined);
   const cold = measureColdStarts(runnable, task, settings, (repetition) =>
     progress(`${model.name}: cold start ${repetition} of ${settings.coldStarts}`),
   );
+  return rowsOf(CONTESTANTS, warm, compiled).map((row) =>
+    row.error === undefined ? { ...row, ...cold.get(row.id), ...modelSizes(compiled.files[kindOf(row.id)]) } : row,
+  );
+}
 
-  const turnsOf = new Map(warm.results.map((result) => [result.id, result.turnsMs]));
-  const baseline = turnsOf.get(CONTESTANTS[0].id);
-  return CONTESTANTS.map(({ id, label, kind }) => {
-    const result = warm.results.find((candidate) => candidate.id === id);
-    if (result === undefined) return { id, label, error: warm.errors[id] ?? compiled.errors[kind] ?? "not measured" };
+/**
+ * The same on two threads.
+ *
+ * @returns {object[]} rows as measureModel's, cold starts and sizes apart; `speedup` is how many times as fast as on one thread
+ */
+export function measureThreads(model, compiled, settings, progress) {
+  const contestants = [...CONTESTANTS.filter(({ runtime }) => runtime === "eqm"), ...ON_TWO_THREADS];
+  const present = presentOf(contestants, compiled);
+  progress(`${model.name}: on two threads`);
+  const task = { range: model.range, shapes: model.shapes, ...settings, minSeconds: settings.threadSeconds, contestants: present };
+  const measured = runChild("interleave.mjs", task, settings.node);
+  const turnsOf = (id) => measured.results.find((result) => result.id === id)?.turnsMs;
+  return rowsOf(ON_TWO_THREADS, measured, compiled).map((row, at) => {
+    const single = turnsOf(ON_TWO_THREADS[at].single);
+    return row.error === undefined && single !== undefined ? { ...row, speedup: medianRatio(single, row.turnsMs) } : row;
+  });
+}
+
+function presentOf(contestants, { files }) {
+  return contestants
+    .filter(({ kind }) => files[kind] !== undefined)
+    .map(({ id, runtime, kind, threads }) => ({ id, runtime, threads, path: files[kind] }));
+}
+
+function kindOf(wanted) {
+  return CONTESTANTS.find(({ id }) => id === wanted).kind;
+}
+
+/** One row for each contestant; ratios are to the first one. */
+function rowsOf(contestants, { results, errors }, compiled) {
+  const baseline = results.find(({ id }) => id === contestants[0].id)?.turnsMs;
+  return contestants.map(({ id, label, kind }) => {
+    const result = results.find((candidate) => candidate.id === id);
+    if (result === undefined) return { id, label, error: errors[id] ?? compiled.errors[kind] ?? "not measured" };
     const turns = result.turnsMs;
     if (result.agreement !== undefined && result.agreement.sqnrDb !== null && result.agreement.sqnrDb < 0) {
       return { id, label, error: `its outputs are not those of the model: SQNR ${result.agreement.sqnrDb.toFixed(1)} dB` };
@@ -57,8 +86,6 @@ export async function measureModel(model, compiled, settings, progress) {
       ratio: baseline === undefined ? undefined : medianRatio(turns, baseline),
       agreement: result.agreement,
       features: result.features,
-      ...cold.get(id),
-      ...modelSizes(compiled.files[kind]),
       turnsMs: turns,
     };
   });
@@ -75,6 +102,7 @@ function measureColdStarts(contestants, task, { node, coldStarts }, progress) {
   const figures = ([id, runs]) => [
     id,
     {
+      importMs: median(runs.map(({ importMs }) => importMs)),
       loadMs: median(runs.map(({ loadMs }) => loadMs)),
       firstRunMs: median(runs.map(({ firstRunMs }) => firstRunMs)),
       coldMs: median(runs.map(({ loadMs, firstRunMs }) => loadMs + firstRunMs)),

@@ -1,6 +1,6 @@
 /**
- * Which models are measured and how each is calibrated: those of examples/ always, some of the shared assets where those are there,
- * and any other by name or path.
+ * Which models are measured and how each is calibrated: those of examples/ and a transformer encoder always, some of the shared assets where
+ * those are there, and any other by name or path.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
@@ -10,6 +10,12 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 const ASSETS = resolve(process.env.EQM_ASSETS ?? join(ROOT, "../shared"));
+
+/** Models that a script of this folder writes: the script, and the .onnx and the calibration data that it makes below its argument. */
+const GENERATED = {
+  encoder: { script: "encoder.mjs", onnx: "encoder.onnx" },
+  encoder_linear: { script: "encoder-linear.mjs", onnx: "model.onnx", outputRange: [-6, 6] },
+};
 
 /** Measured without being asked for. */
 const DEFAULTS = ["mobilenetv2_100_deq", "vww_mobilenetv1_025", "resnet8_cifar10", "kws_dscnn", "toyadmos_ae"];
@@ -37,10 +43,11 @@ const SHARED = {
  * @property {string} name
  * @property {string} onnx path of the float model
  * @property {string} [calibrate] path of calibration data
- * @property {string} [synthesise] script that writes that data, given its folder
+ * @property {string} [synthesise] script that writes that data, given its folder; for a generated model the .onnx too
  * @property {string} [preprocess] path of a preprocessing spec
  * @property {readonly [number, number]} range lowest and highest value of the benchmark's inputs
  * @property {Readonly<Record<string, number>>} shapes symbolic dimensions to bind; any other is 1
+ * @property {readonly [number, number]} [outputRange] of the output, where a peer has to quantize it
  * @property {{ path: string, ports: object }} [tflite] the same network quantized by another toolchain, with its inputs and outputs
  */
 
@@ -53,10 +60,13 @@ const SHARED = {
  */
 export function listModels(wanted) {
   const examples = listExamples();
-  if (wanted === undefined) return [...examples, ...DEFAULTS.map(sharedModel).filter(({ onnx }) => existsSync(onnx))];
+  const generated = Object.keys(GENERATED).map(generatedModel);
+  if (wanted === undefined) return [...examples, ...DEFAULTS.map(sharedModel).filter(({ onnx }) => existsSync(onnx)), ...generated];
+  const known = [...examples, ...generated];
   return wanted.map((name) => {
-    const found = examples.find((example) => example.name === name) ?? (name.endsWith(".onnx") ? anyModel(name) : sharedModel(name));
-    if (!existsSync(found.onnx)) throw new Error(`model ${name}: neither in examples/ nor among the shared models nor a path`);
+    const found = known.find((model) => model.name === name) ?? (name.endsWith(".onnx") ? anyModel(name) : sharedModel(name));
+    if (!generated.includes(found) && !existsSync(found.onnx))
+      throw new Error(`model ${name}: neither in examples/ nor among the shared models nor a path`);
     return found;
   });
 }
@@ -78,6 +88,20 @@ function listExamples() {
         shapes: {},
       };
     });
+}
+
+function generatedModel(name) {
+  const { script, onnx, outputRange } = GENERATED[name];
+  const folder = join(ROOT, "build", name);
+  return {
+    name,
+    onnx: join(folder, onnx),
+    synthesise: join(ROOT, "bench", script),
+    calibrate: join(folder, "calib_x.npy"),
+    range: [-1, 1],
+    shapes: {},
+    outputRange,
+  };
 }
 
 function sharedModel(name) {

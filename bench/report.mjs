@@ -9,6 +9,7 @@ const HEADINGS = [
   "median ms",
   "10–90 %",
   "ratio",
+  "import ms",
   "load ms",
   "first run ms",
   "cold ms",
@@ -19,10 +20,10 @@ const HEADINGS = [
 ];
 
 /**
- * @param {object} results as run.mjs gathers them: { command, date, machine, engine, downloads, models, engines, goals }
+ * @param {object} results as run.mjs gathers them: { command, date, machine, engine, downloads, models, threads, engines, goals }
  * @returns {string} Markdown
  */
-export function markdown({ command, date, machine, engine, downloads, models, engines = {}, goals }) {
+export function markdown({ command, date, machine, engine, downloads, models, threads = {}, engines = {}, goals }) {
   const sections = [
     "# Results",
     "Written by `npm run bench`; not by hand.",
@@ -36,16 +37,19 @@ export function markdown({ command, date, machine, engine, downloads, models, en
       `command: \`${command}\``,
     ]),
     "All contestants of a model take turns in one process on the same inputs. **ratio**: time relative to " +
-      `${CONTESTANTS[0].label}, the median over rounds. **load**: import of the runtime, reading and opening the model; ` +
-      "**cold**: load and first run, in a fresh process. **peak**: most memory of that process over a bare Node. " +
+      `${CONTESTANTS[0].label}, the median over rounds. **import**: of the runtime's JavaScript; **load**: reading and opening the model, ` +
+      "the runtime's WebAssembly included; **cold**: load and first run; each in a fresh process. **peak**: most memory of that process over " +
+      "a bare Node. **int8 (QDQ)**: int8 activations and int8 weights, the very numbers that eqm runs; " +
+      `${vnni(machine)} ` +
       "**SQNR**: against the outputs of onnxruntime's float model on the benchmark's random inputs. MB and KB are powers of ten.",
     ...Object.entries(models).flatMap(([name, rows]) => [`## ${name}`, modelTable(rows)]),
+    ...threadSection(threads),
     ...pageSection(engines),
     ...engineSection(engines),
     "## Download of the runtime",
     downloadTable(downloads),
   ];
-  if (goals.length > 0) sections.push("## Goals", goalTable(goals));
+  if (goals.length > 0) sections.push("## Goals", ...goalTables(goals));
   return `${sections.join("\n\n")}\n`;
 }
 
@@ -58,6 +62,7 @@ function modelTable(rows) {
           significant(row.medianMs),
           spread(row),
           ratio(row),
+          significant(row.importMs),
           significant(row.loadMs),
           significant(row.firstRunMs),
           significant(row.coldMs),
@@ -72,6 +77,35 @@ function modelTable(rows) {
   return [table(HEADINGS, cells), ...(missing.length > 0 ? [list(missing)] : [])].join("\n\n");
 }
 
+// On x64, onnxruntime's int8 products saturate unless the processor has VNNI, but for those of int8 activations, which take longer then.
+function vnni({ features, arch }) {
+  if (arch !== "x64") return "";
+  return features.some((name) => name.endsWith("vnni"))
+    ? "this processor has VNNI, with which native int8 is exact at full speed."
+    : "this processor has no VNNI, so that native int8 is exact only with int8 activations, as here.";
+}
+
+function threadSection(threads) {
+  const rows = Object.entries(threads).flatMap(([model, rows]) => rows.map((row) => ({ model, ...row })));
+  if (rows.length === 0) return [];
+  const missing = rows
+    .filter(({ error }) => error !== undefined)
+    .map(({ model, label, error }) => `${model}: ${label} did not run: ${error}`);
+  return [
+    "## On two threads",
+    "In turns with eqm on one thread. **ratio**: time relative to eqm int8 on two threads; **speedup**: of eqm, over its time on one.",
+    table(
+      ["model", "contestant", "median ms", "10–90 %", "ratio", "speedup"],
+      rows.map((row) =>
+        row.error === undefined
+          ? [row.model, row.label, significant(row.medianMs), spread(row), ratio(row), row.speedup?.toFixed(2) ?? "–"]
+          : [row.model, row.label, ...Array(4).fill("–")],
+      ),
+    ),
+    ...(missing.length > 0 ? [list(missing)] : []),
+  ];
+}
+
 // A model has a table of its own only in Node: the page adds a few rows.
 function pageSection(engines) {
   const pages = Object.entries(engines).flatMap(([model, measured]) =>
@@ -84,9 +118,10 @@ function pageSection(engines) {
     .map(({ model, label, error }) => `${model}: ${label} did not run: ${error}`);
   return [
     "## In one Chromium page",
-    `Chromium ${pages[0].version}, headless, one thread, taking turns. LiteRT.js runs the int8 .tflite that its own toolchain made of the same network; ` +
-      "it is given quantized inputs and its outputs stay quantized, while eqm takes and gives float32 within its time. There is no float .tflite " +
-      "of these networks at hand, so LiteRT.js float is not here. **SQNR**: against eqm's float model, on random inputs.",
+    `Chromium ${pages[0].version}, headless, one thread, taking turns. LiteRT.js int8 runs the .tflite that its own toolchain made of the same ` +
+      "network where there is one, given quantized inputs and with outputs that stay quantized, while eqm takes and gives float32 within its time; else " +
+      "the numbers that eqm runs, as .tflite. LiteRT.js float runs the float network as .tflite. Its images are channels last, eqm's channels first. " +
+      "**fastFloat**: with fused multiply-add, outside of the promise of exactness. **SQNR**: against eqm's float model, on random inputs.",
     table(
       ["model", "contestant", "median ms", "10–90 %", "ratio", "SQNR dB"],
       rows.map((row) =>
@@ -126,11 +161,28 @@ function downloadTable(downloads) {
   return table(["runtime", "files", "KB", "gzip KB"], cells);
 }
 
-function goalTable(goals) {
-  return table(
+function goalTables(goals) {
+  const cells = goals.filter(({ cell }) => cell !== undefined);
+  const others = goals.filter(({ cell }) => cell === undefined);
+  const peers = [...new Set(cells.map(({ cell }) => cell.peer))];
+  const rows = [...new Set(cells.map(({ cell }) => cell.model))].map((model) => [
+    model,
+    ...peers.map((peer) => {
+      const found = cells.find(({ cell }) => cell.model === model && cell.peer === peer);
+      if (found === undefined) return "–";
+      const text = `${found.measured.replace("×", "")} (≥ ${found.cell.atLeast})`;
+      return found.met ? text : `**${text}**`;
+    }),
+  ]);
+  const matrix = [
+    "How many times as fast as each peer eqm int8 is, and is to be; what is missed in bold.",
+    table(["model", ...peers], rows),
+  ];
+  const lines = table(
     ["goal", "measured", "met"],
-    goals.map(({ goal, measured, met }) => [goal, measured, met ? "yes" : "**no**"]),
+    others.map(({ goal, measured, met }) => [goal, measured, met ? "yes" : "**no**"]),
   );
+  return [...(cells.length > 0 ? matrix : []), ...(others.length > 0 ? [lines] : [])];
 }
 
 function spread({ lowMs, highMs }) {

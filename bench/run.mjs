@@ -2,7 +2,7 @@
  * Measures eqm beside its peers: `npm run bench [-- options]`, see HELP. Writes RESULTS.md and results.json, prints the tables.
  *
  * Every contestant runs in Node 24 where `npm run hosts:install` has brought it, else in the Node that runs this file. eqm is also measured in
- * Chromium beside LiteRT.js, in Deno and in Bun, where they are.
+ * Chromium beside LiteRT.js, in Firefox, WebKit, Deno and Bun, where they are.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -12,16 +12,18 @@ import { parseArgs } from "node:util";
 import { compileModel } from "./compile.mjs";
 import { measureEngines } from "./engines.mjs";
 import { judge } from "./goals.mjs";
-import { measureDownloads, measureModel } from "./measure.mjs";
+import { measureDownloads, measureModel, measureThreads } from "./measure.mjs";
 import { listModels, ROOT } from "./models.mjs";
+import { profileDense } from "./profile.mjs";
 import { markdown } from "./report.mjs";
 
 const HELP = `npm run bench [-- options]
 
-  --models A,B     names below examples/ or the shared models, or paths of .onnx files (default: the examples and four shared models)
+  --models A,B     names below examples/ or the shared models, or paths of .onnx files (default: the examples, the encoder and five shared models)
   --rounds N       at least N rounds of turns (default 30)
-  --seconds S      and at least S seconds per model (default 10; never more than ten times that)
-  --no-engines     leave out the measurements in Chromium, Deno and Bun
+  --seconds S      and at least S seconds per model (default 8; never more than ten times that)
+  --no-engines     leave out the measurements in browsers, Deno and Bun
+  --no-threads     leave out those on two threads
   --quick          a smoke test: 5 rounds, one cold start, the first model only; writes no files unless --output is given
   --json           the results as one JSON object on stdout, progress on stderr
   --output DIR     where RESULTS.md and results.json go, an existing folder (default bench/)
@@ -29,8 +31,28 @@ const HELP = `npm run bench [-- options]
 
 Exit code 1 when a contestant did not run, 2 for wrong usage or a missing build.`;
 
-const FULL = { warmMs: 1000, turnMs: 10, minRounds: 30, minSeconds: 10, maxSeconds: 100, coldStarts: 7, engineSeconds: 5 };
-const QUICK = { warmMs: 100, turnMs: 2, minRounds: 5, minSeconds: 0, maxSeconds: 20, coldStarts: 1, engineSeconds: 0 };
+const FULL = {
+  warmMs: 800,
+  turnMs: 10,
+  minRounds: 30,
+  minSeconds: 8,
+  maxSeconds: 80,
+  threadSeconds: 5,
+  coldStarts: 5,
+  pageSeconds: 6,
+  engineSeconds: 1,
+};
+const QUICK = {
+  warmMs: 100,
+  turnMs: 2,
+  minRounds: 5,
+  minSeconds: 0,
+  maxSeconds: 20,
+  threadSeconds: 0,
+  coldStarts: 1,
+  pageSeconds: 0,
+  engineSeconds: 0,
+};
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -64,16 +86,20 @@ async function main(args) {
     machine: describeMachine(),
     engine: engineOf(settings.node, progress),
     models: {},
+    threads: {},
     engines: {},
+    dense: {},
   };
   for (const model of models) {
     progress(`${model.name}: compiling`);
     const compiled = compileModel(model, join(settings.dist, "cli.js"), settings.node);
     results.models[model.name] = await measureModel(model, compiled, settings, progress);
+    if (options.threads) results.threads[model.name] = measureThreads(model, compiled, settings, progress);
+    if (compiled.files["eqm-int8"] !== undefined) results.dense[model.name] = profileDense(compiled.files["eqm-int8"], settings);
     if (options.engines) results.engines[model.name] = await measureEngines(model, compiled, settings, progress);
   }
   results.downloads = await measureDownloads(settings);
-  results.goals = judge(results.models, results.downloads, results.engines);
+  results.goals = judge(results);
 
   const published = JSON.parse(JSON.stringify(results, roundNumbers));
   const text = markdown(published);
@@ -83,7 +109,11 @@ async function main(args) {
   }
   console.log(options.json ? JSON.stringify(published) : text);
 
-  const failed = [Object.values(results.models), Object.values(results.engines).map((engines) => engines.flatMap(({ rows }) => rows))]
+  const failed = [
+    Object.values(results.models),
+    Object.values(results.threads),
+    Object.values(results.engines).map((engines) => engines.flatMap(({ rows }) => rows)),
+  ]
     .flat(2)
     .filter(({ error }) => error !== undefined);
   for (const { label, error } of failed) console.error(`${label} did not run: ${error}`);
@@ -100,6 +130,7 @@ function readOptions(args) {
       quick: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       "no-engines": { type: "boolean", default: false },
+      "no-threads": { type: "boolean", default: false },
       output: { type: "string" },
       dist: { type: "string", default: join(ROOT, "dist") },
       help: { type: "boolean", default: false },
@@ -117,6 +148,8 @@ function readOptions(args) {
     settings,
     models: values.quick && values.models === undefined ? models.slice(0, 1) : models,
     engines: !values["no-engines"],
+    // Two threads on one core say nothing.
+    threads: !values["no-threads"] && cpus().length > 1,
     json: values.json,
     output,
   };

@@ -3,9 +3,18 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-export async function load(path, { dist }) {
-  const eqm = await import(pathToFileURL(join(dist, "index.js")));
-  const model = await eqm.load(new Uint8Array(readFileSync(path)), { threads: 1 });
+/** The entry that starts threads is apart from the one for a single thread. */
+export function prepare({ dist, threads = 1 }) {
+  return import(pathToFileURL(join(dist, threads > 1 ? "threads.js" : "index.js")));
+}
+
+export async function load(path, { dist, threads = 1 }) {
+  const eqm = await prepare({ dist, threads });
+  const model = await eqm.load(new Uint8Array(readFileSync(path)), { threads });
+  if (model.features.threads !== threads) {
+    model.dispose();
+    throw new Error(`on ${model.features.threads} thread: ${model.features.threadsReason}`);
+  }
   return { inputs: model.inputs, features: model.features, run: (feeds) => model.run(feeds), dispose: () => model.dispose() };
 }
 
@@ -22,7 +31,7 @@ export function downloads({ dist }) {
   return [join(dist, "index.js")];
 }
 
-/** The runtime's plain build, which the entry carries inside. */
+/** The runtime's builds, which the entry carries inside. */
 export function modules({ dist }) {
-  return [join(dist, "plain.wasm"), join(dist, "../build/plain.wasm")].filter((path) => existsSync(path)).slice(0, 1);
+  return ["plain", "relaxed"].map((name) => join(dist, `../build/${name}.wasm`)).filter((path) => existsSync(path));
 }

@@ -3,17 +3,19 @@
  *
  * A runtime is a module of this folder with
  *
- *   load(path, { dist }) → { inputs, run, dispose }   run(feeds) gives Record<name, TypedArray>, or a promise of one where the peer has no other
+ *   prepare({ dist, threads }) → imports the runtime's code, which is timed apart
+ *   load(path, { dist, threads }) → { inputs, run, dispose }   run(feeds) gives Record<name, TypedArray>, or a promise of one where the peer has
+ *                           no other; throws where it cannot run on that many threads
  *   version({ dist })    → string
  *   downloads({ dist })  → paths of what a page has to fetch, or [] where a page cannot run it
  *   modules({ dist })    → optional: paths of .wasm files that the downloads carry inside
  *
- * where `inputs` is { name, dtype, shape }[] with numbers and symbolic names, and every run is on one thread.
+ * where `inputs` is { name, dtype, shape }[] with numbers and symbolic names, and every run is on one thread unless `threads` says more.
  *
  * In other engines than Node, which have no paths, the runtime is a second module, <runtime>.page.mjs, with the same `load`, given URLs:
  *
  *   pageFiles({ dist })     → of the first module: URLs of what the second one needs, by name
- *   load(files, { ports })  → of the second one: `files` are those and the model's URL as `model`; `decode(outputs)` gives the float
+ *   load(files, { ports, options })  → of the second one: `files` are those and the model's URL as `model`; `decode(outputs)` gives the float
  *                             model's outputs where `run` gives something else
  */
 
@@ -27,15 +29,32 @@ export const CONTESTANTS = [
   { id: "ort-node-int8", label: "onnxruntime-node int8 (QDQ)", runtime: "ort-node", kind: "qdq" },
 ];
 
+/** The same on two threads; `single` is the one on one thread. */
+export const ON_TWO_THREADS = CONTESTANTS.map((contestant) => ({
+  ...contestant,
+  id: `${contestant.id}-2`,
+  single: contestant.id,
+  threads: 2,
+}));
+
 /**
- * Those that run in engines of their own: in Chromium all of them, on one page; in Deno, Bun and Node those without `engine`.
+ * Those that run in engines of their own: in Chromium all of them, on one page; in the others those without `engine`.
  *
- * @type {readonly { id: string, label: string, runtime: string, kind: string, engine?: string }[]}
+ * @type {readonly { id: string, label: string, runtime: string, kind: string, engine?: string, options?: object }[]}
  */
 export const ENGINE_CONTESTANTS = [
   { id: "eqm-int8", label: "eqm int8", runtime: "eqm", kind: "eqm-int8" },
   { id: "eqm-float32", label: "eqm float", runtime: "eqm", kind: "eqm-float32" },
-  { id: "litert-int8", label: "LiteRT.js int8", runtime: "litert", kind: "tflite", engine: "chromium" },
+  {
+    id: "eqm-fast-float",
+    label: "eqm float, fastFloat",
+    runtime: "eqm",
+    kind: "eqm-float32",
+    engine: "chromium",
+    options: { fastFloat: true },
+  },
+  { id: "litert-int8", label: "LiteRT.js int8", runtime: "litert", kind: "tflite-int8", engine: "chromium" },
+  { id: "litert-float32", label: "LiteRT.js float", runtime: "litert", kind: "tflite-float32", engine: "chromium" },
 ];
 
 /** The module of a runtime, by its name in the list. */

@@ -1,12 +1,15 @@
 /**
  * LiteRT.js in a page, on its WebAssembly backend (XNNPACK) with one thread.
  *
- * An int8 .tflite is fed with int8 values, quantized before the clock starts, and its outputs are left quantized, while eqm takes and gives
- * float32: where that makes a difference, it is in this peer's favour.
+ * Images are put channels last before the clock starts. A .tflite whose inputs are int8 is fed with values that are quantized before it, too,
+ * and outputs in int8 are left quantized, while eqm takes and gives channels first and float32: where that makes a difference, it is in
+ * this peer's favour.
  */
 
 /** Arrays of the types that a .tflite takes and gives. */
-const ARRAYS = { int8: Int8Array, uint8: Uint8Array, float32: Float32Array };
+const ARRAYS = { int8: Int8Array, uint8: Uint8Array, float32: Float32Array, int32: Int32Array };
+
+let started;
 
 /**
  * @param {{ bundle: string, wasm: string, model: string }} files URLs of the bundled package, of a file in its folder wasm/, and of the .tflite
@@ -14,7 +17,9 @@ const ARRAYS = { int8: Int8Array, uint8: Uint8Array, float32: Float32Array };
  */
 export async function load({ bundle, wasm, model }, { ports }) {
   const { loadLiteRt, loadAndCompile, Tensor } = await import(bundle);
-  await loadLiteRt(new URL(".", wasm).href);
+  // Once in a page, whatever runs on it.
+  started ??= loadLiteRt(new URL(".", wasm).href);
+  await started;
   const compiled = await loadAndCompile(model, { accelerator: "wasm", cpuOptions: { numThreads: 1 } });
   const tensors = new WeakMap();
   return {
@@ -48,14 +53,14 @@ function channelsLast(data, { shape }) {
   const [n, c, h, w] = from;
   if (from.length !== 4 || [n, h, w, c].join() !== shape.join()) throw new Error(`an input of [${from}] does not fit [${shape}]`);
   const pixels = h * w;
-  return Float32Array.from(data, (_, to) => {
+  return data.constructor.from(data, (_, to) => {
     const [image, within] = [Math.floor(to / (c * pixels)), to % (c * pixels)];
     return data[image * c * pixels + (within % c) * pixels + Math.floor(within / c)];
   });
 }
 
 function quantize(data, { type, scale, zero_point: zero }) {
-  if (type === "float32") return Float32Array.from(data);
+  if (type === "float32" || type === "int32") return ARRAYS[type].from(data, Number);
   const low = type === "int8" ? -128 : 0;
   return ARRAYS[type].from(data, (value) => Math.min(low + 255, Math.max(low, Math.round(value / scale[0]) + zero[0])));
 }

@@ -1,10 +1,13 @@
-/** onnxruntime-node: native code on one thread, the bound that a WebAssembly runtime is held against. */
+/** onnxruntime-node: native code, the bound that a WebAssembly runtime is held against. */
 import { readFileSync } from "node:fs";
 import { openSession } from "./ort.mjs";
 
-export async function load(path) {
-  const { default: ort } = await import("onnxruntime-node");
-  return openSession(ort, "node", path, { executionProviders: ["cpu"], intraOpNumThreads: 1, interOpNumThreads: 1 });
+export async function prepare() {
+  return (await import("onnxruntime-node")).default;
+}
+
+export async function load(path, { threads = 1 }) {
+  return openSession(await prepare(), "node", path, { executionProviders: ["cpu"], intraOpNumThreads: threads, interOpNumThreads: 1 });
 }
 
 export function version() {

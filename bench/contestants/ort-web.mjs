@@ -1,13 +1,17 @@
-/** onnxruntime-web on its WebAssembly backend with one thread. */
+/** onnxruntime-web on its WebAssembly backend. The number of threads is one for a whole process. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { openSession } from "./ort.mjs";
 
 const PACKAGE = new URL("../node_modules/onnxruntime-web/", import.meta.url);
 
-export async function load(path) {
-  const ort = await import("onnxruntime-web");
-  ort.env.wasm.numThreads = 1;
+export function prepare() {
+  return import("onnxruntime-web");
+}
+
+export async function load(path, { threads = 1 }) {
+  const ort = await prepare();
+  ort.env.wasm.numThreads = threads;
   return openSession(ort, "web", path, { executionProviders: ["wasm"] });
 }
 

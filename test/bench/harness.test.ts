@@ -7,7 +7,9 @@ interface Row {
   readonly label: string;
   readonly turnsMs: readonly number[];
   readonly medianMs: number;
+  readonly ratio?: number;
   readonly coldMs?: number;
+  readonly peakBytes?: number;
   readonly agreement?: { readonly sqnrDb: number | null; readonly maxRelativeError: number };
 }
 type Outputs = Readonly<Record<string, ArrayLike<number>>>;
@@ -21,11 +23,13 @@ interface Agreement {
   agreementWith(reference: Outputs, outputs: Outputs): { sqnrDb: number | null; maxRelativeError: number };
 }
 interface Goals {
-  judge(
-    models: Readonly<Record<string, readonly Row[]>>,
-    downloads: object,
-    engines?: object,
-  ): { goal: string; measured: string; met: boolean }[];
+  judge(results: {
+    readonly models?: Readonly<Record<string, readonly Row[]>>;
+    readonly threads?: object;
+    readonly engines?: object;
+    readonly dense?: object;
+    readonly downloads?: object;
+  }): { goal: string; measured: string; met: boolean; cell?: object }[];
 }
 interface Report {
   markdown(results: object): string;
@@ -97,26 +101,42 @@ describe("goals", async () => {
   const { judge } = await bench<Goals>("goals.mjs");
   const row = (id: string, ms: number, more: Partial<Row> = {}): Row => ({ id, label: id, turnsMs: [ms, ms], medianMs: ms, ...more });
 
-  it("holds speed, cold start, exactness and size against their limits", () => {
+  it("holds speed, exactness, cold start, memory and size against their limits", () => {
     const rows = [
-      row("eqm-int8", 10, { coldMs: 100 }),
+      row("eqm-int8", 10, { ratio: 1, coldMs: 30.04, peakBytes: 30.2e6 }),
       row("eqm-float32", 30, { agreement: { sqnrDb: 60, maxRelativeError: 2e-4 } }),
-      row("ort-web-float32", 30),
-      row("ort-web-int8", 39),
+      row("ort-web-float32", 40, { ratio: 4 }),
+      row("ort-web-int8", 79, { ratio: 7.9 }),
+      row("ort-node-int8", 9.96, { ratio: 0.996 }),
     ];
-    const verdicts = judge({ mobilenetv2_100_deq: rows }, { eqm: { modules: [{ name: "plain.wasm", gzipBytes: 60_000 }] } });
+    const verdicts = judge({
+      models: { mobilenetv2_100_deq: rows },
+      threads: {
+        mobilenetv2_100_deq: [{ id: "eqm-int8-2", label: "eqm int8", speedup: 1.68 }],
+        kws_dscnn: [{ id: "x", label: "x", speedup: 0.996 }],
+      },
+      dense: { mobilenetv2_100_deq: { layers: 9, ofPeak: 0.85, lowest: { shape: "1×1", ofPeak: 0.7 } }, kws_dscnn: undefined },
+      downloads: { eqm: { modules: [{ name: "plain.wasm", gzipBytes: 80_000 }] } },
+    });
     expect(verdicts.map(({ measured, met }) => [measured, met])).toEqual([
-      ["3.90×", false],
-      ["3.00×", true],
+      ["4.00×", true],
+      ["7.90×", false],
       ["1.00×", true],
-      ["100.0 ms", false],
       ["2.0e-4", false],
-      ["60.0 KB", true],
+      ["1.68×", false],
+      ["1.00×", true],
+      ["85 % (9 layers; lowest 70 %, 1×1)", true],
+      ["30.0 ms", false],
+      ["30.2 MB", false],
+      ["80.0 KB", true],
     ]);
   });
 
   it("says nothing about what was not measured", () => {
-    expect(judge({ other: [row("eqm-int8", 1)] }, {})).toEqual([]);
+    expect(judge({ models: { other: [row("eqm-int8", 1)] } })).toEqual([]);
+    expect(judge({ models: { kws_dscnn: [row("eqm-int8", 1)] }, threads: { kws_dscnn: [{ id: "a", label: "a", error: "no" }] } })).toEqual(
+      [],
+    );
   });
 });
 
@@ -211,13 +231,30 @@ describe("the page and the engines", async () => {
   });
 
   it("are held against the goals", () => {
-    const [verdict] = judge({}, {}, engines(eqm, litert));
+    const [verdict] = judge({ engines: engines(eqm, litert) });
     expect(verdict).toEqual({
       goal: "kws_dscnn: eqm int8 at least 2.2× as fast as LiteRT.js int8 in one Chromium page",
       measured: "2.50×",
       met: true,
+      cell: { model: "kws_dscnn", peer: "LiteRT.js int8", atLeast: 2.2 },
     });
-    expect(judge({}, {}, engines(eqm, { id: "litert-int8", label: "LiteRT.js int8", error: "no" }))).toEqual([]);
+    expect(judge({ engines: engines(eqm, { id: "litert-int8", label: "LiteRT.js int8", error: "no" }) })).toEqual([]);
+    const floats = engines({ ...eqm, id: "eqm-fast-float", turnsMs: [2, 4] }, { ...litert, id: "litert-float32", turnsMs: [3, 4] });
+    expect(judge({ engines: floats }).map(({ measured }) => measured)).toEqual(["1.25×"]);
+  });
+
+  it("have a table of models and peers, what is missed in bold", () => {
+    const machine = { cpu: "x", arch: "x64", cores: 1, features: [], load: 0 };
+    const verdict = (model: string, peer: string, measured: string, atLeast: number, met: boolean): object => ({
+      goal: "g",
+      measured,
+      met,
+      cell: { model, peer, atLeast },
+    });
+    const goals = [verdict("a", "p", "2.00×", 2, true), verdict("a", "q", "1.50×", 1.8, false), verdict("b", "q", "3.00×", 1, true)];
+    const text = markdown({ command: "c", date: "d", machine, engine: "Node", downloads: {}, models: {}, goals });
+    expect(text).toContain("| model | p | q |\n| --- | --: | --: |\n| a | 2.00 (≥ 2) | **1.50 (≥ 1.8)** |\n| b | – | 3.00 (≥ 1) |\n");
+    expect(text).not.toContain("| goal |");
   });
 
   it("have tables of their own, with what did not run", () => {
