@@ -158,7 +158,14 @@ function verifySpecialWeights(
     const constant = special.find(({ packing, address }) => packing === marked && address === words[ConvI8.WEIGHTS]);
     if (!constant) return refuse(`it is marked ${mark}, its weights are not`);
     const groups = words[ConvI8.GROUPS]!;
-    const patch = [words[ConvI8.KERNEL_H]!, words[ConvI8.KERNEL_W]!, words[ConvI8.IN_C]!, groups, words[ConvI8.DILATION_W]!, words[ConvI8.SRC_PITCH]!] as const;
+    const patch = [
+      words[ConvI8.KERNEL_H]!,
+      words[ConvI8.KERNEL_W]!,
+      words[ConvI8.IN_C]!,
+      groups,
+      words[ConvI8.DILATION_W]!,
+      words[ConvI8.SRC_PITCH]!,
+    ] as const;
     const outputs = words[ConvI8.OUT_C]! / groups;
     const segments = ConvI8.segments(...patch);
     const length = ConvI8.segmentLength(...patch);

@@ -74,7 +74,9 @@ export function runLength(kernelW: i32, inC: i32, groups: i32, dilationW: i32, s
 
 /** Segments of the weights; their length is segmentLength. */
 export function segments(kernelH: i32, kernelW: i32, inC: i32, groups: i32, dilationW: i32, srcPitch: i32): i32 {
-  return runLength(kernelW, inC, groups, dilationW, srcPitch) % RUN_UNIT == 0 ? runs(kernelH, kernelW, inC, groups, dilationW, srcPitch) : 1;
+  return runLength(kernelW, inC, groups, dilationW, srcPitch) % RUN_UNIT == 0
+    ? runs(kernelH, kernelW, inC, groups, dilationW, srcPitch)
+    : 1;
 }
 
 /** Values in one segment. */
