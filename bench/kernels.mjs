@@ -126,7 +126,9 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
   const segments = ConvI8.segments(kernelH, kernel, inC, 1, 1, inC);
   const length = ConvI8.segmentLength(kernelH, kernel, inC, 1, 1, inC);
   const depth = gemmDepth(segments, length);
-  const rowBlock = ConvI8.rowBlock(depth, outH * outW);
+  const planarRows = bits === "4" ? 0 : ConvI8.planarRows(inC, outH, outW, kernelH, kernel, stride, stride, 1, 1);
+  const planeRow = ConvI8.planeRowSize(inC, outW, kernel, stride, 1);
+  const rowBlock = planarRows > 0 ? planarRows * outW : ConvI8.rowBlock(depth, outH * outW);
   const fits = pairsFit(segments, length);
   const [packing, weightBits] = bits === "4" && fits ? [GEMM_I4, 4] : [fits ? GEMM_PAIR_SAFE_I8 : GEMM_I8, 8];
   // Halved, any weights are pair-safe. Weights of four bits are distributed like trained ones: the largest at three standard deviations.
@@ -177,7 +179,12 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
           PAIR_SAFE: packing === GEMM_PAIR_SAFE_I8 ? 1 : 0,
           WEIGHT_BITS: weightBits,
           WEIGHTS: constant(packing, weights, outC, segments, length),
-          SCRATCH: reserve(ConvI8.scratchBytes(rowBlock, kernelH, kernel, inC, 1, stride, 1, 1, inC, outW)),
+          PLANAR: planarRows > 0 ? 1 : 0,
+          SCRATCH: reserve(
+            planarRows > 0
+              ? ConvI8.planarScratchBytes(depth, ConvI8.planeSize(planarRows, planeRow, kernelH, stride, 1))
+              : ConvI8.scratchBytes(rowBlock, kernelH, kernel, inC, 1, stride, 1, 1, inC, outW),
+          ),
         }),
   };
   const words = new Int32Array(wasm.buffer, memory.PLAN_ADDRESS, layout.WORDS);

@@ -119,8 +119,8 @@ export function emitConvI8(
   const segments = ConvI8.segments(...patch);
   const length = ConvI8.segmentLength(...patch);
   const depth = Packing.gemmDepth(segments, length);
-  const rowBlock = ConvI8.rowBlock(depth, output.height * output.width);
   const packing = densePacking(weights.values, segments, length);
+  const { rowBlock, isPlanar, scratchBytes } = convI8Blocks(shape, depth, packing !== Packing.GEMM_I4);
   builder.step(
     Opcode.CONV_I8,
     ConvI8,
@@ -139,21 +139,33 @@ export function emitConvI8(
       MAX: bounds ? bounds.max : floatBits(clamp.high),
       OUT_DTYPE: result ? INT8 : FLOAT32,
       ROW_BLOCK: rowBlock,
+      PLANAR: isPlanar ? 1 : 0,
     },
     ["DST"],
-    ConvI8.scratchBytes(
-      rowBlock,
-      window.kernel[1],
-      window.kernel[2],
-      input.channels,
-      groups,
-      window.strides[2],
-      window.dilations[1],
-      window.dilations[2],
-      input.channels,
-      output.width,
-    ),
+    scratchBytes,
   );
+}
+
+/** How a CONV_I8 step packs its input, and what that takes. */
+function convI8Blocks(
+  { input, output, window, groups }: ConvolutionShape,
+  depth: number,
+  mayBePlanar: boolean,
+): { readonly rowBlock: number; readonly isPlanar: boolean; readonly scratchBytes: number } {
+  const [, kernelH, kernelW] = window.kernel;
+  const [, strideH, strideW] = window.strides;
+  const [, dilationH, dilationW] = window.dilations;
+  const { channels } = input;
+  const { height, width } = output;
+  const inC = channels / groups;
+  const rows = mayBePlanar ? ConvI8.planarRows(inC, height, width, kernelH, kernelW, strideH, strideW, dilationH, dilationW) : 0;
+  if (rows > 0) {
+    const size = ConvI8.planeSize(rows, ConvI8.planeRowSize(inC, width, kernelW, strideW, dilationW), kernelH, strideH, dilationH);
+    return { rowBlock: rows * width, isPlanar: true, scratchBytes: ConvI8.planarScratchBytes(depth, size) };
+  }
+  const rowBlock = ConvI8.rowBlock(depth, height * width);
+  const scratchBytes = ConvI8.scratchBytes(rowBlock, kernelH, kernelW, channels, groups, strideW, dilationH, dilationW, channels, width);
+  return { rowBlock, isPlanar: false, scratchBytes };
 }
 
 /** The packing that is multiplied fastest of those that weights, rows of `segments` segments of `length` values, allow. */

@@ -13,8 +13,10 @@
  * (IN_C/GROUPS values). Each run is a segment where its length is a multiple of RUN_UNIT; else one segment is the whole patch.
  * PAIR_SAFE is 1 where WEIGHTS is a constant of GEMM_PAIR_SAFE_I8 instead, which builds may multiply faster, and 0 elsewhere.
  * WEIGHT_BITS is 4 where WEIGHTS is a constant of GEMM_I4 instead, and 8 elsewhere; PAIR_SAFE is 0 then.
+ * PLANAR is 1 where the input's rows are laid out in planes (runtime-wasm/kernels/planes-i8.ts) rather than packed patch by patch; see
+ * planarRows(). ROW_BLOCK is then as many whole rows of the output.
  * A fully connected layer is a 1×1 convolution of an image of height 1 whose width is the number of rows.
- * ROW_BLOCK (a multiple of 4) is the number of output pixels packed into SCRATCH at a time.
+ * ROW_BLOCK (a multiple of 4, if PLANAR is 0) is the number of output pixels packed into SCRATCH at a time.
  * BIAS int32 and SCALE float32 are CHANNELS_32, one run of ⌈OUT_C/8⌉·8 values (GROUPS > 1: indexed by the output channel itself).
  */
 
@@ -55,7 +57,8 @@ export const ROW_BLOCK = 31;
 export const BOUNDED = 32;
 export const PAIR_SAFE = 33;
 export const WEIGHT_BITS = 34;
-export const WORDS = 35;
+export const PLANAR = 35;
+export const WORDS = 36;
 
 /** Runs whose length is a multiple of this are packed into panels straight from the image; others are gathered into whole patches first. */
 export const RUN_UNIT = 8;
@@ -100,6 +103,56 @@ function gatheredBytes(depth: i32, isGathered: boolean, kernelH: i32, dilationH:
   return isGathered ? GATHERED_PATCHES * gatheredPitch(depth) + ((kernelH - 1) * dilationH + 1) * line : 4 * depth + 80;
 }
 
+/** Planes of a row: pixels whose positions are the same modulo the stride. */
+export function planes(kernelW: i32, strideW: i32, dilationW: i32): i32 {
+  const reach = (kernelW - 1) * dilationW + 1;
+  return reach < strideW ? reach : strideW;
+}
+
+/** Pixels from one channel unit of a plane to the next: what the tiles of four outputs reach, and room behind the last pixels. */
+export function planePitch(outW: i32, kernelW: i32, strideW: i32, dilationW: i32): i32 {
+  const reach = (kernelW - 1) * dilationW;
+  return outW + 6 + (reach - (reach % strideW)) / strideW;
+}
+
+/** Values of one row of planes; `inC` are the channels of a group. */
+export function planeRowSize(inC: i32, outW: i32, kernelW: i32, strideW: i32, dilationW: i32): i32 {
+  return planes(kernelW, strideW, dilationW) * inC * planePitch(outW, kernelW, strideW, dilationW);
+}
+
+/** Values of the planes for `rows` rows of the output. */
+export function planeSize(rows: i32, rowSize: i32, kernelH: i32, strideH: i32, dilationH: i32): i32 {
+  return ((rows - 1) * strideH + (kernelH - 1) * dilationH + 1) * rowSize;
+}
+
+/** Values of planes to hold at a time: in the first cache, where they are int8, together with a panel of weights. */
+const PLANE_VALUES: i32 = 16384;
+/** More channels of a group than this take planes only where one piece holds the whole image: packing by patch is a small part of their work. */
+const PLANAR_CHANNELS: i32 = 48;
+
+/**
+ * How many rows of the output to multiply at a time from planes, 0 where planes do not pay: they save packing each input pixel once for every
+ * position of the kernel, but tiles end with the output's rows. `inC` are the channels of a group.
+ */
+export function planarRows(
+  inC: i32,
+  outH: i32,
+  outW: i32,
+  kernelH: i32,
+  kernelW: i32,
+  strideH: i32,
+  strideW: i32,
+  dilationH: i32,
+  dilationW: i32,
+): i32 {
+  if (kernelH * kernelW == 1 || inC % RUN_UNIT != 0 || (outW % 4 != 0 && outW < 20)) return 0;
+  const rowSize = planeRowSize(inC, outW, kernelW, strideW, dilationW);
+  let rows = outH;
+  while (rows > 0 && planeSize(rows, rowSize, kernelH, strideH, dilationH) > PLANE_VALUES) rows--;
+  if (rows * outW < 24 || (inC > PLANAR_CHANNELS && rows < outH)) return 0;
+  return rows;
+}
+
 /**
  * The ROW_BLOCK to use: as many pixels as keep the widened panel within 24 KiB, but 48 where that takes no more than 96 KiB, so that widening
  * the weights pays. A multiple of 4, at least 4, at most all pixels.
@@ -136,6 +189,11 @@ export function scratchBytes(
   return rowBlock * depth * 2 + 16 * depth + gathered + 240;
 }
 
+/** Bytes of SCRATCH where PLANAR is 1: one widened panel of weights, an offset for each two values of the depth, and planes of `size` values. */
+export function planarScratchBytes(depth: i32, size: i32): i32 {
+  return 18 * depth + 2 * size + 256;
+}
+
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
   windowAxis(e, w[IN_H]!, w[OUT_H]!, w[KERNEL_H]!, w[STRIDE_H]!, w[DILATION_H]!, w[PAD_TOP]!);
@@ -145,7 +203,7 @@ export function extents(w: Int32Array, e: Extents): void {
   const groups = w[GROUPS]!;
   e.check(groups > 0 && w[IN_C]! % groups === 0 && w[OUT_C]! % groups === 0, "groups divide the channels");
   e.check(w[SRC_PITCH]! >= w[IN_C]! && w[DST_PITCH]! >= w[OUT_C]!, "pitches hold the channels");
-  e.check(w[ROW_BLOCK]! > 0 && w[ROW_BLOCK]! % 4 === 0, "ROW_BLOCK is a multiple of 4");
+  e.check(w[ROW_BLOCK]! > 0, "ROW_BLOCK is positive");
   const patch = [w[KERNEL_H]!, w[KERNEL_W]!, w[IN_C]!, groups, w[DILATION_W]!, w[SRC_PITCH]!] as const;
   const depth = gemmDepth(segments(...patch), segmentLength(...patch));
   e.check(w[OUT_DTYPE]! === FLOAT32 || w[OUT_DTYPE]! === INT8, "the output is float32 or int8");
@@ -160,6 +218,16 @@ export function extents(w: Int32Array, e: Extents): void {
   e.read(w[WEIGHTS]!, groups * Math.ceil(perGroup / 8) * panelBytes);
   e.read(w[BIAS]!, Math.ceil(w[OUT_C]! / 8) * 32);
   e.read(w[SCALE]!, Math.ceil(w[OUT_C]! / 8) * 32);
+  e.check(w[PLANAR]! === 0 || w[PLANAR]! === 1, "PLANAR is 0 or 1");
+  if (w[PLANAR]! === 1) {
+    e.check(w[WEIGHT_BITS]! === 8 && (w[IN_C]! / groups) % RUN_UNIT === 0, "PLANAR is for weights of 8 bits and channels by the 8");
+    e.check(w[ROW_BLOCK]! % w[OUT_W]! === 0, "ROW_BLOCK is whole rows where PLANAR is 1");
+    const rowSize = planeRowSize(w[IN_C]! / groups, w[OUT_W]!, w[KERNEL_W]!, w[STRIDE_W]!, w[DILATION_W]!);
+    const size = planeSize(w[ROW_BLOCK]! / w[OUT_W]!, rowSize, w[KERNEL_H]!, w[STRIDE_H]!, w[DILATION_H]!);
+    e.write(w[SCRATCH]!, planarScratchBytes(depth, size));
+    return;
+  }
+  e.check(w[ROW_BLOCK]! % 4 === 0, "ROW_BLOCK is a multiple of 4");
   const reach = [w[STRIDE_W]!, w[DILATION_H]!, w[DILATION_W]!, w[SRC_PITCH]!, w[OUT_W]!] as const;
   e.write(w[SCRATCH]!, scratchBytes(w[ROW_BLOCK]!, w[KERNEL_H]!, w[KERNEL_W]!, w[IN_C]!, groups, ...reach));
 }

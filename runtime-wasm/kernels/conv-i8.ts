@@ -13,6 +13,7 @@ import { DOT_IS_FUSED } from "../constants.ts";
 import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { address, word } from "../words.ts";
 import { convGroupI4 } from "./conv-i4.ts";
+import { convGroupPlanes } from "./conv-planes-i8.ts";
 import { gemmI8, widen } from "./gemm-i8.ts";
 import { gemmFusedPairsI8, gemmPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
@@ -43,7 +44,8 @@ export function convI8(step: usize, data: usize): void {
   let offsets = weights + <usize>(groups * panels);
   const pairSafe = HAS_PAIR_DOT && word(step, Conv.PAIR_SAFE);
   for (let g = 0; g < groups; g++) {
-    if (fourBits) convGroupI4(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
+    if (word(step, Conv.PLANAR)) convGroupPlanes(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
+    else if (fourBits) convGroupI4(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
     else if (HAS_PAIR_DOT && pairSafe) convGroupPairs(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
     else convGroup(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
     src += inC;

@@ -14,7 +14,21 @@ import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
  * elements. Output rows lie `pitchBytes` apart.
  */
 export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
-  while (rows > 1) {
+  multiply<T>(false, 0, rows, pairs, a, b, bias, scale, out, pitchBytes, channels, block);
+}
+
+/**
+ * gemmI8 with A in planes (planes-i8.ts) and B of int16: step i of the first tile is at `a` plus the i-th of `offsets` (uint32), that of each
+ * further tile 16 bytes on.
+ */
+export function gemmPlanesI8(offsets: usize, rows: i32, pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  multiply<i16>(true, offsets, rows, pairs, a, b, bias, scale, out, pitchBytes, channels, block);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiply<T>(planes: bool, offsets: usize, rows: i32, pairs: i32, a: usize, b: usize, bias: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  while (planes ? rows > 0 : rows > 1) {
     let c00 = v128.load(bias);
     let c01 = v128.load(bias, 16);
     let c10 = c00;
@@ -25,6 +39,7 @@ export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize
     let c31 = c01;
     let k = pairs;
     let p = b;
+    let offset = offsets;
     do {
       let b0: v128;
       let b1: v128;
@@ -37,7 +52,7 @@ export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize
         b1 = v128.load(p, 16);
         p += 32;
       }
-      const x = v128.load(a);
+      const x = v128.load(planes ? a + load<u32>(offset) : a);
       let row = v128.shuffle<i32>(x, x, 0, 0, 0, 0);
       c00 = dotAdd(c00, row, b0);
       c01 = dotAdd(c01, row, b1);
@@ -50,13 +65,15 @@ export function gemmI8<T>(rows: i32, pairs: i32, a: usize, b: usize, bias: usize
       row = v128.shuffle<i32>(x, x, 3, 3, 3, 3);
       c30 = dotAdd(c30, row, b0);
       c31 = dotAdd(c31, row, b1);
-      a += 16;
+      if (planes) offset += 4;
+      else a += 16;
     } while (--k);
+    if (planes) a += 16;
     finishTile(block, rows, channels, scale, out, pitchBytes, c00, c01, c10, c11, c20, c21, c30, c31);
     out += 4 * pitchBytes;
     rows -= 4;
   }
-  if (rows == 1) multiplyRow<T>(pairs, a, b, bias, scale, out, channels, block);
+  if (!planes && rows == 1) multiplyRow<T>(pairs, a, b, bias, scale, out, channels, block);
 }
 
 /** One row, the first of an A panel, by `channels` (1 to 8) outputs; `pairs` is even. */

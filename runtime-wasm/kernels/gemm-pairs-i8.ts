@@ -3,7 +3,8 @@
  *
  *   A panel   int8, masked [rows/4][K/4][4 rows][4 k]      B panel   int8 [K/4][8 outputs][4 k]      start   int32 [8], bias included
  *
- * A tile is 4 rows by 8 outputs in eight accumulators; one row that is left over is multiplied by itself. Each function comes twice: with the dot of two steps, and with the fused one.
+ * A tile is 4 rows by 8 outputs in eight accumulators; one row that is left over is multiplied by itself. Each function comes twice: with the dot of
+ * two steps, and with the fused one.
  */
 import { ONES_16 } from "../constants.ts";
 import { fusedDotAdd, pairDotAdd } from "../simd/dot.ts";
@@ -14,12 +15,22 @@ import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
  * `pitchBytes` apart.
  */
 export function gemmPairsI8(rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
-  multiply(false, rows, quads, a, b, start, scale, out, pitchBytes, channels, block);
+  multiply(false, false, 0, rows, quads, a, b, start, scale, out, pitchBytes, channels, block);
 }
 
 /** gemmPairsI8 with the fused dot. */
 export function gemmFusedPairsI8(rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
-  multiply(true, rows, quads, a, b, start, scale, out, pitchBytes, channels, block);
+  multiply(true, false, 0, rows, quads, a, b, start, scale, out, pitchBytes, channels, block);
+}
+
+/** gemmPairsI8 with A in planes (planes-i8.ts): step i of the first tile is at `a` plus the i-th of `offsets` (uint32), that of each further tile 16 bytes on. */
+export function gemmPlanesPairsI8(offsets: usize, rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  multiply(false, true, offsets, rows, quads, a, b, start, scale, out, pitchBytes, channels, block);
+}
+
+/** gemmPlanesPairsI8 with the fused dot. */
+export function gemmPlanesFusedPairsI8(offsets: usize, rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  multiply(true, true, offsets, rows, quads, a, b, start, scale, out, pitchBytes, channels, block);
 }
 
 // @ts-ignore: decorator
@@ -30,9 +41,9 @@ function dot(fused: bool, accumulator: v128, w: v128, x: v128, ones: v128): v128
 
 // @ts-ignore: decorator
 @inline
-function multiply(fused: bool, rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+function multiply(fused: bool, planes: bool, offsets: usize, rows: i32, quads: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   const ones = v128.load(ONES_16);
-  while (rows > 1) {
+  while (planes ? rows > 0 : rows > 1) {
     let c00 = v128.load(start);
     let c01 = v128.load(start, 16);
     let c10 = c00;
@@ -43,10 +54,11 @@ function multiply(fused: bool, rows: i32, quads: i32, a: usize, b: usize, start:
     let c31 = c01;
     let k = quads;
     let p = b;
+    let offset = offsets;
     do {
       const b0 = v128.load(p);
       const b1 = v128.load(p, 16);
-      const x = v128.load(a);
+      const x = v128.load(planes ? a + load<u32>(offset) : a);
       let row = v128.shuffle<i32>(x, x, 0, 0, 0, 0);
       c00 = dot(fused, c00, b0, row, ones);
       c01 = dot(fused, c01, b1, row, ones);
@@ -59,14 +71,16 @@ function multiply(fused: bool, rows: i32, quads: i32, a: usize, b: usize, start:
       row = v128.shuffle<i32>(x, x, 3, 3, 3, 3);
       c30 = dot(fused, c30, b0, row, ones);
       c31 = dot(fused, c31, b1, row, ones);
-      a += 16;
+      if (planes) offset += 4;
+      else a += 16;
       p += 32;
     } while (--k);
+    if (planes) a += 16;
     finishTile(block, rows, channels, scale, out, pitchBytes, c00, c01, c10, c11, c20, c21, c30, c31);
     out += 4 * pitchBytes;
     rows -= 4;
   }
-  if (rows == 1) {
+  if (!planes && rows == 1) {
     if (fused) multiplyRowFused(quads, a, b, start, scale, out, channels, block);
     else multiplyRowPairs(quads, a, b, start, scale, out, channels, block);
   }

@@ -34,6 +34,9 @@ interface Case {
 /** How weights are packed. */
 type Form = "any" | "pair-safe" | "four bits";
 
+/** How the input is packed: patch by patch, or in planes of so many rows of the output at a time. */
+type Planes = number | "patches";
+
 /** Checks one case with any weights, and where its shape allows with pair-safe ones and with those of four bits that are marked so. */
 function check(c: Case, seed: number): void {
   checkOne(c, seed, "any");
@@ -42,6 +45,11 @@ function check(c: Case, seed: number): void {
   const w = c.fill?.w ?? 0;
   if (Math.abs(w) * 2 <= PAIR_LIMIT) checkOne(c, seed, "pair-safe");
   if (w >= -8 && w <= 7) checkOne(c, seed, "four bits");
+}
+
+/** Checks one case in planes of 1, 2 and all rows. */
+function checkPlanar(c: Case, seed: number): void {
+  for (const rows of [1, 2, 99]) for (const form of ["any", "pair-safe"] as const) checkOne(c, seed, form, rows);
 }
 
 const PACKINGS = { any: GEMM_I8, "pair-safe": GEMM_PAIR_SAFE_I8, "four bits": GEMM_I4 } as const;
@@ -58,7 +66,7 @@ function limitPairs(weights: Int8Array, length: number): void {
 }
 
 /** Runs one case on the build and compares every byte of the destination, the gaps between pixels included. */
-function checkOne(c: Case, seed: number, form: Form): void {
+function checkOne(c: Case, seed: number, form: Form, planes: Planes = "patches"): void {
   const next = randomSource(seed);
   const batch = c.batch ?? 1;
   const [kh, kw] = c.kernel ?? [1, 1];
@@ -98,7 +106,13 @@ function checkOne(c: Case, seed: number, form: Form): void {
   const segments = ConvI8.segments(kh, kw, c.inC, groups, dw, srcPitch);
   const length = ConvI8.segmentLength(kh, kw, c.inC, groups, dw, srcPitch);
   const depth = gemmDepth(segments, length);
-  const rowBlock = c.rowBlock ?? ConvI8.rowBlock(depth, batch * outH * outW);
+  const rows = planes === "patches" ? 0 : Math.min(planes, outH);
+  const rowBlock = rows > 0 ? rows * outW : (c.rowBlock ?? ConvI8.rowBlock(depth, batch * outH * outW));
+  const planeSize = ConvI8.planeSize(rows, ConvI8.planeRowSize(inPerGroup, outW, kw, sw, dw), kh, sh, dh);
+  const scratchBytes =
+    rows > 0
+      ? ConvI8.planarScratchBytes(depth, planeSize)
+      : ConvI8.scratchBytes(rowBlock, kh, kw, c.inC, groups, sw, dh, dw, srcPitch, outW);
   const bench = stepBench(process.env["EQM_BUILD"] ?? "plain", 64);
   const outBytes = dtype === FLOAT32 ? 4 : 1;
   const pixels = batch * outH * outW;
@@ -112,7 +126,8 @@ function checkOne(c: Case, seed: number, form: Form): void {
     WEIGHTS: bench.constant(PACKINGS[form], weights, outPerGroup, segments, length),
     BIAS: bench.constant(CHANNELS_32, bias, c.outC),
     SCALE: bench.constant(CHANNELS_32, scales, c.outC),
-    SCRATCH: bench.reserve(ConvI8.scratchBytes(rowBlock, kh, kw, c.inC, groups, sw, dh, dw, srcPitch, outW)),
+    PLANAR: rows > 0 ? 1 : 0,
+    SCRATCH: bench.reserve(scratchBytes),
     BATCH: batch,
     IN_H: c.inH,
     IN_W: c.inW,
@@ -164,7 +179,7 @@ function checkOne(c: Case, seed: number, form: Form): void {
       else expected[at] = requantize(sum, scales[o]!, outZero, min, max);
     }
   }
-  expect(Buffer.compare(bench.read(Uint8Array, dst, expected.length), expected), JSON.stringify({ seed, form, ...c })).toBe(0);
+  expect(Buffer.compare(bench.read(Uint8Array, dst, expected.length), expected), JSON.stringify({ seed, form, planes, ...c })).toBe(0);
 }
 
 const sizes = [1, 2, 3, 7, 8, 9, 15, 16, 17];
@@ -203,6 +218,45 @@ describe("CONV_I8", () => {
     check({ batch: 3, inH: 12, inW: 70, inC: 7, outC: 3, kernel: [3, 5], stride: [2, 3], dilation: [2, 1], pads, rowBlock: 84 }, 3);
     check({ batch: 2, inH: 9, inW: 40, inC: 12, outC: 8, kernel: [2, 3], stride: [3, 1], dilation: [1, 2], pads, groups: 4, srcGap: 1 }, 4);
     check({ inH: 3, inW: 2, inC: 19, outC: 8, kernel: [3, 3], pads: [6, 7, 2, 9], rowBlock: 76 }, 5);
+  });
+
+  it("convolves from planes, at every edge", () => {
+    for (const size of [1, 2, 4, 5, 8]) {
+      checkPlanar({ inH: size, inW: size + 3, inC: 8, outC: 11, kernel: [3, 3], pads: [1, 1, 1, 1], batch: 2 }, size);
+      checkPlanar({ inH: size + 3, inW: size + 2, inC: 16, outC: 8, kernel: [3, 3], stride: [2, 2], pads: [0, 0, 1, 1] }, size + 10);
+    }
+    checkPlanar({ inH: 7, inW: 7, inC: 8, outC: 11, kernel: [3, 3], dilation: [6, 6], pads: [6, 6, 6, 6] }, 1);
+    checkPlanar({ inH: 2, inW: 3, inC: 8, outC: 3, kernel: [7, 5], pads: [3, 2, 4, 3], batch: 2 }, 2);
+    checkPlanar({ inH: 1, inW: 1, inC: 16, outC: 16, kernel: [5, 5], pads: [9, 8, 4, 7] }, 3);
+    checkPlanar({ inH: 9, inW: 8, inC: 24, outC: 10, kernel: [1, 1], stride: [2, 3], srcGap: 3, dstGap: 5 }, 4);
+  });
+
+  it("convolves random shapes from planes", () => {
+    const next = randomSource(77);
+    for (let i = 0; i < 60; i++) {
+      const groups = next() % 4 === 0 ? between(next, 1, 3) : 1;
+      const kernel = [between(next, 1, 4), between(next, 1, 5)] as const;
+      const dilation = [between(next, 1, 2), between(next, 1, 3)] as const;
+      const pads = [between(next, 0, 3), between(next, 0, 3), between(next, 0, 3), between(next, 0, 3)] as const;
+      const inC = groups * 8 * between(next, 1, 3);
+      const c: Case = {
+        batch: between(next, 1, 2),
+        inH: Math.max(between(next, 1, 9), (kernel[0] - 1) * dilation[0] + 1 - pads[0] - pads[2]),
+        inW: Math.max(between(next, 1, 17), (kernel[1] - 1) * dilation[1] + 1 - pads[1] - pads[3]),
+        inC,
+        outC: groups * between(next, 1, 20),
+        kernel,
+        dilation,
+        pads,
+        groups,
+        stride: [between(next, 1, 3), between(next, 1, 4)],
+        srcGap: next() % 3 === 0 ? between(next, 1, 5) : 0,
+        dstGap: next() % 3 === 0 ? between(next, 1, 5) : 0,
+        dtype: next() % 4 === 0 ? FLOAT32 : INT8,
+        bounded: next() % 2,
+      };
+      checkOne(c, i + 1, next() % 2 ? "any" : "pair-safe", between(next, 1, 4));
+    }
   });
 
   it("keeps groups apart", () => {
