@@ -86,7 +86,7 @@ function weights(name: string, dims: number[], seed: number): TensorSpec {
   );
 }
 
-/** Two ends, a 3×3 layer, one whose channels do not fit the packing, a depthwise and a grouped one. */
+/** Two ends, a 3×3 layer, one of an odd number of channels, a depthwise and a grouped one. */
 const NETWORK = model({
   nodes: [
     node("Conv", ["x", "w1"], ["a"], {}, { name: "first" }),
@@ -117,10 +117,9 @@ test.each([4, 3, 2] as const)("a model of %i bits holds them, says so, and is sm
   ]);
   const { constants } = readEqm(bytes, createHasher(await runtimeModule("plain")));
   const packings = constants.map(({ packing, p0, p1, p2 }) => [packing, p0, p1, p2]).filter(([packing]) => packing === Packing.GEMM_I4);
-  // "odd" has segments of 27 values, which pairs do fit; they are padded to 28.
   expect(packings).toEqual([
     [Packing.GEMM_I4, 9, 3, 24],
-    [Packing.GEMM_I4, 9, 3, 27],
+    [Packing.GEMM_I4, 9, 1, 81],
     [Packing.GEMM_I4, 4, 1, 3],
   ]);
   const eight = await compile(NETWORK, { ...options, weights: 8 });
