@@ -193,6 +193,9 @@ describe("results", () => {
       supported: true,
       labels: ["one", "two", "three", "four"],
       outputs: [{ name: "scores", shape: [1, 4] }],
+      steps: expect.arrayContaining([
+        expect.objectContaining({ kernel: "CONV_I8", weights: { bits: 8, fileBytes: expect.any(Number) as number } }),
+      ]) as unknown,
     });
   });
 
@@ -241,7 +244,7 @@ describe("results", () => {
 
   it("prints tables for people, and the same twice", () => {
     const first = scratch.eqm("inspect", "m.onnx");
-    expect(first.stdout).toMatch(/^step {2}kernel +op +nodes$/m);
+    expect(first.stdout).toMatch(/^step {2}kernel +weights +op +nodes$/m);
     expect(scratch.eqm("inspect", "m.onnx")).toEqual(first);
     expect(scratch.eqm("compare", "m.onnx", "m.eqm", "--data", "x.npy").stdout).toMatch(/^output +SQNR dB +max error +same top class$/m);
   });

@@ -17,6 +17,7 @@ import { modelKind, withPath } from "../model-file.ts";
 import type { Result } from "../output/result.ts";
 import { formatFacts, formatTable } from "../output/table.ts";
 import { formatBytes, formatCount, formatShape } from "../output/units.ts";
+import { type StepWeights, weightsOf } from "../step-weights.ts";
 
 /** Checked options of the command. */
 export interface InspectOptions {
@@ -34,6 +35,7 @@ interface StepRow {
   readonly kernel: string;
   readonly op: string;
   readonly nodes: readonly string[];
+  readonly weights?: StepWeights;
 }
 
 /**
@@ -161,12 +163,16 @@ function programFacts(
     weightBytes: constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
     memoryBytes,
     arenaBytes: plan.arenaBytes,
-    steps: plan.steps.map((words, step) => ({
-      step,
-      kernel: layoutOf(words[OPCODE] as number)?.name ?? "?",
-      op: metadata.steps[step]?.op ?? "",
-      nodes: metadata.steps[step]?.nodes ?? [],
-    })),
+    steps: plan.steps.map((words, step) => {
+      const weights = weightsOf(words, constants);
+      return {
+        step,
+        kernel: layoutOf(words[OPCODE] as number)?.name ?? "?",
+        op: metadata.steps[step]?.op ?? "",
+        nodes: metadata.steps[step]?.nodes ?? [],
+        ...(weights && { weights }),
+      };
+    }),
   };
 }
 
@@ -176,8 +182,14 @@ function portsAndSteps({ inputs, outputs, steps }: ReturnType<typeof programFact
   );
   const ports = formatTable([{ title: "side" }, { title: "name" }, { title: "type" }, { title: "shape" }], rows);
   const table = formatTable(
-    [{ title: "step", align: "right" }, { title: "kernel" }, { title: "op" }, { title: "nodes" }],
-    steps.map(({ step, kernel, op, nodes }) => [String(step), kernel, op, nodes.join(", ")]),
+    [{ title: "step", align: "right" }, { title: "kernel" }, { title: "weights", align: "right" }, { title: "op" }, { title: "nodes" }],
+    steps.map(({ step, kernel, op, nodes, weights }) => [
+      String(step),
+      kernel,
+      weights ? `${weights.bits} bits, ${formatBytes(weights.fileBytes)}` : "",
+      op,
+      nodes.join(", "),
+    ]),
   );
   return `\n${ports}\n${table}`;
 }

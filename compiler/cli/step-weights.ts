@@ -1,0 +1,43 @@
+/** The weights of a step: how many bits each has, and what they take. */
+import * as Opcode from "../../format/opcodes.ts";
+import * as Packing from "../../format/packings.ts";
+import { OPCODE } from "../../format/plan.ts";
+import { WEIGHTS as CONV_F32 } from "../../format/steps/conv-f32.ts";
+import { WEIGHTS as CONV_I8 } from "../../format/steps/conv-i8.ts";
+import { WEIGHTS as DEPTHWISE_F32 } from "../../format/steps/depthwise-f32.ts";
+import { WEIGHTS as DEPTHWISE_I8 } from "../../format/steps/depthwise-i8.ts";
+import type { Constant } from "../../host/program.ts";
+
+/** Weights that are a constant. */
+export interface StepWeights {
+  /** Bits of one weight: 4, 8 or 32. Those of 3 and 2 bits count as 4, as which they are multiplied. */
+  readonly bits: number;
+  /** Bytes in the file, entropy coded or not. */
+  readonly fileBytes: number;
+}
+
+const WEIGHTS_WORDS: ReadonlyMap<number, number> = new Map([
+  [Opcode.CONV_I8, CONV_I8],
+  [Opcode.CONV_F32, CONV_F32],
+  [Opcode.DEPTHWISE_I8, DEPTHWISE_I8],
+  [Opcode.DEPTHWISE_F32, DEPTHWISE_F32],
+]);
+
+/** The constant weights of a step, or undefined where it has none. */
+export function weightsOf(words: Int32Array, constants: readonly Constant[]): StepWeights | undefined {
+  const word = WEIGHTS_WORDS.get(words[OPCODE]!);
+  const constant = word === undefined ? undefined : constants.find(({ address }) => address === words[word]);
+  return constant && { bits: bitsOf(constant.packing), fileBytes: constant.bytes.length };
+}
+
+function bitsOf(packing: number): number {
+  switch (packing) {
+    case Packing.GEMM_I4:
+      return 4;
+    case Packing.GEMM_F32:
+    case Packing.DEPTHWISE_F32:
+      return 32;
+    default:
+      return 8;
+  }
+}
