@@ -12,7 +12,7 @@ import { type CompileOptions, checkOptions } from "./options.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
 import { macsOf } from "./report/macs.ts";
 import type { LayerReport, Report } from "./report/report.ts";
-import { type Compiled, compileGraph, compilerRuntime } from "./run/graph-runner.ts";
+import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner.ts";
 
 export { CompileError } from "./errors.ts";
 export type { CompileOptions, Progress } from "./options.ts";
@@ -34,7 +34,7 @@ export async function compile(
   let compiled: Compiled;
   let quantized: Quantized | null = null;
   if ((options.precision ?? "int8") === "float32") {
-    compiled = compileGraph(graph, describe(graph, options, undefined));
+    compiled = compileFused(graph, describe(graph, options, undefined));
   } else {
     quantized = await quantizeGraph(graph, module, options);
     compiled = quantized.compiled;

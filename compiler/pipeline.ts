@@ -21,12 +21,13 @@ import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
 import { chooseWeightBits, type WeightBits } from "./quantize/weight-bits.ts";
 import type { Report } from "./report/report.ts";
-import { type Compiled, compileGraph, GraphRunner } from "./run/graph-runner.ts";
+import { type Compiled, compileFused, compileGraph, GraphRunner } from "./run/graph-runner.ts";
 import { type Latency, measureLatency } from "./run/latency.ts";
 
 /** A quantized graph with what it was made from. */
 export interface Quantized {
   readonly graph: Graph;
+  /** As it ships: fused. */
   readonly compiled: Compiled;
   readonly parameters: ReadonlyMap<string, QuantizedForm>;
   /** Bits of layers of fewer than eight, by the node's name. */
@@ -142,8 +143,20 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   const floor = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
   if (!options.force && worstOutput(comparison) < floor) throw belowFloor(float, comparison, floor, synthetic);
   await pause();
-  const latency = measure(floatCompiled, best.compiled, module, compared[0]!);
-  return { ...best, parameters, weightBits: bits, calibration, synthetic, comparison, biasCorrection, pairSafety, latency };
+  const compiled = compileFused(best.graph, description);
+  const latency = measure(compileFused(float, description), compiled, module, compared[0]!);
+  return {
+    graph: best.graph,
+    compiled,
+    parameters,
+    weightBits: bits,
+    calibration,
+    synthetic,
+    comparison,
+    biasCorrection,
+    pairSafety,
+    latency,
+  };
 }
 
 function measure(float: Compiled, int8: Compiled, module: WebAssembly.Module, sample: Sample): Latency {

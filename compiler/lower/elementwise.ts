@@ -186,7 +186,10 @@ export function lowerTableI8(builder: Builder, node: Node): boolean {
     SRC: src,
     DST: builder.define(result.value),
     TABLE: builder.constant(Packing.COPY, { dtype: "int8", shape: [256], data: table }),
-    COUNT: count,
+    ROWS: 1,
+    COLUMNS: count,
+    SRC_PITCH: count,
+    DST_PITCH: count,
   });
   return true;
 }

@@ -43,6 +43,8 @@ export interface Step {
   readonly scratch: Region | null;
   /** The graph node that the step computes, whose results are complete after its last step. */
   readonly node: Node | null;
+  /** Further nodes, whose steps were fused into this one (compiler/fuse/). */
+  readonly fusedNodes?: readonly Node[];
 }
 
 /** Where a value lies, in the axis order of its type in the lowered graph. */

@@ -42,7 +42,8 @@ export function lowerQuantizeLinear(builder: Builder, node: Node): void {
   };
   const dst = builder.define(y);
   if (elementCount(shape) === 0) return;
-  builder.step(isQuantize ? Opcode.QUANTIZE : Opcode.DEQUANTIZE, isQuantize ? Quantize : Dequantize, { ...fields, DST: dst });
+  if (isQuantize) builder.step(Opcode.QUANTIZE, Quantize, { ...fields, DST: dst, TRANSPOSED: 0 });
+  else builder.step(Opcode.DEQUANTIZE, Dequantize, { ...fields, DST: dst });
 }
 
 /** QuantizeLinear of a dequantized int8: the same integers where the parameters are the same, else a table from the old ones to the new. */
@@ -56,6 +57,7 @@ export function lowerRequantize(builder: Builder, node: Node): boolean {
     return true;
   }
   const f = Math.fround;
+  const count = elementCount(typeOf(x.value).shape);
   const table = Int8Array.from({ length: 256 }, (_, i) => {
     const real = f(f(i - 128 - x.zeroPoint) * f(x.scale));
     return Math.max(-128, Math.min(127, roundHalfEven(f(real / f(result.scale))) + result.zeroPoint));
@@ -64,7 +66,10 @@ export function lowerRequantize(builder: Builder, node: Node): boolean {
     SRC: src,
     DST: builder.define(result.value),
     TABLE: builder.constant(Packing.COPY, { dtype: "int8", shape: [256], data: table }),
-    COUNT: elementCount(typeOf(x.value).shape),
+    ROWS: 1,
+    COLUMNS: count,
+    SRC_PITCH: count,
+    DST_PITCH: count,
   });
   return true;
 }

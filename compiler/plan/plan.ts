@@ -41,7 +41,10 @@ export function planProgram(lowered: Lowered, description: Description): Planned
       return { packing, p0: parameters[0], p1: parameters[1], p2: parameters[2], bytes, address: addresses.get(r)! };
     })
     .sort((a, b) => a.address - b.address);
-  const steps = lowered.steps.map(({ node }) => ({ op: node?.op ?? "Copy", nodes: [...(node?.sources ?? [])] }));
+  const steps = lowered.steps.map(({ node, fusedNodes = [] }) => ({
+    op: [node?.op ?? "Copy", ...fusedNodes.map(({ op }) => op)].join("+"),
+    nodes: [...new Set([node, ...fusedNodes].flatMap((each) => each?.sources ?? []))],
+  }));
   const observables = new Map<string, Observable>();
   for (const [name, { reference, dtype, shape, readyAfter }] of lowered.placements) {
     const base = addresses.get(reference.region);

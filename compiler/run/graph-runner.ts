@@ -8,9 +8,11 @@ import { createHasher } from "../../host/hash.ts";
 import { type Inspectable, openProgram } from "../../host/inspection.ts";
 import { type DType, dtypeBytes, elementCount, type Tensor, type TypedArray, viewArray } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
+import { fuseSteps } from "../fuse/index.ts";
 import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
 import { lowerGraph } from "../lower/index.ts";
+import type { Lowered } from "../lower/lowered.ts";
 import { channelsLast } from "../passes/channels-last.ts";
 import { eliminateDeadCode } from "../passes/eliminate-dead-code.ts";
 import { flattenWeights } from "../passes/flatten-weights.ts";
@@ -42,14 +44,23 @@ export interface Compiled extends Planned {
   readonly channelsLast: ReadonlySet<string>;
 }
 
-/** Lowers and plans a copy of `graph`. */
+/** Lowers and plans a copy of `graph` so that every computed value can be observed. */
 export function compileGraph(graph: Graph, description: Description): Compiled {
+  return planned(graph, description, (lowered) => lowered);
+}
+
+/** Lowers and plans a copy of `graph` as it ships: the same results in fewer steps, none of whose values can be observed. */
+export function compileFused(graph: Graph, description: Description): Compiled {
+  return planned(graph, description, fuseSteps);
+}
+
+function planned(graph: Graph, description: Description, finish: (lowered: Lowered) => Lowered): Compiled {
   const copy = cloneGraph(graph);
   const names = channelsLast(copy);
   flattenWeights(copy);
   sinkDequantize(copy);
   eliminateDeadCode(copy);
-  return { ...planProgram(lowerGraph(copy), description), channelsLast: names };
+  return { ...planProgram(finish(lowerGraph(copy)), description), channelsLast: names };
 }
 
 /** A graph ready to run. */

@@ -9,6 +9,7 @@ import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC } from "../constants.ts";
 import { addZero, clampFloat, roundBounded, zeroNaN } from "../simd/requantize.ts";
 import { storeUpTo8 } from "../simd/tail.ts";
 import { address, word } from "../words.ts";
+import { quantizePlanes } from "./quantize-planes.ts";
 import { RUN } from "./run-length.ts";
 
 /** Runs one QUANTIZE step. */
@@ -25,6 +26,14 @@ export function quantize(step: usize, data: usize): void {
   const outer = word(step, Quantize.OUTER);
   let src = address(step, Quantize.SRC, data);
   let dst = address(step, Quantize.DST, data);
+  if (word(step, Quantize.TRANSPOSED)) {
+    for (let o = 0; o < outer; o++) {
+      quantizePlanes(src, axis, inner, dst, scale, zero, unsigned);
+      src += (axis * inner) << 2;
+      dst += axis * inner;
+    }
+    return;
+  }
   if ((scaleOuter | scaleAxis | scaleInner) == 0) {
     const count = outer * axis * inner;
     for (let i = 0; i < count; i += RUN) quantizeRun(src + (<usize>i << 2), dst + <usize>i, min(RUN, count - i), scale, zero, unsigned);
@@ -64,7 +73,7 @@ export function quantize(step: usize, data: usize): void {
 }
 
 /** `count` elements under one scale; the address of the zero point is 0 for none. */
-function quantizeRun(src: usize, dst: usize, count: i32, scale: usize, zero: usize, unsigned: bool): void {
+export function quantizeRun(src: usize, dst: usize, count: i32, scale: usize, zero: usize, unsigned: bool): void {
   const magic = v128.load(ROUNDING_MAGIC);
   const low = v128.load(INT16_LOW);
   const high = v128.load(INT16_HIGH);

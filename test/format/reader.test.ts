@@ -61,7 +61,7 @@ const set = (index: number, value: number) => (words: Int32Array) => {
 };
 
 /** The plan's first opcode, TABLE_I8, exchanged with the last, FILL. */
-const exchangeEnds = (words: Int32Array) => set(5, Opcode.FILL)(set(5 + 6 + 23, Opcode.TABLE_I8)(words));
+const exchangeEnds = (words: Int32Array) => set(5, Opcode.FILL)(set(5 + 9 + 23, Opcode.TABLE_I8)(words));
 
 describe("the header", () => {
   it("must begin with the magic", () => {
@@ -349,13 +349,13 @@ describe("constants", () => {
 describe("the plan", () => {
   it.each<[string, (words: Int32Array) => ArrayLike<number>, string, RegExp]>([
     ["fewer words than its header", () => [1, 2], "bad-plan", /^The plan is shorter than its header\./],
-    ["a wrong number of words", set(4, 1), "bad-plan", /^The plan says 1 words, it has 36\./],
+    ["a wrong number of words", set(4, 1), "bad-plan", /^The plan says 1 words, it has 39\./],
     ["a wrong number of steps", set(3, 4), "bad-plan", /^The plan says 4 steps, it has 3\./],
-    ["a step of length 0", set(6, 0), "bad-plan", /^Step 0 says 0 words, the plan has 36 left\./],
-    ["a step of negative length", set(6, -6), "bad-plan", /^Step 0 says -6 words, the plan has 36 left\./],
+    ["a step of length 0", set(6, 0), "bad-plan", /^Step 0 says 0 words, the plan has 39 left\./],
+    ["a step of negative length", set(6, -6), "bad-plan", /^Step 0 says -6 words, the plan has 39 left\./],
     ["an unknown opcode", set(5, 999), "bad-step", /^Step 0: there is no opcode 999 in this version: update eqm/],
     ["steps that are not those of its checksum", set(5, Opcode.FILL), "other-layouts", /^The file was compiled by another version/],
-    ["a step of another's length", exchangeEnds, "bad-step", /^Step 0 \(FILL\): it has 6 words, not 7\./],
+    ["a step of another's length", exchangeEnds, "bad-step", /^Step 0 \(FILL\): it has 9 words, not 7\./],
     ["a read before the data", set(7, -1), "bad-step", /^Step 0 \(TABLE_I8\): it reads 6 bytes at -1, the data ends at 512\./],
     ["a read behind the data", set(7, 507), "bad-step", /^Step 0 \(TABLE_I8\): it reads 6 bytes at 507, the data ends at 512\./],
     ["a write into constants", set(8, 250), "bad-step", /^Step 0 \(TABLE_I8\): it writes 6 bytes at 250, the arena is 256 to 512\./],
@@ -364,9 +364,9 @@ describe("the plan", () => {
       "a count that overflows",
       set(10, 0x7fffffff),
       "bad-step",
-      /^Step 0 \(TABLE_I8\): it reads 2147483647 bytes at 256, the data ends at 512\./,
+      /^Step 0 \(TABLE_I8\): it reads 12884901882 bytes at 256, the data ends at 512\./,
     ],
-    ["a count below 1", set(10, 0), "bad-step", /^Step 0 \(TABLE_I8\): not so: COUNT is positive\./],
+    ["a count below 1", set(10, 0), "bad-step", /^Step 0 \(TABLE_I8\): not so: sizes are positive\./],
     ["a negative arena", set(1, -1), "bad-plan", /^The plan's arenaBytes is -1\./],
     ["constants out of line", set(0, 257), "bad-plan", /^The plan's constantsBytes is 257, no multiple of 64\./],
     ["staging that no constant needs", set(2, 64), "bad-plan", /^The plan's stagingBytes is 64, its constants need 0\./],
@@ -383,7 +383,7 @@ describe("the plan", () => {
   });
 
   it("names the byte at which a step begins", () => {
-    const file = withWords(File.PLAN, set(5 + 6 + 23, 999));
+    const file = withWords(File.PLAN, set(5 + 9 + 23, 999));
     const { offset, code } = refusal(file);
     expect(code).toBe("bad-step");
     expect(file[offset!]! | ((file[offset! + 1]! & 0x7f) << 7)).toBe(((999 * 2) & 0x7f) | 0x80 | (((999 * 2) >> 7) << 7));
@@ -420,7 +420,7 @@ describe("a file", () => {
 
   it("is not written from a program that does not hold", () => {
     const { metadata, constants, plan } = smallProgram();
-    const steps = [step(Opcode.TABLE_I8, TableI8, { SRC: 256, DST: 0, TABLE: 0, COUNT: 6 })];
+    const steps = [step(Opcode.TABLE_I8, TableI8, { SRC: 256, DST: 0, TABLE: 0, ROWS: 1, COLUMNS: 6, SRC_PITCH: 6, DST_PITCH: 6 })];
     expect(() => emitFile({ metadata: { ...metadata, steps: [] }, constants, plan: { ...plan, steps } }, hasher)).toThrow(
       new FormatError("bad-step", "Step 0 (TABLE_I8): it writes 6 bytes at 0, the arena is 256 to 512.", undefined),
     );
@@ -434,6 +434,6 @@ describe("a file", () => {
     expect(memoryBytes({ ...needs, constantsBytes: 64, arenaBytes: fits - 64 })).toBe(65536);
     expect(memoryBytes({ ...needs, stagingBytes: fits + 1, arenaBytes: 100 })).toBe(131072);
     expect(memoryBytes({ ...needs, planWords: 6 + 16, arenaBytes: fits })).toBe(131072);
-    expect(planWords(smallProgram().plan)).toBe(36);
+    expect(planWords(smallProgram().plan)).toBe(39);
   });
 });

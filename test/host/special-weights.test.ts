@@ -65,7 +65,7 @@ describe("a layer that is marked PAIR_SAFE", () => {
   });
 
   it("lends its weights to no other step", () => {
-    const table = step(Opcode.TABLE_I8, TableI8, { SRC: 90, DST: 320, TABLE: 128, COUNT: 6 });
+    const table = step(Opcode.TABLE_I8, TableI8, { SRC: 90, DST: 320, TABLE: 128, ROWS: 1, COLUMNS: 6, SRC_PITCH: 6, DST_PITCH: 6 });
     expect(() => openProgram(layer({}, undefined, [table]), plainModule)).toThrow(
       "Step 1 (TABLE_I8): it reads pair-safe weights as something else.",
     );
@@ -117,7 +117,7 @@ describe("a layer that is marked WEIGHT_BITS 4", () => {
   });
 
   it("lends its weights to no other step", () => {
-    const table = step(Opcode.TABLE_I8, TableI8, { SRC: 70, DST: 320, TABLE: 128, COUNT: 6 });
+    const table = step(Opcode.TABLE_I8, TableI8, { SRC: 70, DST: 320, TABLE: 128, ROWS: 1, COLUMNS: 6, SRC_PITCH: 6, DST_PITCH: 6 });
     expect(() => open({}, small(), [table])).toThrow("Step 1 (TABLE_I8): it reads four-bit weights as something else.");
   });
 });

@@ -12,11 +12,12 @@ interface Layout {
   readonly inner: number;
   readonly block?: number;
   readonly strides?: readonly [number, number, number];
+  readonly isTransposed?: boolean;
 }
 
 /** Runs on `x` and compares; scales and zero points are random, as many as the strides reach. */
 function check(layout: Layout, dtype: number, x: Float32Array, hasZero: boolean, seed: number, fixedScale?: number): void {
-  const { outer, axis, inner, block = 1, strides = [0, 0, 0] } = layout;
+  const { outer, axis, inner, block = 1, strides = [0, 0, 0], isTransposed = false } = layout;
   const next = randomSource(seed);
   const count = (outer - 1) * strides[0] + (Math.ceil(axis / block) - 1) * strides[1] + (inner - 1) * strides[2] + 1;
   const scales = randomFloats(next, count, 0.01, 0.2);
@@ -39,11 +40,13 @@ function check(layout: Layout, dtype: number, x: Float32Array, hasZero: boolean,
     SCALE_OUTER: strides[0],
     SCALE_AXIS: strides[1],
     SCALE_INNER: strides[2],
+    TRANSPOSED: isTransposed ? 1 : 0,
   });
   const [low, high] = dtype === INT8 ? [-128, 127] : [0, 255];
-  const expected = Array.from({ length: size }, (_, e) => {
-    const i = e % inner;
-    const a = Math.floor(e / inner) % axis;
+  const expected = Array.from({ length: size }, (_, at) => {
+    const i = isTransposed ? Math.floor(at / axis) % inner : at % inner;
+    const a = isTransposed ? at % axis : Math.floor(at / inner) % axis;
+    const e = (Math.floor(at / inner / axis) * axis + a) * inner + i;
     const o = Math.floor(e / inner / axis);
     const index = o * strides[0] + Math.floor(a / block) * strides[1] + i * strides[2];
     const zero = hasZero ? zeros[index]! : 0;
@@ -75,6 +78,17 @@ describe.each([
       const x = randomFloats(randomSource(i + 1), layout.outer * layout.axis * layout.inner, -20, 20);
       check(layout, dtype, x, true, i + 1);
       check(layout, dtype, x, false, i + 1);
+    });
+  });
+
+  it("writes planes as pixels", () => {
+    const next = randomSource(9);
+    const sizes = [1, 2, 3, 4, 7, 8, 9, 17].flatMap((axis) => [1, 2, 15, 47, 48, 49, 96, 100, 333].map((inner) => ({ axis, inner })));
+    sizes.forEach(({ axis, inner }, i) => {
+      const outer = between(next, 1, 3);
+      const x = randomFloats(next, outer * axis * inner, -20, 20);
+      x[between(next, 0, x.length - 1)] = Number.NaN;
+      check({ outer, axis, inner, isTransposed: true }, dtype, x, i % 2 === 0, i + 1);
     });
   });
 

@@ -67,7 +67,7 @@ export function smallProgram(): Program {
     constantsBytes: 256,
     arenaBytes: 256,
     steps: [
-      step(Opcode.TABLE_I8, TableI8, { SRC: 256, DST: 320, TABLE: 0, COUNT: 6 }),
+      step(Opcode.TABLE_I8, TableI8, { SRC: 256, DST: 320, TABLE: 0, ROWS: 1, COLUMNS: 6, SRC_PITCH: 6, DST_PITCH: 6 }),
       step(Opcode.COPY, Copy, {
         ...{ SRC: 320, DST: 384, ELEMENT_BYTES: 1, DIM0: 1, DIM1: 1, DIM2: 1, DIM3: 1, DIM4: 3, DIM5: 2 },
         ...{ SRC_STRIDE4: 1, SRC_STRIDE5: 3, DST_STRIDE4: 2, DST_STRIDE5: 1 },
