@@ -7,6 +7,7 @@ import { ELEMENTWISE_FORMS } from "./elementwise.ts";
 import { INDEXING } from "./indexing.ts";
 import { INTEGER_FORMS } from "./integer.ts";
 import { NORMALIZATIONS } from "./normalization.ts";
+import { RECURRENT } from "./recurrent.ts";
 import { REDUCTION_FORMS } from "./reduction.ts";
 import { ROTARY_EMBEDDING } from "./rotary-embedding.ts";
 import { SELECTIONS } from "./selection.ts";
@@ -16,6 +17,7 @@ export const DECOMPOSITIONS: readonly Decomposition[] = [
   ATTENTION,
   ROTARY_EMBEDDING,
   CONV_TRANSPOSE,
+  ...RECURRENT,
   ...NORMALIZATIONS,
   ...REDUCTION_FORMS,
   ...ELEMENTWISE_FORMS,
