@@ -1,8 +1,12 @@
 /** One node of a model into the graph: its name, operands and attributes, brought to the newest form. */
+
+import { dtypeBytes, elementCount } from "../../host/tensor.ts";
 import type { Unsupported } from "../errors.ts";
-import type { Graph, Node, Value, ValueType } from "../ir/graph.ts";
+import type { Attribute, Graph, Node, Value, ValueType } from "../ir/graph.ts";
+import { evaluateNode } from "../ops/index.ts";
 import { readAttributes } from "./attributes.ts";
 import { readConstantNode } from "./constants.ts";
+import { CONTROL_FLOW, importControlFlow } from "./control-flow.ts";
 import type { ExternalData } from "./external-location.ts";
 import { isDefaultDomain, operatorName } from "./model.ts";
 import { replaceTypes } from "./normalise/casts.ts";
@@ -19,11 +23,13 @@ export interface NodeContext {
   /** Names that a node reads or that are outputs. */
   readonly used: ReadonlySet<string>;
   readonly opset: number;
-  /** The model's own functions, `domain:name`. */
-  readonly functions: ReadonlySet<string>;
+  /** Opsets of nodes that come from a function with another one. */
+  readonly opsets: ReadonlyMap<PlacedNode["proto"], number>;
   readonly supports: (op: string) => boolean;
   /** Types of a node's outputs, or null where they do not follow without folding constants. */
   readonly infer: (node: Node) => readonly ValueType[] | null;
+  /** Whether what is known is computed at once: control flow asks for it. */
+  readonly folds: boolean;
   readonly problems: Unsupported[];
   readonly notes: Set<string>;
   /** All names that the model gives to nodes, and those taken so far. */
@@ -41,6 +47,10 @@ export function importNode({ proto, index }: PlacedNode, context: NodeContext): 
     if (op === "Constant") {
       const [output] = outputs;
       if (output) context.values.setConstant(output, readConstantNode(proto.attribute, `Constant "${name}"`, context.externalData));
+      return;
+    }
+    if (CONTROL_FLOW.has(op)) {
+      importControlFlow(proto, name, context, importNode);
       return;
     }
     refuseUnknown(op, proto.domain, context);
@@ -64,9 +74,8 @@ function nodeName(given: string, opType: string, index: number, { nodeNames, tak
   return name;
 }
 
-function refuseUnknown(op: string, domain: string | undefined, { functions, supports, opset }: NodeContext): void {
+function refuseUnknown(op: string, domain: string | undefined, { supports, opset }: NodeContext): void {
   if (!isDefaultDomain(domain)) {
-    if (functions.has(op)) throw new Refusal("it is a function that the model defines; inline functions before (onnx.inliner)");
     if (!supports(op)) throw new Refusal("operators of this domain are not supported");
   } else if (!supports(op) && signature(op)) {
     throw new Refusal("the operator is not supported");
@@ -110,8 +119,7 @@ function addNode(read: Draft, context: NodeContext): void {
     sources: [read.name],
     outputs: kept.map((output, i) => ({ name: output || values.freshName(`${draft.name}/output.${i}`) })),
   });
-  inferEarly(node, context);
-  node.outputs.forEach((value, i) => {
+  settled(node, context).forEach((value, i) => {
     if (kept[i]) values.set(kept[i], { value, type: null });
   });
 }
@@ -133,8 +141,7 @@ function rewritingOf(read: Draft, context: NodeContext): Rewriting {
       if (!supports(op)) throw new Refusal(`its form of opset ${opset} needs ${op}, which is not supported`);
       const name = `${read.name}/${role}`;
       const node = graph.add({ op, name, inputs, attributes, sources: [read.name], outputs: [{ name: values.freshName(name) }] });
-      inferEarly(node, context);
-      return node.outputs[0]!;
+      return settled(node, context)[0]!;
     },
   };
 }
@@ -157,6 +164,38 @@ function refuseWidened({ op, inputs }: Draft, { values }: NodeContext): void {
     if (type !== null && CONVERTED_TYPES.has(type))
       throw new Refusal(`its input "${input!.name}" is ${type}, whose range eqm does not keep to`);
   }
+}
+
+/** Adds a node in the newest form and gives its only output. */
+export function emit(
+  context: NodeContext,
+  owner: string,
+  op: string,
+  inputs: readonly (Value | null)[],
+  attributes: Readonly<Record<string, Attribute>> = {},
+): Value {
+  const name = context.values.freshName(`${owner}/${op}`);
+  const node = context.graph.add({ op, name, inputs, attributes, sources: [owner], outputs: [{ name }] });
+  return settled(node, context)[0]!;
+}
+
+/** Results up to this size are folded while reading. */
+const FOLDED_BYTES = 2 ** 16;
+
+/** The node's outputs with their types where they follow already; constants where everything is known and control flow may ask for it. */
+function settled(node: Node, context: NodeContext): readonly Value[] {
+  inferEarly(node, context);
+  const { graph, values, folds } = context;
+  const isKnown = node.op === "Shape" || node.op === "Size" || node.inputs.every((value) => value === null || value.constant !== null);
+  if (!folds || !isKnown || node.outputs.some(({ type }) => !type || elementCount(type.shape) * dtypeBytes(type.dtype) > FOLDED_BYTES))
+    return node.outputs;
+  if (node.inputs.some((value) => value && !value.type)) return node.outputs;
+  const results = evaluateNode(
+    node,
+    node.inputs.map((value) => value && (value.constant ?? { ...value.type!, data: new Float32Array(0) })),
+  );
+  graph.remove(node);
+  return results.map((tensor) => graph.addConstant(values.freshName(node.name), tensor));
 }
 
 /** Sets the types of the node's outputs where they follow already: the rules of old opsets ask for them. */

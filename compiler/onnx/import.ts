@@ -12,9 +12,11 @@ import { type BoundShapes, bindDimensions, type DeclaredInput, declaredDimension
 import { badConstantOption, invalidModel, unboundDimensions } from "./errors.ts";
 import type { ExternalData } from "./external-location.ts";
 import type { Message } from "./fields.ts";
+import { inlineFunctions } from "./functions.ts";
 import { importNode, type NodeContext } from "./import-node.ts";
 import { type Model, type ModelMetadata, readModel } from "./model.ts";
 import { orderNodes } from "./order.ts";
+import { subgraphs } from "./scope.ts";
 import { refusedType } from "./tensor.ts";
 import { type KnownValue, ValueTable } from "./value-table.ts";
 
@@ -42,7 +44,9 @@ export interface ImportedModel {
  * `bad-attribute`, `bad-shape-option`, `bad-constant-option`, `unbound-dimensions`, and `unsupported` with everything that eqm does not have.
  */
 export function importModel(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
-  const model = readModel(bytes);
+  const read = readModel(bytes);
+  const { graph: inlined, opsets } = inlineFunctions(read.graph, read.proto.functions);
+  const model: Model = { ...read, graph: inlined };
   const { nodes, used } = orderNodes(model.graph);
   const problems: Unsupported[] = [];
   const notes = new Set<string>();
@@ -54,16 +58,20 @@ export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imp
     values,
     used,
     opset: model.opset,
-    functions: new Set(model.proto.functions.map(({ domain, name }) => `${domain ?? ""}:${name ?? ""}`)),
     supports: options.supports ?? ((op) => findOp(op) !== undefined),
     infer: inferredTypes,
+    folds: nodes.some(({ proto }) => subgraphs(proto).length > 0),
+    opsets,
     problems,
     notes,
     nodeNames: new Set(nodes.flatMap(({ proto }) => (proto.name ? [proto.name] : []))),
     takenNodeNames: new Set(),
     externalData: options.externalData,
   };
-  for (const node of nodes) importNode(node, context);
+  for (const node of nodes) {
+    const opset = opsets.get(node.proto);
+    importNode(node, opset === undefined ? context : { ...context, opset });
+  }
   const outputs = model.graph.output.map(({ name }) => ({ name: name!, value: values.get(name!) }));
   for (const { name, value } of outputs)
     if ("refused" in value && !value.reported) problems.push({ node: name, op: "output", reason: `it is ${value.refused}` });

@@ -1,6 +1,7 @@
 /** Checks that each name of a graph is defined once, and puts its nodes in order. */
 import { invalidModel } from "./errors.ts";
 import type { Message } from "./fields.ts";
+import { namesRead } from "./scope.ts";
 
 type GraphProto = Message<"GraphProto">;
 
@@ -35,7 +36,7 @@ export function orderNodes(graph: GraphProto): OrderedGraph {
     }
   });
   graph.node.forEach((node, index) => {
-    for (const input of node.input) {
+    for (const input of namesRead(node)) {
       if (input !== "" && !producers.has(input) && !given.has(input)) {
         throw invalidModel(`${nodeText(node, index)} reads "${input}", which nothing produces`, { name: input });
       }
@@ -52,7 +53,7 @@ export function orderNodes(graph: GraphProto): OrderedGraph {
   refuseCycles(graph, producers);
   const order = sortedFrom(graph, producers, outputs);
   const used = new Set(outputs);
-  for (const index of order) for (const input of graph.node[index]!.input) used.add(input);
+  for (const index of order) for (const input of namesRead(graph.node[index]!)) used.add(input);
   return { nodes: order.map((index) => ({ proto: graph.node[index]!, index })), used };
 }
 
@@ -81,7 +82,7 @@ function givenNames(graph: GraphProto): ReadonlySet<string> {
 function refuseCycles(graph: GraphProto, producers: ReadonlyMap<string, number>): void {
   const readers: number[][] = graph.node.map(() => []);
   const waiting = graph.node.map((node, index) => {
-    const feeding = new Set(node.input.flatMap((input) => producers.get(input) ?? []));
+    const feeding = new Set(namesRead(node).flatMap((input) => producers.get(input) ?? []));
     for (const producer of feeding) readers[producer]!.push(index);
     return feeding.size;
   });
@@ -101,7 +102,7 @@ function sortedFrom(graph: GraphProto, producers: ReadonlyMap<string, number>, o
     const index = open.pop()!;
     if (live.has(index)) continue;
     live.add(index);
-    for (const input of graph.node[index]!.input) {
+    for (const input of namesRead(graph.node[index]!)) {
       const producer = producers.get(input);
       if (producer !== undefined && !live.has(producer)) open.push(producer);
     }
@@ -113,7 +114,7 @@ function sortedFrom(graph: GraphProto, producers: ReadonlyMap<string, number>, o
     if (!done.has(root)) stack.push({ index: root, next: 0 });
     while (stack.length > 0) {
       const top = stack[stack.length - 1]!;
-      const { input } = graph.node[top.index]!;
+      const input = namesRead(graph.node[top.index]!);
       if (top.next < input.length) {
         const producer = producers.get(input[top.next++]!);
         if (producer !== undefined && !done.has(producer)) stack.push({ index: producer, next: 0 });

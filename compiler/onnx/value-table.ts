@@ -14,11 +14,12 @@ export type KnownValue = { readonly value: Value; readonly type: string | null }
 export class ValueTable {
   private readonly graph: Graph;
   private readonly externalData: ExternalData | undefined;
-  private readonly initializers: ReadonlyMap<string, Message<"TensorProto">>;
+  private readonly initializers: Map<string, Message<"TensorProto">>;
   private readonly sparse: ReadonlySet<string>;
   private readonly known = new Map<string, KnownValue>();
   private readonly typeNames = new Map<Value, string>();
   private readonly fileNames: ReadonlySet<string>;
+  private readonly prefixes = new Set<string>();
 
   constructor(proto: Message<"GraphProto">, graph: Graph, externalData: ExternalData | undefined) {
     this.graph = graph;
@@ -36,6 +37,20 @@ export class ValueTable {
   /** Whether the model itself gives the value, also where it stands among the inputs. */
   isInitializer(name: string): boolean {
     return this.initializers.has(name) || this.sparse.has(name);
+  }
+
+  /** Adds the initializers of a subgraph, under names of their own. */
+  addInitializers(tensors: readonly Message<"TensorProto">[]): void {
+    for (const tensor of tensors) this.initializers.set(tensor.name!, tensor);
+  }
+
+  /** A name that no name of the file begins with. */
+  freshPrefix(base: string): string {
+    const isTaken = (prefix: string): boolean => [...this.fileNames].some((name) => name.startsWith(`${prefix}/`));
+    let prefix = base;
+    for (let i = 1; this.prefixes.has(prefix) || isTaken(prefix); i++) prefix = `${base}.${i}`;
+    this.prefixes.add(prefix);
+    return prefix;
   }
 
   /** The value of a name; `order.ts` has checked that it exists and comes before its readers. */

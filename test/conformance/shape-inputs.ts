@@ -1,5 +1,7 @@
 /** Which of a model's inputs decide shapes: a compiler has to know their values. */
+import type { Message } from "../../compiler/onnx/fields.ts";
 import { operatorName, readModel } from "../../compiler/onnx/model.ts";
+import { namesRead, subgraphs } from "../../compiler/onnx/scope.ts";
 
 /** Operands whose values decide the shapes of results, by operator, in every opset. */
 const DECIDING: Readonly<Record<string, readonly number[]>> = {
@@ -14,6 +16,7 @@ const DECIDING: Readonly<Record<string, readonly number[]>> = {
   Expand: [1],
   HammingWindow: [0],
   HannWindow: [0],
+  Loop: [0, 1],
   MaxUnpool: [2],
   MelWeightMatrix: [0, 1],
   NonMaxSuppression: [2],
@@ -32,9 +35,13 @@ const DECIDING: Readonly<Record<string, readonly number[]>> = {
   Upsample: [1],
 };
 
+function allNodes(graph: Message<"GraphProto">): readonly Message<"NodeProto">[] {
+  return graph.node.flatMap((node) => [node, ...subgraphs(node).flatMap(allNodes)]);
+}
+
 /** Names of the model's values on whose contents a shape depends, inputs among them. */
 export function shapeInputs(model: Uint8Array): ReadonlySet<string> {
-  const { node: nodes } = readModel(model).graph;
+  const nodes = allNodes(readModel(model).graph);
   const producers = new Map(nodes.flatMap((node) => node.output.map((output) => [output, node] as const)));
   const names = new Set<string>();
   const visit = (name: string | undefined): void => {
@@ -42,7 +49,8 @@ export function shapeInputs(model: Uint8Array): ReadonlySet<string> {
     names.add(name);
     const producer = producers.get(name);
     // What a Shape is taken of decides by its type only.
-    if (producer && operatorName(producer) !== "Shape" && operatorName(producer) !== "Size") producer.input.forEach(visit);
+    if (producer && operatorName(producer) !== "Shape" && operatorName(producer) !== "Size") namesRead(producer).forEach(visit);
+    if (producer) for (const graph of subgraphs(producer)) graph.output.forEach((output) => visit(output.name));
   };
   for (const node of nodes) {
     const op = operatorName(node);
