@@ -23,8 +23,8 @@
  * GEMM_F32        canonical float32 [G][N][K] (p0 = N, p1 = K); packed [G][⌈N/8⌉][K][8], zero padded.
  * DEPTHWISE_I8    canonical int8 [C][T], T = taps in row-major order (p0 = C, p1 = T);
  *                 packed int16 [⌈C/8⌉][T][8], zero padded.
- * DEPTHWISE_3X3_I8 canonical int8 [C][9] (p0 = C); packed int16, 192 bytes for each 8 channels: for each kernel column x
- *                 four vectors of 16 bytes: rows 0 and 1 interleaved (channels 0–3, then 4–7), row 2 and zero interleaved (same).
+ * DEPTHWISE_3X3_I8 canonical int8 [C][9] (p0 = C); packed int16, 224 bytes for each 8 channels: seven interleaved pairs of weights
+ *                 (channels 0–3, then 4–7) for row and column, w00 w10 · w01 w11 · w02 w12 · w20 w21 · w22 0 · 0 w20 · w21 w22.
  * DEPTHWISE_F32   canonical float32 [C][T] (p0 = C, p1 = T); packed [T][⌈C/4⌉·4], zero padded.
  * CHANNELS_32     canonical int32 or float32 [N] (p0 = N); packed [⌈N/8⌉·8], zero padded: biases and scales.
  */
@@ -50,6 +50,9 @@ export const PAIR_LIMIT = 128;
  * it fits, and 128 times both do, so that no reading of the relaxed dot product's second operand leaves int16. Eight steps always fit.
  */
 export const RUN_LIMIT = 128;
+
+/** Bytes of a channel of DEPTHWISE_3X3_I8. */
+export const DEPTHWISE_3X3_BYTES = 28;
 
 /** Words of one row of the constants table, in this order. */
 export const PACKING = 0;
@@ -102,7 +105,7 @@ export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: 
   if (packing == GEMM_I4) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) >> 3) * i4PanelBytes(gemmDepth(p1, p2));
   if (packing == GEMM_F32) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * p1 * 4;
   if (packing == DEPTHWISE_I8) return ((p0 + 7) & ~7) * p1 * 2;
-  if (packing == DEPTHWISE_3X3_I8) return ((p0 + 7) & ~7) * 24;
+  if (packing == DEPTHWISE_3X3_I8) return ((p0 + 7) & ~7) * DEPTHWISE_3X3_BYTES;
   if (packing == DEPTHWISE_F32) return ((p0 + 3) & ~3) * p1 * 4;
   if (packing == CHANNELS_32) return ((p0 + 7) & ~7) * 4;
   return -1;
@@ -127,7 +130,7 @@ export function packingHolds(packing: number, fileBytes: number, p0: number, p1:
   }
   if (p2 != 0) return false;
   if (packing == DEPTHWISE_I8) return p1 > 0 && fileBytes == p0 * p1 && (p0 + 7) * p1 * 2 < 2147483648;
-  if (packing == DEPTHWISE_3X3_I8) return p1 == 0 && fileBytes == p0 * 9 && (p0 + 7) * 24 < 2147483648;
+  if (packing == DEPTHWISE_3X3_I8) return p1 == 0 && fileBytes == p0 * 9 && (p0 + 7) * DEPTHWISE_3X3_BYTES < 2147483648;
   if (packing == DEPTHWISE_F32) return p1 > 0 && fileBytes == p0 * p1 * 4 && (p0 + 3) * p1 * 4 < 2147483648;
   return packing == CHANNELS_32 && p1 == 0 && fileBytes == p0 * 4 && (p0 + 7) * 4 < 2147483648;
 }

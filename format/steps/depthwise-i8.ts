@@ -5,6 +5,7 @@
  * BIAS int32 and SCALE float32 are CHANNELS_32. BIAS holds −IN_ZERO·Σw; positions in the padding read IN_ZERO.
  */
 import { Extents, windowAxis } from "../extents.ts";
+import { DEPTHWISE_3X3_BYTES } from "../packings.ts";
 
 export const SRC = 2;
 export const DST = 3;
@@ -68,7 +69,7 @@ export function extents(w: Int32Array, e: Extents): void {
     e.check(w[KERNEL_H]! === 3 && w[KERNEL_W]! === 3 && w[DILATION_H]! === 1 && w[DILATION_W]! === 1, "ROLLING is for 3×3");
     e.check(w[STRIDE_H]! === w[STRIDE_W]! && w[STRIDE_H]! <= 2, "ROLLING is for strides 1 and 2");
   }
-  e.read(w[WEIGHTS]!, rolling ? c8 * 24 : c8 * w[KERNEL_H]! * w[KERNEL_W]! * 2);
+  e.read(w[WEIGHTS]!, rolling ? c8 * DEPTHWISE_3X3_BYTES : c8 * w[KERNEL_H]! * w[KERNEL_W]! * 2);
   e.read(w[BIAS]!, c8 * 4);
   e.read(w[SCALE]!, c8 * 4);
   e.write(

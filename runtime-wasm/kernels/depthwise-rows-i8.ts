@@ -1,18 +1,28 @@
 /**
  * Depthwise 3×3, one output row: columns roll through.
  *
- * Eight channels at a time. Each input column is loaded once: rows 0 and 1 interleave into pairs for one dot, row 2 sign-extended to
- * int32 is a pair (x, sign) against the weight pair (w, 0). A column feeds up to three outputs; the sums of the unfinished ones are
- * carried by the loop. Weights: DEPTHWISE_3X3_I8. Rows are padded; up to 7 bytes behind them are read. Outputs saturate to int8; clampRow
+ * Eight channels at a time. Each input column is loaded once; two adjacent ones go together. Rows 0 and 1 of a column interleave into pairs
+ * for one dot, row 2 of both columns into pairs for another. What the columns add to outputs that are not finished yet is carried by the
+ * loop. Weights: DEPTHWISE_3X3_I8. Rows are padded; up to 7 bytes behind them are read. Outputs saturate to int8; clampRow
  * narrows them further where MIN and MAX ask for it: two more vectors in the loop would cost a tenth of its speed.
  */
+import { DEPTHWISE_3X3_BYTES } from "../../format/packings.ts";
 import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC } from "../constants.ts";
 import { dotAdd, interleaveHigh, interleaveLow } from "../simd/dot.ts";
 import { clampFloat, roundAround, scaled } from "../simd/requantize.ts";
-import { storeUpTo8 } from "../simd/tail.ts";
+import { storeTail, storeUpTo8 } from "../simd/tail.ts";
 import { BOUNDED_INT8, FORM, MAX, MIN, OFFSET } from "./output-i8.ts";
 
-/** Stride 1: `columns` outputs from `columns` + 2 input columns, `channels` bytes each. */
+/** Pairs of weights, by row and column, at their offsets; channels 4–7 follow 16 bytes behind. */
+const W00_W10: usize = 0;
+const W01_W11: usize = 32;
+const W02_W12: usize = 64;
+const W20_W21: usize = 96;
+const W22_0: usize = 128;
+const O_W20: usize = 160;
+const W21_W22: usize = 192;
+
+/** Stride 1: `columns` outputs from `columns` + 2 input columns, `channels` bytes each; two at a time. */
 export function rowStride1(row0: usize, row1: usize, row2: usize, channels: i32, columns: i32, w: usize, bias: usize, scale: usize, out: usize, block: usize): void {
   const magic = v128.load(ROUNDING_MAGIC);
   const offset = v128.load(block, OFFSET);
@@ -29,57 +39,82 @@ export function rowStride1(row0: usize, row1: usize, row2: usize, channels: i32,
     let r0 = v128.load_ext<i8>(p0);
     let r1 = v128.load_ext<i8>(p1);
     let r2 = v128.load_ext<i8>(p2);
-    let top0 = interleaveLow(r0, r1);
-    let top1 = interleaveHigh(r0, r1);
-    let low0 = i32x4.extend_low_i16x8_s(r2);
-    let low1 = i32x4.extend_high_i16x8_s(r2);
-    let now0 = dotAdd(dotAdd(bias0, top0, v128.load(w)), low0, v128.load(w, 32));
-    let now1 = dotAdd(dotAdd(bias1, top1, v128.load(w, 16)), low1, v128.load(w, 48));
     p0 += channels;
     p1 += channels;
     p2 += channels;
-    r0 = v128.load_ext<i8>(p0);
-    r1 = v128.load_ext<i8>(p1);
-    r2 = v128.load_ext<i8>(p2);
-    top0 = interleaveLow(r0, r1);
-    top1 = interleaveHigh(r0, r1);
-    low0 = i32x4.extend_low_i16x8_s(r2);
-    low1 = i32x4.extend_high_i16x8_s(r2);
-    now0 = dotAdd(dotAdd(now0, top0, v128.load(w, 64)), low0, v128.load(w, 96));
-    now1 = dotAdd(dotAdd(now1, top1, v128.load(w, 80)), low1, v128.load(w, 112));
-    let next0 = dotAdd(dotAdd(bias0, top0, v128.load(w)), low0, v128.load(w, 32));
-    let next1 = dotAdd(dotAdd(bias1, top1, v128.load(w, 16)), low1, v128.load(w, 48));
-    let x = columns;
-    do {
+    let s0 = v128.load_ext<i8>(p0);
+    let s1 = v128.load_ext<i8>(p1);
+    let s2 = v128.load_ext<i8>(p2);
+    let left0 = interleaveLow(r0, r1);
+    let left1 = interleaveHigh(r0, r1);
+    let right0 = interleaveLow(s0, s1);
+    let right1 = interleaveHigh(s0, s1);
+    let low0 = interleaveLow(r2, s2);
+    let low1 = interleaveHigh(r2, s2);
+    let now0 = dotAdd(dotAdd(dotAdd(bias0, left0, v128.load(w, W00_W10)), right0, v128.load(w, W01_W11)), low0, v128.load(w, W20_W21));
+    let now1 = dotAdd(dotAdd(dotAdd(bias1, left1, v128.load(w, W00_W10 + 16)), right1, v128.load(w, W01_W11 + 16)), low1, v128.load(w, W20_W21 + 16));
+    let next0 = dotAdd(dotAdd(bias0, right0, v128.load(w, W00_W10)), low0, v128.load(w, O_W20));
+    let next1 = dotAdd(dotAdd(bias1, right1, v128.load(w, W00_W10 + 16)), low1, v128.load(w, O_W20 + 16));
+    for (let x = columns >> 1; x > 0; x--) {
       p0 += channels;
       p1 += channels;
       p2 += channels;
       r0 = v128.load_ext<i8>(p0);
       r1 = v128.load_ext<i8>(p1);
       r2 = v128.load_ext<i8>(p2);
-      top0 = interleaveLow(r0, r1);
-      top1 = interleaveHigh(r0, r1);
-      low0 = i32x4.extend_low_i16x8_s(r2);
-      low1 = i32x4.extend_high_i16x8_s(r2);
-      now0 = scaled(dotAdd(dotAdd(now0, top0, v128.load(w, 128)), low0, v128.load(w, 160)), scale0);
-      now1 = scaled(dotAdd(dotAdd(now1, top1, v128.load(w, 144)), low1, v128.load(w, 176)), scale1);
+      p0 += channels;
+      p1 += channels;
+      p2 += channels;
+      s0 = v128.load_ext<i8>(p0);
+      s1 = v128.load_ext<i8>(p1);
+      s2 = v128.load_ext<i8>(p2);
+      left0 = interleaveLow(r0, r1);
+      left1 = interleaveHigh(r0, r1);
+      right0 = interleaveLow(s0, s1);
+      right1 = interleaveHigh(s0, s1);
+      low0 = interleaveLow(r2, s2);
+      low1 = interleaveHigh(r2, s2);
+      now0 = scaled(dotAdd(dotAdd(now0, left0, v128.load(w, W02_W12)), low0, v128.load(w, W22_0)), scale0);
+      now1 = scaled(dotAdd(dotAdd(now1, left1, v128.load(w, W02_W12 + 16)), low1, v128.load(w, W22_0 + 16)), scale1);
+      next0 = dotAdd(dotAdd(dotAdd(next0, left0, v128.load(w, W01_W11)), right0, v128.load(w, W02_W12)), low0, v128.load(w, W21_W22));
+      next1 = dotAdd(dotAdd(dotAdd(next1, left1, v128.load(w, W01_W11 + 16)), right1, v128.load(w, W02_W12 + 16)), low1, v128.load(w, W21_W22 + 16));
+      next0 = scaled(next0, scale0);
+      next1 = scaled(next1, scale1);
       if (!bounded) {
         now0 = clampFloat(now0, v128.load(INT16_LOW), v128.load(INT16_HIGH));
         now1 = clampFloat(now1, v128.load(INT16_LOW), v128.load(INT16_HIGH));
+        next0 = clampFloat(next0, v128.load(INT16_LOW), v128.load(INT16_HIGH));
+        next1 = clampFloat(next1, v128.load(INT16_LOW), v128.load(INT16_HIGH));
       }
+      const y = i8x16.narrow_i16x8_s(
+        i16x8.narrow_i32x4_s(roundAround(now0, magic, offset), roundAround(now1, magic, offset)),
+        i16x8.narrow_i32x4_s(roundAround(next0, magic, offset), roundAround(next1, magic, offset)),
+      );
+      storeUpTo8(o, y, c);
+      if (c >= 8) v128.store_lane<i64>(o + channels, y, 1);
+      else storeTail(o + channels, i64x2.extract_lane(y, 1), c);
+      o += channels << 1;
+      now0 = dotAdd(dotAdd(dotAdd(bias0, left0, v128.load(w, W00_W10)), right0, v128.load(w, W01_W11)), low0, v128.load(w, W20_W21));
+      now1 = dotAdd(dotAdd(dotAdd(bias1, left1, v128.load(w, W00_W10 + 16)), right1, v128.load(w, W01_W11 + 16)), low1, v128.load(w, W20_W21 + 16));
+      next0 = dotAdd(dotAdd(bias0, right0, v128.load(w, W00_W10)), low0, v128.load(w, O_W20));
+      next1 = dotAdd(dotAdd(bias1, right1, v128.load(w, W00_W10 + 16)), low1, v128.load(w, O_W20 + 16));
+    }
+    if (columns & 1) {
+      r0 = v128.load_ext<i8>(p0 + channels);
+      r1 = v128.load_ext<i8>(p1 + channels);
+      r2 = v128.load_ext<i8>(p2 + channels);
+      now0 = dotAdd(dotAdd(now0, interleaveLow(r0, r1), v128.load(w, W02_W12)), interleaveLow(r2, r2), v128.load(w, W22_0));
+      now1 = dotAdd(dotAdd(now1, interleaveHigh(r0, r1), v128.load(w, W02_W12 + 16)), interleaveHigh(r2, r2), v128.load(w, W22_0 + 16));
+      now0 = clampFloat(scaled(now0, scale0), v128.load(INT16_LOW), v128.load(INT16_HIGH));
+      now1 = clampFloat(scaled(now1, scale1), v128.load(INT16_LOW), v128.load(INT16_HIGH));
       const y = i16x8.narrow_i32x4_s(roundAround(now0, magic, offset), roundAround(now1, magic, offset));
       storeUpTo8(o, i8x16.narrow_i16x8_s(y, y), c);
-      o += channels;
-      now0 = dotAdd(dotAdd(next0, top0, v128.load(w, 64)), low0, v128.load(w, 96));
-      now1 = dotAdd(dotAdd(next1, top1, v128.load(w, 80)), low1, v128.load(w, 112));
-      next0 = dotAdd(dotAdd(bias0, top0, v128.load(w)), low0, v128.load(w, 32));
-      next1 = dotAdd(dotAdd(bias1, top1, v128.load(w, 16)), low1, v128.load(w, 48));
-    } while (--x);
+    }
     row0 += 8;
     row1 += 8;
     row2 += 8;
     out += 8;
-    w += 192;
+    w += 8 * DEPTHWISE_3X3_BYTES;
     bias += 32;
     scale += 32;
   }
@@ -99,33 +134,33 @@ export function rowStride2(row0: usize, row1: usize, row2: usize, channels: i32,
     let p1 = row1;
     let p2 = row2;
     let o = out;
-    let r0 = v128.load_ext<i8>(p0);
-    let r1 = v128.load_ext<i8>(p1);
-    let r2 = v128.load_ext<i8>(p2);
-    let now0 = dotAdd(dotAdd(bias0, interleaveLow(r0, r1), v128.load(w)), i32x4.extend_low_i16x8_s(r2), v128.load(w, 32));
-    let now1 = dotAdd(dotAdd(bias1, interleaveHigh(r0, r1), v128.load(w, 16)), i32x4.extend_high_i16x8_s(r2), v128.load(w, 48));
+    let s0 = v128.load_ext<i8>(p0);
+    let s1 = v128.load_ext<i8>(p1);
+    let s2 = v128.load_ext<i8>(p2);
+    let now0 = dotAdd(dotAdd(bias0, interleaveLow(s0, s1), v128.load(w, W00_W10)), interleaveLow(s2, s2), v128.load(w, O_W20));
+    let now1 = dotAdd(dotAdd(bias1, interleaveHigh(s0, s1), v128.load(w, W00_W10 + 16)), interleaveHigh(s2, s2), v128.load(w, O_W20 + 16));
     let x = columns;
     do {
       p0 += channels;
       p1 += channels;
       p2 += channels;
-      r0 = v128.load_ext<i8>(p0);
-      r1 = v128.load_ext<i8>(p1);
-      r2 = v128.load_ext<i8>(p2);
-      now0 = dotAdd(dotAdd(now0, interleaveLow(r0, r1), v128.load(w, 64)), i32x4.extend_low_i16x8_s(r2), v128.load(w, 96));
-      now1 = dotAdd(dotAdd(now1, interleaveHigh(r0, r1), v128.load(w, 80)), i32x4.extend_high_i16x8_s(r2), v128.load(w, 112));
+      const r0 = v128.load_ext<i8>(p0);
+      const r1 = v128.load_ext<i8>(p1);
+      const r2 = v128.load_ext<i8>(p2);
       p0 += channels;
       p1 += channels;
       p2 += channels;
-      r0 = v128.load_ext<i8>(p0);
-      r1 = v128.load_ext<i8>(p1);
-      r2 = v128.load_ext<i8>(p2);
-      const top0 = interleaveLow(r0, r1);
-      const top1 = interleaveHigh(r0, r1);
-      const low0 = i32x4.extend_low_i16x8_s(r2);
-      const low1 = i32x4.extend_high_i16x8_s(r2);
-      now0 = scaled(dotAdd(dotAdd(now0, top0, v128.load(w, 128)), low0, v128.load(w, 160)), scale0);
-      now1 = scaled(dotAdd(dotAdd(now1, top1, v128.load(w, 144)), low1, v128.load(w, 176)), scale1);
+      s0 = v128.load_ext<i8>(p0);
+      s1 = v128.load_ext<i8>(p1);
+      s2 = v128.load_ext<i8>(p2);
+      const right0 = interleaveLow(s0, s1);
+      const right1 = interleaveHigh(s0, s1);
+      const low0 = interleaveLow(r2, s2);
+      const low1 = interleaveHigh(r2, s2);
+      now0 = dotAdd(dotAdd(now0, interleaveLow(r0, r1), v128.load(w, W01_W11)), right0, v128.load(w, W02_W12));
+      now1 = dotAdd(dotAdd(now1, interleaveHigh(r0, r1), v128.load(w, W01_W11 + 16)), right1, v128.load(w, W02_W12 + 16));
+      now0 = scaled(dotAdd(now0, low0, v128.load(w, W21_W22)), scale0);
+      now1 = scaled(dotAdd(now1, low1, v128.load(w, W21_W22 + 16)), scale1);
       if (!bounded) {
         now0 = clampFloat(now0, v128.load(INT16_LOW), v128.load(INT16_HIGH));
         now1 = clampFloat(now1, v128.load(INT16_LOW), v128.load(INT16_HIGH));
@@ -133,14 +168,14 @@ export function rowStride2(row0: usize, row1: usize, row2: usize, channels: i32,
       const y = i16x8.narrow_i32x4_s(roundAround(now0, magic, offset), roundAround(now1, magic, offset));
       storeUpTo8(o, i8x16.narrow_i16x8_s(y, y), c);
       o += channels;
-      now0 = dotAdd(dotAdd(bias0, top0, v128.load(w)), low0, v128.load(w, 32));
-      now1 = dotAdd(dotAdd(bias1, top1, v128.load(w, 16)), low1, v128.load(w, 48));
+      now0 = dotAdd(dotAdd(bias0, right0, v128.load(w, W00_W10)), low0, v128.load(w, O_W20));
+      now1 = dotAdd(dotAdd(bias1, right1, v128.load(w, W00_W10 + 16)), low1, v128.load(w, O_W20 + 16));
     } while (--x);
     row0 += 8;
     row1 += 8;
     row2 += 8;
     out += 8;
-    w += 192;
+    w += 8 * DEPTHWISE_3X3_BYTES;
     bias += 32;
     scale += 32;
   }

@@ -1,4 +1,5 @@
 /** The int8 depthwise packings: channels, canonically outermost, become the lanes. */
+import { DEPTHWISE_3X3_BYTES } from "../../format/packings.ts";
 
 /** [C][T] int8 to [⌈C/8⌉][T][8] int16, zero padded. */
 export function packDepthwiseI8(src: usize, dst: usize, channels: i32, taps: i32): void {
@@ -12,20 +13,26 @@ export function packDepthwiseI8(src: usize, dst: usize, channels: i32, taps: i32
   }
 }
 
-/**
- * [C][9] int8 to 192 bytes for each 8 channels, zero padded. For each kernel column x, int16 lanes:
- *
- *   w0x w1x of channels 0–3 | w0x w1x of channels 4–7 | w2x 0 of channels 0–3 | w2x 0 of channels 4–7
- */
+/** [C][9] int8 to 224 bytes for each 8 channels, zero padded: seven pairs of weights in int16 lanes, channels 0–3, then 4–7 (format/packings.ts). */
 export function packDepthwise3x3I8(src: usize, dst: usize, channels: i32): void {
-  memory.fill(dst, 0, ((channels + 7) & ~7) * 24);
+  memory.fill(dst, 0, ((channels + 7) & ~7) * DEPTHWISE_3X3_BYTES);
   for (let c = 0; c < channels; c++) {
-    const lanes = dst + <usize>((c >> 3) * 192 + (c & 7) * 4);
-    for (let x = 0; x < 3; x++) {
-      store<i16>(lanes + x * 64, load<i8>(src + x));
-      store<i16>(lanes + x * 64, load<i8>(src + x, 3), 2);
-      store<i16>(lanes + x * 64, load<i8>(src + x, 6), 32);
-    }
+    const lanes = dst + <usize>((c >> 3) * 8 * DEPTHWISE_3X3_BYTES + (c & 7) * 4);
+    const low0 = <i16>load<i8>(src, 6);
+    const low1 = <i16>load<i8>(src, 7);
+    const low2 = <i16>load<i8>(src, 8);
+    storePair(lanes, load<i8>(src), load<i8>(src, 3));
+    storePair(lanes + 32, load<i8>(src, 1), load<i8>(src, 4));
+    storePair(lanes + 64, load<i8>(src, 2), load<i8>(src, 5));
+    storePair(lanes + 96, low0, low1);
+    storePair(lanes + 128, low2, 0);
+    storePair(lanes + 160, 0, low0);
+    storePair(lanes + 192, low1, low2);
     src += 9;
   }
+}
+
+function storePair(lane: usize, first: i16, second: i16): void {
+  store<i16>(lane, first);
+  store<i16>(lane, second, 2);
 }

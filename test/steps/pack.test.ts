@@ -242,14 +242,11 @@ describe("PACK", () => {
         check(DEPTHWISE_F32, Float32Array.from(canonical), [c, t, 0], floats);
       }
       const canonical = randomInt8(randomSource(c), c * 9);
-      const rolling = new Int16Array(up(c, 8) * 12);
+      const rolling = new Int16Array(up(c, 8) * 14);
       for (let i = 0; i < c; i++) {
-        for (let x = 0; x < 3; x++) {
-          const at = (i >> 3) * 96 + x * 32 + ((i & 7) >> 2) * 8 + (i & 3) * 2;
-          rolling[at] = canonical[i * 9 + x]!;
-          rolling[at + 1] = canonical[i * 9 + 3 + x]!;
-          rolling[at + 16] = canonical[i * 9 + 6 + x]!;
-        }
+        const [w00, w01, w02, w10, w11, w12, w20, w21, w22] = canonical.subarray(i * 9, i * 9 + 9);
+        const pairs = [w00, w10, w01, w11, w02, w12, w20, w21, w22, 0, 0, w20, w21, w22];
+        for (let k = 0; k < 14; k++) rolling[(i >> 3) * 112 + (k >> 1) * 16 + (i & 7) * 2 + (k & 1)] = pairs[k]!;
       }
       check(DEPTHWISE_3X3_I8, canonical, [c, 0, 0], rolling);
     }

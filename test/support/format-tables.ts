@@ -58,7 +58,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
           0,
           constants.findIndex(({ name }) => name === "PACKING"),
         )
-        .filter(({ name }) => !name.endsWith("_LIMIT"))
+        .filter(({ name }) => !/_(LIMIT|BYTES)$/.test(name))
         .map(pair),
     );
   },
