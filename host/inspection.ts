@@ -32,10 +32,10 @@ export interface Inspectable {
   dispose(): void;
 }
 
-/** Opens a program that has not been through a file: verified, not hashed. Throws FormatError, LoadError. */
-export function openProgram(program: Program, module: WebAssembly.Module): Inspectable {
+/** Opens a program that has not been through a file: verified, not hashed; `fastFloat` as in LoadOptions. Throws FormatError, LoadError. */
+export function openProgram(program: Program, module: WebAssembly.Module, fastFloat = false): Inspectable {
   verifyProgram(program);
-  return inspect(program, module);
+  return inspect(program, module, fastFloat);
 }
 
 /** Opens a file's bytes. Throws FormatError, LoadError. */
@@ -43,9 +43,10 @@ export function openFile(bytes: Uint8Array, module: WebAssembly.Module, hasher: 
   return inspect(readEqm(bytes, hasher), module);
 }
 
-function inspect(program: Program, module: WebAssembly.Module): Inspectable {
+function inspect(program: Program, module: WebAssembly.Module, fastFloat = false): Inspectable {
   const { metadata, plan, golden } = program;
   const instance = new Instance(program, module);
+  instance.useFusedMultiplyAdd(fastFloat);
   const end = plan.constantsBytes + plan.arenaBytes;
 
   function view(address: number, bytes: number, start = 0): Uint8Array {

@@ -63,6 +63,12 @@ export class Instance {
     return this.#runtime.useFusedDot(fused ? 1 : 0) === 1;
   }
 
+  /** Takes the fused multiply-add of float32 where asked for and present; gives whether it is taken. Results then differ between machines. */
+  useFusedMultiplyAdd(fused: boolean): boolean {
+    if (!this.#runtime) throw disposed();
+    return this.#runtime.useFusedMultiplyAdd(fused ? 1 : 0) === 1;
+  }
+
   /** A view of a tensor in the memory; it stays valid until `dispose`. */
   tensor({ dtype, shape, address }: TensorRegion): TypedArray {
     return viewArray(dtype, this.#buffer(), this.#data + address, elementCount(shape));

@@ -15,6 +15,11 @@ export interface LoadOptions {
   readonly threads?: number;
   /** The build of the runtime; the fastest that runs right here unless said. All give the same bytes. */
   readonly build?: BuildName;
+  /**
+   * Lets float32 products round once where the machine can, which is faster: results then differ between machines and from those that the
+   * compiler verified. False unless said; `model.features` says whether it is at work. Int8 is the same either way.
+   */
+  readonly fastFloat?: boolean;
   /** Makes a worker with the script `eqm/worker`, which the model then owns. */
   readonly worker?: () => WorkerLike;
 }
@@ -27,15 +32,18 @@ let hasher: Hasher | undefined;
  */
 export function load(source: Source, options: LoadOptions & { readonly worker: () => WorkerLike }): Promise<WorkerModel>;
 export function load(source: Source, options?: LoadOptions & { readonly worker?: undefined }): Promise<Model>;
-export async function load(source: Source, { signal, threads = 1, build, worker }: LoadOptions = {}): Promise<Model | WorkerModel> {
+export async function load(
+  source: Source,
+  { signal, threads = 1, build, fastFloat = false, worker }: LoadOptions = {},
+): Promise<Model | WorkerModel> {
   if (!Number.isInteger(threads) || threads < 1)
     throw new InputError("bad-option", `threads is ${threads}, not a positive integer.`, { option: "threads", got: threads });
   if (worker) {
     const bytes = await sourceBytes(source, signal);
-    return loadInWorker(worker(), bytes, { owned: !isCallersOwn(source), ...(build && { build }) }, signal);
+    return loadInWorker(worker(), bytes, { owned: !isCallersOwn(source), ...(build && { build }), fastFloat }, signal);
   }
   const [{ name, module }, bytes] = await Promise.all([chooseBuild(build), sourceBytes(source, signal)]);
   signal?.throwIfAborted();
   hasher ??= createHasher(module);
-  return new Model(readEqm(bytes, hasher), module, { build: name, threads: 1 });
+  return new Model(readEqm(bytes, hasher), module, { build: name, threads: 1 }, fastFloat);
 }

@@ -36,6 +36,8 @@ export interface RunOptions {
 export interface Features {
   readonly build: BuildName;
   readonly threads: number;
+  /** Only where `fastFloat` was asked for: whether this build has it. */
+  readonly fastFloat?: boolean;
 }
 
 interface Slot {
@@ -59,11 +61,11 @@ export class Model {
   #slots: { readonly inputs: readonly Slot[]; readonly outputs: readonly Slot[] } | undefined;
 
   /** `program` must be verified. Throws LoadError. */
-  constructor(program: Program, module: WebAssembly.Module, features: Features) {
+  constructor(program: Program, module: WebAssembly.Module, features: Features, fastFloat = false) {
     this.metadata = program.metadata;
-    this.features = features;
     this.#module = module;
     this.#instance = new Instance(program, module);
+    this.features = fastFloat ? { ...features, fastFloat: this.#instance.useFusedMultiplyAdd(true) } : features;
     this.memoryBytes = this.#instance.memoryBytes;
     this.inputs = program.metadata.inputs.map(describeTensor);
     this.outputs = program.metadata.outputs.map(describeTensor);
@@ -91,11 +93,13 @@ export class Model {
 
   /**
    * Makes the runs that follow as fast as they get: measures which form of the build's dot is the faster one here, and runs the model on
-   * whatever its inputs hold until the engine has compiled the kernels well. Nothing of that changes a result. Throws InputError
+   * inputs of 0 until the engine has compiled the kernels well. Nothing of that changes a result. Throws InputError
    * `bad-option`, RunError.
    */
   async warmup(options?: WarmupOptions): Promise<Warmup> {
-    return warmUp(this.#instance, this.#module, options);
+    if (!this.#slots) throw disposed();
+    const inputs = this.#slots.inputs.map(({ view }) => view);
+    return warmUp(this.#instance, this.#module, inputs, options);
   }
 
   /** Needs a worker: load with the option `worker`. Throws RunError `no-worker`. */

@@ -9,6 +9,8 @@ export interface Runtime {
   probe(): number;
   /** After `init`: takes the fused form of the relaxed dot (1) or that of two steps (0). Gives which is taken: 0 where the fused one is not exact. */
   useFusedDot(fused: number): number;
+  /** After `init`: takes the fused multiply-add of float32 (1) or the exact one (0). Gives which is taken: 0 in a build without the fused one. */
+  useFusedMultiplyAdd(fused: number): number;
   /** Multiplies, `times` times, with one form or the other; on a page of its own. */
   tryDots(fused: number, times: number): void;
   decode(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;

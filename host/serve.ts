@@ -18,7 +18,8 @@ export function serve(scope: Scope): void {
     const { id } = request;
     try {
       if ("load" in request) {
-        model = await load(request.load, request.build && { build: request.build });
+        const { build, fastFloat } = request;
+        model = await load(request.load, { ...(build && { build }), fastFloat });
         const { metadata, features, memoryBytes } = model;
         scope.answer({ id, loaded: { metadata, features, memoryBytes } }, []);
       } else if (!model) {

@@ -87,13 +87,13 @@ if (Symbol.dispose)
 export async function loadInWorker(
   worker: WorkerLike,
   bytes: Uint8Array,
-  { owned, build }: { readonly owned: boolean; readonly build?: BuildName },
+  { owned, build, fastFloat }: { readonly owned: boolean; readonly build?: BuildName; readonly fastFloat: boolean },
   signal: AbortSignal | undefined,
 ): Promise<WorkerModel> {
   const line = new Line(worker);
   try {
     const whole = owned && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
-    const answer = await line.ask({ load: whole, ...(build && { build }) }, [whole.buffer as ArrayBuffer], signal);
+    const answer = await line.ask({ load: whole, ...(build && { build }), fastFloat }, [whole.buffer as ArrayBuffer], signal);
     if (!("loaded" in answer)) throw new Error("unreachable: a load's answer has a model");
     return new WorkerModel(line, answer.loaded);
   } catch (error) {
@@ -133,7 +133,10 @@ class Line {
   }
 
   async ask(
-    request: { readonly load: Uint8Array; readonly build?: BuildName } | { readonly run: Inputs } | { readonly warmup: WarmupOptions },
+    request:
+      | { readonly load: Uint8Array; readonly build?: BuildName; readonly fastFloat: boolean }
+      | { readonly run: Inputs }
+      | { readonly warmup: WarmupOptions },
     transfer: ArrayBuffer[],
     signal?: AbortSignal,
   ): Promise<Answer> {

@@ -18,7 +18,7 @@ import type { Warmup, WarmupOptions } from "./warmup.ts";
 
 /** To the worker. Answers carry the request's `id`. */
 export type Request =
-  | { readonly id: number; readonly load: Uint8Array; readonly build?: BuildName }
+  | { readonly id: number; readonly load: Uint8Array; readonly build?: BuildName; readonly fastFloat: boolean }
   | { readonly id: number; readonly run: Inputs }
   | { readonly id: number; readonly warmup: WarmupOptions };
 

@@ -16,9 +16,12 @@ export const INT16_HIGH: usize = 64;
 export const ACTIVATION_MASK: usize = 80;
 /** int32: 1 where the pair dot is to be computed by the one fused instruction (simd/dot.ts), else 0. */
 export const DOT_IS_FUSED: usize = 96;
+/** int32: 1 where float32 products are to be computed by fused instructions (simd/multiply-add.ts), else 0. */
+export const MULTIPLY_ADD_IS_FUSED: usize = 100;
 /** 15 and 8 in sixteen int8 lanes: the low half of each byte, and what packed four-bit weights are too large by. */
 export const LOW_HALVES: usize = 112;
 export const EIGHTS: usize = 128;
+// From 160 to 223, and from 864 on: the constants of simd/math.ts.
 /** Of this instance, which one thread runs. */
 let scratchAddress: usize = 256;
 

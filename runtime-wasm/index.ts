@@ -7,9 +7,25 @@ import { decodeNibbles } from "./pack/nibbles.ts";
 import { pack } from "./pack/pack.ts";
 import { run } from "./run.ts";
 import { probe, useFusedDot } from "./simd/dot.ts";
+import { useFusedMultiplyAdd } from "./simd/multiply-add.ts";
 import { tryDots } from "./trial.ts";
 
 /** Checksum of the layouts in format/ that this build was compiled with. */
 const abi: i32 = ABI;
 
-export { abi, decode, decodeNibbles, hashBegin, hashEnd, hashUpdate, init, pack, probe, run, tryDots, useFusedDot, useScratch };
+export {
+  abi,
+  decode,
+  decodeNibbles,
+  hashBegin,
+  hashEnd,
+  hashUpdate,
+  init,
+  pack,
+  probe,
+  run,
+  tryDots,
+  useFusedDot,
+  useFusedMultiplyAdd,
+  useScratch,
+};

@@ -6,6 +6,7 @@
  */
 
 import { HAS_PAIR_DOT, pairDotAdd } from "./simd/dot.ts";
+import { Exact, Fused, HAS_FUSED, multiplyAdd } from "./simd/multiply-add.ts";
 
 /** Depth of the products: int8 values, int16 values, float32 values. */
 const DEPTH_I8 = 1024;
@@ -31,7 +32,14 @@ export function dotPairs(tiles: i32): i32 {
 
 /** `tiles` tiles of 6 rows × 8 outputs of `f32x4.mul` and `f32x4.add`. Returns the multiply-accumulates of one tile. */
 export function mulAddF32(tiles: i32): i32 {
-  for (let tile = 0; tile < tiles; tile++) mulAddF32Tile(A, B, RESULT);
+  for (let tile = 0; tile < tiles; tile++) mulAddF32Tile<Exact>(A, B, RESULT);
+  return 6 * 8 * DEPTH_F32;
+}
+
+/** As mulAddF32, of the fused multiply-add (simd/multiply-add.ts); 0 in a build without it. */
+export function fusedF32(tiles: i32): i32 {
+  if (!HAS_FUSED) return 0;
+  for (let tile = 0; tile < tiles; tile++) mulAddF32Tile<Fused>(A, B, RESULT);
   return 6 * 8 * DEPTH_F32;
 }
 
@@ -115,7 +123,7 @@ function dotPairsTile(a: usize, b: usize, dst: usize): void {
 }
 
 /** A as [DEPTH][6 rows], B as [DEPTH][8 outputs], both float32. */
-function mulAddF32Tile(a: usize, b: usize, dst: usize): void {
+function mulAddF32Tile<M>(a: usize, b: usize, dst: usize): void {
   let c00 = f32x4.splat(0);
   let c01 = c00;
   let c10 = c00;
@@ -132,23 +140,23 @@ function mulAddF32Tile(a: usize, b: usize, dst: usize): void {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     let x = v128.load32_splat(a);
-    c00 = f32x4.add(c00, f32x4.mul(x, b0));
-    c01 = f32x4.add(c01, f32x4.mul(x, b1));
+    c00 = multiplyAdd<M>(c00, x, b0);
+    c01 = multiplyAdd<M>(c01, x, b1);
     x = v128.load32_splat(a, 4);
-    c10 = f32x4.add(c10, f32x4.mul(x, b0));
-    c11 = f32x4.add(c11, f32x4.mul(x, b1));
+    c10 = multiplyAdd<M>(c10, x, b0);
+    c11 = multiplyAdd<M>(c11, x, b1);
     x = v128.load32_splat(a, 8);
-    c20 = f32x4.add(c20, f32x4.mul(x, b0));
-    c21 = f32x4.add(c21, f32x4.mul(x, b1));
+    c20 = multiplyAdd<M>(c20, x, b0);
+    c21 = multiplyAdd<M>(c21, x, b1);
     x = v128.load32_splat(a, 12);
-    c30 = f32x4.add(c30, f32x4.mul(x, b0));
-    c31 = f32x4.add(c31, f32x4.mul(x, b1));
+    c30 = multiplyAdd<M>(c30, x, b0);
+    c31 = multiplyAdd<M>(c31, x, b1);
     x = v128.load32_splat(a, 16);
-    c40 = f32x4.add(c40, f32x4.mul(x, b0));
-    c41 = f32x4.add(c41, f32x4.mul(x, b1));
+    c40 = multiplyAdd<M>(c40, x, b0);
+    c41 = multiplyAdd<M>(c41, x, b1);
     x = v128.load32_splat(a, 20);
-    c50 = f32x4.add(c50, f32x4.mul(x, b0));
-    c51 = f32x4.add(c51, f32x4.mul(x, b1));
+    c50 = multiplyAdd<M>(c50, x, b0);
+    c51 = multiplyAdd<M>(c51, x, b1);
     a += 24;
     b += 32;
   }

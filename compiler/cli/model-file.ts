@@ -41,12 +41,13 @@ export function modelKind(bytes: Uint8Array, path: string): "eqm" | "onnx" {
  * Loads a model.
  *
  * @param shapes sizes of dynamic dimensions, for an .onnx
+ * @param fastFloat as in LoadOptions
  * @throws CompileError or EqmError, with the path in the message
  */
-export async function openModel(path: string, shapes: Readonly<Record<string, number>> = {}): Promise<OpenModel> {
+export async function openModel(path: string, shapes: Readonly<Record<string, number>> = {}, fastFloat = false): Promise<OpenModel> {
   const bytes = readBytes(path);
   const kind = modelKind(bytes, path);
-  if (kind === "eqm") return { path, kind, bytes, model: await withPath(path, () => load(bytes)) };
+  if (kind === "eqm") return { path, kind, bytes, model: await withPath(path, () => load(bytes, { fastFloat })) };
   const progress = startProgress();
   try {
     const compiled = await withPath(path, () =>
@@ -58,7 +59,7 @@ export async function openModel(path: string, shapes: Readonly<Record<string, nu
         onProgress: ({ phase, done, total }) => progress.update(phase, done, total),
       }),
     );
-    return { path, kind, bytes, model: await load(compiled.bytes) };
+    return { path, kind, bytes, model: await load(compiled.bytes, { fastFloat }) };
   } finally {
     progress.stop();
   }

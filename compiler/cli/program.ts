@@ -136,6 +136,8 @@ function addCompile(program: Command): void {
   });
 }
 
+const FAST_FLOAT = "let float32 products round once where the machine can: faster, and not bit for bit the same everywhere";
+
 function addRun(program: Command): void {
   const target = command(program, "run", "run a model once")
     .argument("<model>", "a .eqm, or an .onnx (in float32)")
@@ -147,6 +149,7 @@ function addRun(program: Command): void {
     .option("--top <N>", "how many of the best classes to print", "5")
     .option("--labels <labels.txt>", "names of the classes, one a line; unless given, those stored in the .eqm")
     .option("--preprocess <spec.json>", SPEC)
+    .option("--fast-float", FAST_FLOAT)
     .option("--force", "replace an existing output file");
   withJson(withShape(target)).action((model: string, values: Values) => {
     const options = {
@@ -157,6 +160,7 @@ function addRun(program: Command): void {
       preprocess: text(values, "preprocess"),
       shapes: parseShapes(list(values, "shape")),
       force: values["force"] === true,
+      fastFloat: values["fastFloat"] === true,
     };
     return finish(values, runOnce(model, options));
   });
@@ -218,6 +222,7 @@ function addBench(program: Command): void {
   const target = command(program, "bench", "measure how fast a .eqm loads and runs here")
     .argument("<model.eqm>", "the model")
     .option("--threads <N>", "threads to run on; this version has one", "1")
+    .option("--fast-float", FAST_FLOAT)
     .option("--profile", "print for every step its time, MACs, rate and the fraction of this machine's peak, which is measured too")
     .option("--top <N>", "with --profile: print only the N slowest steps")
     .option("--trace <FILE>", "with --profile: write one run as a Chrome trace (JSON), for chrome://tracing or Perfetto")
@@ -227,7 +232,13 @@ function addBench(program: Command): void {
     const [profile, top, trace] = [values["profile"] === true, text(values, "top"), text(values, "trace")];
     if (!profile && (top ?? trace) !== undefined)
       throw wrongUsage(`${top === undefined ? "--trace" : "--top"}: it belongs to --profile; pass that too.`);
-    const options = { profile, top: top === undefined ? undefined : parseWhole("--top", top, 1), trace, force: values["force"] === true };
+    const options = {
+      profile,
+      top: top === undefined ? undefined : parseWhole("--top", top, 1),
+      trace,
+      force: values["force"] === true,
+      fastFloat: values["fastFloat"] === true,
+    };
     return finish(values, bench(model, options));
   });
 }

@@ -4,6 +4,7 @@
  */
 import * as Depthwise from "../../format/steps/depthwise-f32.ts";
 import { limits, setLimits } from "../simd/limits.ts";
+import { Exact, Fused, HAS_FUSED, isFused, multiplyAdd } from "../simd/multiply-add.ts";
 import { clampFloat } from "../simd/requantize.ts";
 import { storeFloats } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
@@ -82,6 +83,23 @@ function single(
   dst: usize,
   bytes: usize,
 ): void {
+  if (HAS_FUSED && isFused()) singleBy<Fused>(src, lineStep, columnStep, rows, columns, weights, tapBytes, weightRow, bias, dst, bytes);
+  else singleBy<Exact>(src, lineStep, columnStep, rows, columns, weights, tapBytes, weightRow, bias, dst, bytes);
+}
+
+function singleBy<M>(
+  src: usize,
+  lineStep: usize,
+  columnStep: usize,
+  rows: i32,
+  columns: i32,
+  weights: usize,
+  tapBytes: usize,
+  weightRow: usize,
+  bias: usize,
+  dst: usize,
+  bytes: usize,
+): void {
   const low = v128.load(limits());
   const high = v128.load(limits(), 16);
   for (let c: usize = 0; c < bytes; c += 16) {
@@ -93,7 +111,7 @@ function single(
       let p = line;
       let w = row;
       for (let x = columns; x > 0; x--) {
-        sum = f32x4.add(sum, f32x4.mul(v128.load(p), v128.load(w)));
+        sum = multiplyAdd<M>(sum, v128.load(p), v128.load(w));
         p += columnStep;
         w += tapBytes;
       }
@@ -107,6 +125,23 @@ function single(
 
 /** Four output pixels, `pixelStep` apart in the input, all columns inside. At least four channels. */
 function quad(
+  src: usize,
+  lineStep: usize,
+  columnStep: usize,
+  pixelStep: usize,
+  rows: i32,
+  columns: i32,
+  weights: usize,
+  tapBytes: usize,
+  bias: usize,
+  dst: usize,
+  bytes: usize,
+): void {
+  if (HAS_FUSED && isFused()) quadBy<Fused>(src, lineStep, columnStep, pixelStep, rows, columns, weights, tapBytes, bias, dst, bytes);
+  else quadBy<Exact>(src, lineStep, columnStep, pixelStep, rows, columns, weights, tapBytes, bias, dst, bytes);
+}
+
+function quadBy<M>(
   src: usize,
   lineStep: usize,
   columnStep: usize,
@@ -135,10 +170,10 @@ function quad(
         const p1 = p0 + pixelStep;
         const p2 = p1 + pixelStep;
         const factor = v128.load(w);
-        s0 = f32x4.add(s0, f32x4.mul(v128.load(p0), factor));
-        s1 = f32x4.add(s1, f32x4.mul(v128.load(p1), factor));
-        s2 = f32x4.add(s2, f32x4.mul(v128.load(p2), factor));
-        s3 = f32x4.add(s3, f32x4.mul(v128.load(p2 + pixelStep), factor));
+        s0 = multiplyAdd<M>(s0, v128.load(p0), factor);
+        s1 = multiplyAdd<M>(s1, v128.load(p1), factor);
+        s2 = multiplyAdd<M>(s2, v128.load(p2), factor);
+        s3 = multiplyAdd<M>(s3, v128.load(p2 + pixelStep), factor);
         p0 += columnStep;
         w += tapBytes;
       }
@@ -150,6 +185,11 @@ function quad(
 
 /** Four neighbouring output pixels of a kernel three wide, stride 1, dilation 1: six input columns serve all. */
 function quadOfThree(src: usize, lineStep: usize, rows: i32, weights: usize, tapBytes: usize, bias: usize, dst: usize, bytes: usize): void {
+  if (HAS_FUSED && isFused()) quadOfThreeBy<Fused>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
+  else quadOfThreeBy<Exact>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
+}
+
+function quadOfThreeBy<M>(src: usize, lineStep: usize, rows: i32, weights: usize, tapBytes: usize, bias: usize, dst: usize, bytes: usize): void {
   const low = v128.load(limits());
   const high = v128.load(limits(), 16);
   for (let c: usize = 0; c < bytes; c += 16) {
@@ -173,15 +213,15 @@ function quadOfThree(src: usize, lineStep: usize, rows: i32, weights: usize, tap
       const x1 = v128.load(p);
       p += bytes;
       const x2 = v128.load(p);
-      s0 = f32x4.add(f32x4.add(f32x4.add(s0, f32x4.mul(x0, w0)), f32x4.mul(x1, w1)), f32x4.mul(x2, w2));
+      s0 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s0, x0, w0), x1, w1), x2, w2);
       p += bytes;
       const x3 = v128.load(p);
-      s1 = f32x4.add(f32x4.add(f32x4.add(s1, f32x4.mul(x1, w0)), f32x4.mul(x2, w1)), f32x4.mul(x3, w2));
+      s1 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s1, x1, w0), x2, w1), x3, w2);
       p += bytes;
       const x4 = v128.load(p);
-      s2 = f32x4.add(f32x4.add(f32x4.add(s2, f32x4.mul(x2, w0)), f32x4.mul(x3, w1)), f32x4.mul(x4, w2));
+      s2 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s2, x2, w0), x3, w1), x4, w2);
       const x5 = v128.load(p + bytes);
-      s3 = f32x4.add(f32x4.add(f32x4.add(s3, f32x4.mul(x3, w0)), f32x4.mul(x4, w1)), f32x4.mul(x5, w2));
+      s3 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s3, x3, w0), x4, w1), x5, w2);
       line += lineStep;
     }
     storeQuad(dst + c, bytes, clampFloat(s0, low, high), clampFloat(s1, low, high), clampFloat(s2, low, high), clampFloat(s3, low, high));

@@ -1,5 +1,6 @@
 /**
- * The integer dot products that the int8 kernels are built from. The only file that knows relaxed SIMD.
+ * The integer dot products that the int8 kernels are built from. Only this file and
+ * multiply-add.ts know relaxed SIMD.
  *
  * What the relaxed dot makes of a negative second operand depends on the machine: arm64 reads it as int8, x64 as uint8. Weights go into
  * the first operand, which is int8 everywhere; of pair-safe weights (format/packings.ts) no pair of products saturates in either

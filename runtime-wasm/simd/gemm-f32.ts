@@ -4,10 +4,11 @@
  *   rows      panels of [depth][6], one after the other      weights   GEMM_F32: stripes of [depth][8]
  *   y[row][output] = clamp(Σ a·w + bias[output], limits)      the sum in ascending order, one multiply and one add each, from 0
  *
- * An output's bits do not depend on the tile it falls in. `setLimits` must have run.
+ * The multiply-add may be fused (multiply-add.ts). An output's bits do not depend on the tile it falls in. `setLimits` must have run.
  */
 import { scratch } from "../constants.ts";
 import { limits } from "./limits.ts";
+import { Exact, Fused, HAS_FUSED, isFused, multiplyAdd } from "./multiply-add.ts";
 import { clampFloat } from "./requantize.ts";
 
 /** In scratch(): a tile that does not fit its destination: 6 rows of 8 values. */
@@ -41,6 +42,11 @@ export function multiplyPanels(panels: usize, rows: i32, depth: i32, weights: us
 }
 
 function multiplyTile(depth: i32, a: usize, b: usize, bias: usize, dst: usize, pitch: usize): void {
+  if (HAS_FUSED && isFused()) multiplyTileBy<Fused>(depth, a, b, bias, dst, pitch);
+  else multiplyTileBy<Exact>(depth, a, b, bias, dst, pitch);
+}
+
+function multiplyTileBy<M>(depth: i32, a: usize, b: usize, bias: usize, dst: usize, pitch: usize): void {
   let c00 = f32x4.splat(0);
   let c01 = c00;
   let c10 = c00;
@@ -57,23 +63,23 @@ function multiplyTile(depth: i32, a: usize, b: usize, bias: usize, dst: usize, p
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     let x = v128.load32_splat(a);
-    c00 = f32x4.add(c00, f32x4.mul(x, b0));
-    c01 = f32x4.add(c01, f32x4.mul(x, b1));
+    c00 = multiplyAdd<M>(c00, x, b0);
+    c01 = multiplyAdd<M>(c01, x, b1);
     x = v128.load32_splat(a, 4);
-    c10 = f32x4.add(c10, f32x4.mul(x, b0));
-    c11 = f32x4.add(c11, f32x4.mul(x, b1));
+    c10 = multiplyAdd<M>(c10, x, b0);
+    c11 = multiplyAdd<M>(c11, x, b1);
     x = v128.load32_splat(a, 8);
-    c20 = f32x4.add(c20, f32x4.mul(x, b0));
-    c21 = f32x4.add(c21, f32x4.mul(x, b1));
+    c20 = multiplyAdd<M>(c20, x, b0);
+    c21 = multiplyAdd<M>(c21, x, b1);
     x = v128.load32_splat(a, 12);
-    c30 = f32x4.add(c30, f32x4.mul(x, b0));
-    c31 = f32x4.add(c31, f32x4.mul(x, b1));
+    c30 = multiplyAdd<M>(c30, x, b0);
+    c31 = multiplyAdd<M>(c31, x, b1);
     x = v128.load32_splat(a, 16);
-    c40 = f32x4.add(c40, f32x4.mul(x, b0));
-    c41 = f32x4.add(c41, f32x4.mul(x, b1));
+    c40 = multiplyAdd<M>(c40, x, b0);
+    c41 = multiplyAdd<M>(c41, x, b1);
     x = v128.load32_splat(a, 20);
-    c50 = f32x4.add(c50, f32x4.mul(x, b0));
-    c51 = f32x4.add(c51, f32x4.mul(x, b1));
+    c50 = multiplyAdd<M>(c50, x, b0);
+    c51 = multiplyAdd<M>(c51, x, b1);
     a += 24;
     b += 32;
   }
@@ -102,6 +108,11 @@ function multiplyTile(depth: i32, a: usize, b: usize, bias: usize, dst: usize, p
 
 /** The first four outputs of a stripe, to TILE. */
 function multiplyNarrowTile(depth: i32, a: usize, b: usize, bias: usize): void {
+  if (HAS_FUSED && isFused()) multiplyNarrowTileBy<Fused>(depth, a, b, bias);
+  else multiplyNarrowTileBy<Exact>(depth, a, b, bias);
+}
+
+function multiplyNarrowTileBy<M>(depth: i32, a: usize, b: usize, bias: usize): void {
   let c0 = f32x4.splat(0);
   let c1 = c0;
   let c2 = c0;
@@ -110,12 +121,12 @@ function multiplyNarrowTile(depth: i32, a: usize, b: usize, bias: usize): void {
   let c5 = c0;
   for (let k = depth; k > 0; k--) {
     const b0 = v128.load(b);
-    c0 = f32x4.add(c0, f32x4.mul(v128.load32_splat(a), b0));
-    c1 = f32x4.add(c1, f32x4.mul(v128.load32_splat(a, 4), b0));
-    c2 = f32x4.add(c2, f32x4.mul(v128.load32_splat(a, 8), b0));
-    c3 = f32x4.add(c3, f32x4.mul(v128.load32_splat(a, 12), b0));
-    c4 = f32x4.add(c4, f32x4.mul(v128.load32_splat(a, 16), b0));
-    c5 = f32x4.add(c5, f32x4.mul(v128.load32_splat(a, 20), b0));
+    c0 = multiplyAdd<M>(c0, v128.load32_splat(a), b0);
+    c1 = multiplyAdd<M>(c1, v128.load32_splat(a, 4), b0);
+    c2 = multiplyAdd<M>(c2, v128.load32_splat(a, 8), b0);
+    c3 = multiplyAdd<M>(c3, v128.load32_splat(a, 12), b0);
+    c4 = multiplyAdd<M>(c4, v128.load32_splat(a, 16), b0);
+    c5 = multiplyAdd<M>(c5, v128.load32_splat(a, 20), b0);
     a += 24;
     b += 32;
   }
@@ -175,6 +186,11 @@ export function multiplyRow(row: usize, depth: i32, weights: usize, stripe: usiz
 }
 
 function multiplyRow32(a: usize, depth: i32, w0: usize, stripe: usize, step: usize, bias: usize, dst: usize): void {
+  if (HAS_FUSED && isFused()) multiplyRow32By<Fused>(a, depth, w0, stripe, step, bias, dst);
+  else multiplyRow32By<Exact>(a, depth, w0, stripe, step, bias, dst);
+}
+
+function multiplyRow32By<M>(a: usize, depth: i32, w0: usize, stripe: usize, step: usize, bias: usize, dst: usize): void {
   let w1 = w0 + stripe;
   let w2 = w1 + stripe;
   let w3 = w2 + stripe;
@@ -188,14 +204,14 @@ function multiplyRow32(a: usize, depth: i32, w0: usize, stripe: usize, step: usi
   let c7 = c0;
   for (let k = depth; k > 0; k--) {
     const x = v128.load32_splat(a);
-    c0 = f32x4.add(c0, f32x4.mul(x, v128.load(w0)));
-    c1 = f32x4.add(c1, f32x4.mul(x, v128.load(w0, 16)));
-    c2 = f32x4.add(c2, f32x4.mul(x, v128.load(w1)));
-    c3 = f32x4.add(c3, f32x4.mul(x, v128.load(w1, 16)));
-    c4 = f32x4.add(c4, f32x4.mul(x, v128.load(w2)));
-    c5 = f32x4.add(c5, f32x4.mul(x, v128.load(w2, 16)));
-    c6 = f32x4.add(c6, f32x4.mul(x, v128.load(w3)));
-    c7 = f32x4.add(c7, f32x4.mul(x, v128.load(w3, 16)));
+    c0 = multiplyAdd<M>(c0, x, v128.load(w0));
+    c1 = multiplyAdd<M>(c1, x, v128.load(w0, 16));
+    c2 = multiplyAdd<M>(c2, x, v128.load(w1));
+    c3 = multiplyAdd<M>(c3, x, v128.load(w1, 16));
+    c4 = multiplyAdd<M>(c4, x, v128.load(w2));
+    c5 = multiplyAdd<M>(c5, x, v128.load(w2, 16));
+    c6 = multiplyAdd<M>(c6, x, v128.load(w3));
+    c7 = multiplyAdd<M>(c7, x, v128.load(w3, 16));
     a += 4;
     w0 += step;
     w1 += step;
@@ -216,12 +232,17 @@ function multiplyRow32(a: usize, depth: i32, w0: usize, stripe: usize, step: usi
 
 /** Eight outputs of one row, to TILE. */
 function multiplyRow8(a: usize, depth: i32, w: usize, step: usize, bias: usize): void {
+  if (HAS_FUSED && isFused()) multiplyRow8By<Fused>(a, depth, w, step, bias);
+  else multiplyRow8By<Exact>(a, depth, w, step, bias);
+}
+
+function multiplyRow8By<M>(a: usize, depth: i32, w: usize, step: usize, bias: usize): void {
   let c0 = f32x4.splat(0);
   let c1 = c0;
   for (let k = depth; k > 0; k--) {
     const x = v128.load32_splat(a);
-    c0 = f32x4.add(c0, f32x4.mul(x, v128.load(w)));
-    c1 = f32x4.add(c1, f32x4.mul(x, v128.load(w, 16)));
+    c0 = multiplyAdd<M>(c0, x, v128.load(w));
+    c1 = multiplyAdd<M>(c1, x, v128.load(w, 16));
     a += 4;
     w += step;
   }

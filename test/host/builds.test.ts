@@ -8,8 +8,9 @@ const PLAIN = readFileSync(new URL("../../build/plain.wasm", import.meta.url));
 const RELAXED = readFileSync(new URL("../../build/relaxed.wasm", import.meta.url));
 /** i16x8.relaxed_dot_i8x16_i7x16_s, and instructions of the same operands and length that any engine has. */
 const RELAXED_DOT = [0xfd, 0x92, 0x02];
-/** i32x4.relaxed_dot_i8x16_i7x16_add_s, and v128.bitselect in as many bytes. */
+/** i32x4.relaxed_dot_i8x16_i7x16_add_s, f32x4.relaxed_madd, and v128.bitselect in as many bytes. */
 const FUSED_DOT = [0xfd, 0x93, 0x02];
+const FUSED_MULTIPLY_ADD = [0xfd, 0x85, 0x02];
 const BITSELECT = [0xfd, 0xd2, 0x00];
 const WRONG = { "i16x8.mul": 0x95, "i16x8.q15mulr_sat_s": 0x82, "i16x8.add": 0x8e };
 
@@ -25,7 +26,7 @@ function withoutRelaxedDot(instruction: number): Uint8Array {
   const bytes = Uint8Array.from(RELAXED);
   let replaced = 0;
   for (let i = 0; i + 2 < bytes.length; i++) {
-    if (FUSED_DOT.every((byte, k) => bytes[i + k] === byte)) bytes.set(BITSELECT, i);
+    for (const fused of [FUSED_DOT, FUSED_MULTIPLY_ADD]) if (fused.every((byte, k) => bytes[i + k] === byte)) bytes.set(BITSELECT, i);
     if (!RELAXED_DOT.every((byte, k) => bytes[i + k] === byte)) continue;
     bytes.set([0xfd, instruction, 0x01], i);
     replaced++;

@@ -1,9 +1,13 @@
 /** `warmup`: it runs the model for a while, and results stay what they are. */
+
 import { expect, it } from "vitest";
+import { compileGraph } from "../../compiler/run/graph-runner.ts";
 import { chooseBuild } from "../../host/builds.ts";
 import { load } from "../../host/index.ts";
+import { Model } from "../../host/model.ts";
 import { instantiate } from "../../host/runtime.ts";
-import { smallFile } from "../support/small-model.ts";
+import { graphOf } from "../passes/evaluation.ts";
+import { plainModule, smallFile } from "../support/small-model.ts";
 
 const INPUT = { x: new Int8Array([1, -2, 3, 4, -5, 6]) };
 
@@ -34,4 +38,17 @@ it("takes the fused dot only in a build that has it", async () => {
   expect(instantiate(module, new WebAssembly.Memory({ initial: 1, maximum: 1 })).useFusedDot(1)).toBe(0);
   using model = await load(smallFile(), { build: "plain" });
   expect((await model.warmup({ ms: 0 })).fusedDot).toBe(false);
+});
+
+it("runs a model whose input holds indices, although its plan writes over them", async () => {
+  const { program } = compileGraph(
+    graphOf("input i int64[3]\n%y ? = Gather(<table float32[4,2]>, %i)\n%z ? = Exp(%y)\n%w ? = Add(%z, %y)\noutput %w\n"),
+    { producer: "test", name: "test" },
+  );
+  const model = new Model(program, plainModule, { build: "plain", threads: 1 });
+  const inputs = { i: BigInt64Array.of(1n, 3n, -4n) };
+  const before = model.run(inputs);
+  expect((await model.warmup({ ms: 2 })).runs).toBeGreaterThan(1);
+  expect(model.run(inputs)).toEqual(before);
+  model.dispose();
 });

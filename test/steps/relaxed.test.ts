@@ -1,5 +1,5 @@
 /**
- * The relaxed build, on an engine that has relaxed SIMD: the tests of the steps that differ between builds once more, in a child process
+ * The relaxed build, on an engine that has relaxed SIMD: the tests of what differs between builds once more, in a child process
  * under this Node, or Node 24 from test/hosts. Skipped with a line where neither has it.
  */
 import { execFile } from "node:child_process";
@@ -11,14 +11,14 @@ import { expect, it } from "vitest";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const NODE = nodeWithRelaxedSimd();
 if (NODE === undefined) console.warn("relaxed build skipped: no Node with relaxed SIMD (npm run hosts:install)");
-const TESTS = ["conv-i8", "pack"];
+const TESTS = ["steps/conv-i8", "steps/pack", "steps/conv-f32", "steps/depthwise-f32", "steps/matmul-f32", "host/fast-float"];
 
 it.each([
   ["the relaxed build", "relaxed"],
   ["the relaxed build with the fused dot", "relaxed-fused"],
 ])("gives the bytes of the reference on %s", { timeout: 180_000, skip: NODE === undefined }, async (_what, build) => {
   const { NODE_OPTIONS: _, VITEST: __, VITEST_POOL_ID: ___, VITEST_WORKER_ID: ____, ...env } = process.env;
-  const args = ["node_modules/vitest/vitest.mjs", "run", "--reporter=json", ...TESTS.map((name) => `test/steps/${name}.test.ts`)];
+  const args = ["node_modules/vitest/vitest.mjs", "run", "--reporter=json", ...TESTS.map((name) => `test/${name}.test.ts`)];
   const { stdout } = await promisify(execFile)(NODE as string, args, {
     cwd: ROOT,
     env: { ...env, EQM_BUILD: build },

@@ -30,6 +30,7 @@ export interface BenchOptions {
   /** Where a Chrome trace of one run goes. */
   readonly trace: string | undefined;
   readonly force: boolean;
+  readonly fastFloat: boolean;
 }
 
 const WARM_UP_MS = 300;
@@ -43,12 +44,12 @@ const LEAST_RUNS = 10;
  *
  * @throws CompileError, EqmError
  */
-export async function bench(path: string, { profile: wanted, top, trace, force }: BenchOptions): Promise<Result> {
+export async function bench(path: string, { profile: wanted, top, trace, force, fastFloat }: BenchOptions): Promise<Result> {
   if (trace !== undefined) checkOutput(trace, force, [path]);
   const bytes = readBytes(path);
   if (modelKind(bytes, path) !== "eqm") throw badFile(path, "it is no .eqm; compile the model first.");
   const started = performance.now();
-  const model = await withPath(path, () => load(bytes));
+  const model = await withPath(path, () => load(bytes, { fastFloat }));
   const loadMs = performance.now() - started;
   const inputs = feedsOf(model.inputs, undefined);
   const firstRun = performance.now();
@@ -62,7 +63,7 @@ export async function bench(path: string, { profile: wanted, top, trace, force }
   const times = await warmTimes(() => model.run(feeds));
   const { features, memoryBytes } = model;
   model.dispose();
-  const profile = wanted ? await profileProgram(program, build) : undefined;
+  const profile = wanted ? await profileProgram(program, build, fastFloat) : undefined;
   if (profile !== undefined && trace !== undefined) writeFileWhole(trace, chromeTrace(profile, basename(path)), force);
   const warmMs = { median: median(times), min: times.reduce((least, ms) => Math.min(least, ms)) };
   const facts = formatFacts([

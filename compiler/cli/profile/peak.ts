@@ -13,7 +13,11 @@ export const PEAKS = {
   int8: { loop: "dotI16", instructions: "i32x4.dot_i16x8_s + i32x4.add" },
   "int8 pairs": { loop: "dotPairs", instructions: "i16x8.relaxed_dot_i8x16_i7x16_s + i32x4.dot_i16x8_s + i32x4.add" },
   float32: { loop: "mulAddF32", instructions: "f32x4.mul + f32x4.add" },
+  "fast float32": { loop: "fusedF32", instructions: "f32x4.relaxed_madd" },
 } as const;
+
+/** Limits of instructions that only the relaxed build has. */
+const RELAXED: ReadonlySet<string> = new Set(["int8 pairs", "fast float32"]);
 
 /** What a limit multiplies. */
 export type PeakName = keyof typeof PEAKS;
@@ -32,14 +36,14 @@ const SAMPLE_MS = 0.2;
 export interface PeakMeter {
   /** Takes one more sample of each limit, SAMPLE_MS each. */
   sample(): void;
-  /** The median of the samples, GMAC/s; "int8 pairs" only in the relaxed build. At least one sample has been taken. */
+  /** The median of the samples, GMAC/s; "int8 pairs" and "fast float32" only in the relaxed build. At least one sample has been taken. */
   result(): Peaks;
 }
 
 /** Compiles the loops that `build` can run and runs them until they are fast. */
 export async function openPeakMeter(build: BuildName): Promise<PeakMeter> {
   const module = await WebAssembly.compile(decodeBase64(build === "relaxed" ? relaxed : plain));
-  const names = (Object.keys(PEAKS) as PeakName[]).filter((name) => name !== "int8 pairs" || build === "relaxed");
+  const names = (Object.keys(PEAKS) as PeakName[]).filter((name) => !RELAXED.has(name) || build === "relaxed");
   const meters = names.map((name) => ({ name, ...startMeter(module, PEAKS[name].loop, FILLS[name]) }));
   return {
     sample() {
@@ -54,6 +58,7 @@ const FILLS: Readonly<Record<PeakName, (buffer: ArrayBuffer) => void>> = {
   "int8 pairs": (buffer) => fillInts(new Int8Array(buffer), 63),
   // Neither zeros nor subnormal numbers, which some machines treat at another pace.
   float32: (buffer) => void new Float32Array(buffer).fill(0.75),
+  "fast float32": (buffer) => void new Float32Array(buffer).fill(0.75),
 };
 
 function fillInts(values: Int8Array | Int16Array, limit: number): void {

@@ -66,9 +66,9 @@ const MEASURED_MS = 1000;
 const LEAST_ROUNDS = 30;
 const MOST_ROUNDS = 3000;
 
-/** Profiles a verified program on one thread, on inputs in the calibrated ranges where the file has them. */
-export async function profileProgram(program: Program, { name: build, module }: ChosenBuild): Promise<Profile> {
-  const model = openProgram(program, module);
+/** Profiles a verified program on one thread, on inputs in the calibrated ranges where the file has them; `fastFloat` as in LoadOptions. */
+export async function profileProgram(program: Program, { name: build, module }: ChosenBuild, fastFloat: boolean): Promise<Profile> {
+  const model = openProgram(program, module, fastFloat);
   try {
     const inputs = [...model.inputs.values()];
     // Before every round: a plan reuses the memory of its inputs.
@@ -76,7 +76,7 @@ export async function profileProgram(program: Program, { name: build, module }: 
       inputs.forEach((array, at) =>
         fillGolden(array, at, program.golden?.ranges[at] ?? { low: 0, high: array instanceof Float32Array ? 1 : 0 }),
       );
-    return summarise(program, build, await measure(model, fill, build));
+    return summarise(program, build, fastFloat, await measure(model, fill, build));
   } finally {
     model.dispose();
   }
@@ -129,11 +129,11 @@ function timeStep(model: Inspectable, from: number, to: number): number {
   return performance.now() - start;
 }
 
-function summarise({ plan, metadata }: Program, build: BuildName, { rounds, callMs, peaks }: Measurement): Profile {
+function summarise({ plan, metadata }: Program, build: BuildName, fastFloat: boolean, { rounds, callMs, peaks }: Measurement): Profile {
   const times = plan.steps.map((_, step) => Math.max(0, median(rounds.map(({ steps }) => steps[step]?.ms ?? 0)) - callMs));
   const stepsMs = sum(times);
   const rows = plan.steps.map((words, step) => {
-    const { macs, peak, shape } = workOf(words, build);
+    const { macs, peak, shape } = workOf(words, build, fastFloat);
     const ms = times[step] as number;
     const { op = "", nodes = [] } = metadata.steps[step] ?? {};
     const kernel = layoutOf(words[OPCODE] as number)?.name ?? "?";

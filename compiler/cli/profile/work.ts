@@ -78,11 +78,12 @@ const RULES: ReadonlyMap<number, Rule> = new Map([
   [Opcode.REDUCE, reduce],
 ]);
 
-/** The work of a verified step in `build`. */
-export function workOf(words: Words, build: BuildName): Work {
+/** The work of a verified step in `build`; `fastFloat` as in LoadOptions. */
+export function workOf(words: Words, build: BuildName, fastFloat = false): Work {
   const work = (RULES.get(at(words, OPCODE)) ?? traffic)(words);
   const inPairs = build === "relaxed" && at(words, OPCODE) === Opcode.CONV_I8 && at(words, ConvI8.PAIR_SAFE) === 1;
-  return inPairs ? { ...work, peak: "int8 pairs" } : work;
+  if (inPairs) return { ...work, peak: "int8 pairs" };
+  return work.peak === "float32" && build === "relaxed" && fastFloat ? { ...work, peak: "fast float32" } : work;
 }
 
 function convolution(words: Words, layout: Convolution, peak: PeakName): Work {
