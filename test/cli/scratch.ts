@@ -56,7 +56,12 @@ export function createScratch(): Scratch {
     async interrupt(after, ...args) {
       const child = spawn(process.execPath, [cli, ...args], { cwd: folder });
       let [stdout, stderr] = ["", ""];
-      const stop = (): void => void child.kill("SIGINT");
+      let isStopped = false;
+      const stop = (): void => {
+        // Once: what it says of the interruption would otherwise bring a second one, while it ends.
+        if (!isStopped) child.kill("SIGINT");
+        isStopped = true;
+      };
       child.stdout.on("data", (data) => {
         stdout += data;
       });
