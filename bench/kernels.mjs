@@ -126,7 +126,7 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
   const segments = ConvI8.segments(kernelH, kernel, inC, 1, 1, inC);
   const length = ConvI8.segmentLength(kernelH, kernel, inC, 1, 1, inC);
   const depth = gemmDepth(segments, length);
-  const planarRows = bits === "4" ? 0 : ConvI8.planarRows(inC, outH, outW, kernelH, kernel, stride, stride, 1, 1);
+  const planarRows = ConvI8.planarRows(inC, outH, outW, kernelH, kernel, stride, stride, 1, 1);
   const planeRow = ConvI8.planeRowSize(inC, outW, kernel, stride, 1);
   const rowBlock = planarRows > 0 ? planarRows * outW : ConvI8.rowBlock(depth, outH * outW);
   const fits = pairsFit(segments, length);

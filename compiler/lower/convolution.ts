@@ -120,7 +120,7 @@ export function emitConvI8(
   const length = ConvI8.segmentLength(...patch);
   const depth = Packing.gemmDepth(segments, length);
   const packing = densePacking(weights.values, segments, length);
-  const { rowBlock, isPlanar, scratchBytes } = convI8Blocks(shape, depth, packing !== Packing.GEMM_I4);
+  const { rowBlock, isPlanar, scratchBytes } = convI8Blocks(shape, depth);
   builder.step(
     Opcode.CONV_I8,
     ConvI8,
@@ -150,7 +150,6 @@ export function emitConvI8(
 function convI8Blocks(
   { input, output, window, groups }: ConvolutionShape,
   depth: number,
-  mayBePlanar: boolean,
 ): { readonly rowBlock: number; readonly isPlanar: boolean; readonly scratchBytes: number } {
   const [, kernelH, kernelW] = window.kernel;
   const [, strideH, strideW] = window.strides;
@@ -158,7 +157,7 @@ function convI8Blocks(
   const { channels } = input;
   const { height, width } = output;
   const inC = channels / groups;
-  const rows = mayBePlanar ? ConvI8.planarRows(inC, height, width, kernelH, kernelW, strideH, strideW, dilationH, dilationW) : 0;
+  const rows = ConvI8.planarRows(inC, height, width, kernelH, kernelW, strideH, strideW, dilationH, dilationW);
   if (rows > 0) {
     const size = ConvI8.planeSize(rows, ConvI8.planeRowSize(inC, width, kernelW, strideW, dilationW), kernelH, strideH, dilationH);
     return { rowBlock: rows * width, isPlanar: true, scratchBytes: ConvI8.planarScratchBytes(depth, size) };

@@ -220,7 +220,7 @@ export function extents(w: Int32Array, e: Extents): void {
   e.read(w[SCALE]!, Math.ceil(w[OUT_C]! / 8) * 32);
   e.check(w[PLANAR]! === 0 || w[PLANAR]! === 1, "PLANAR is 0 or 1");
   if (w[PLANAR]! === 1) {
-    e.check(w[WEIGHT_BITS]! === 8 && (w[IN_C]! / groups) % RUN_UNIT === 0, "PLANAR is for weights of 8 bits and channels by the 8");
+    e.check((w[IN_C]! / groups) % RUN_UNIT === 0, "PLANAR is for channels by the 8");
     e.check(w[ROW_BLOCK]! % w[OUT_W]! === 0, "ROW_BLOCK is whole rows where PLANAR is 1");
     const rowSize = planeRowSize(w[IN_C]! / groups, w[OUT_W]!, w[KERNEL_W]!, w[STRIDE_W]!, w[DILATION_W]!);
     const size = planeSize(w[ROW_BLOCK]! / w[OUT_W]!, rowSize, w[KERNEL_H]!, w[STRIDE_H]!, w[DILATION_H]!);

@@ -15,6 +15,17 @@ import { ACCUMULATORS, finishRows, finishTile } from "./output-i8.ts";
  * Output rows lie `pitchBytes` apart.
  */
 export function gemmI4(rows: i32, steps: i32, a: usize, b: usize, runs: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  multiply(false, 0, rows, steps, a, b, runs, start, scale, out, pitchBytes, channels, block);
+}
+
+/** gemmI4 with A in planes (planes-i8.ts): step i of the first tile is at `a` plus the i-th of `offsets` (uint32), that of each further tile 16 bytes on. */
+export function gemmPlanesI4(offsets: usize, rows: i32, steps: i32, a: usize, b: usize, runs: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  multiply(true, offsets, rows, steps, a, b, runs, start, scale, out, pitchBytes, channels, block);
+}
+
+// @ts-ignore: decorator
+@inline
+function multiply(planes: bool, offsets: usize, rows: i32, steps: i32, a: usize, b: usize, runs: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   const sums = block + ACCUMULATORS;
   while (rows > 0) {
     const s0 = v128.load(start);
@@ -30,6 +41,7 @@ export function gemmI4(rows: i32, steps: i32, a: usize, b: usize, runs: usize, s
     let left = steps;
     let run = runs;
     let p = b;
+    let offset = offsets;
     for (;;) {
       let k = <i32>load<u8>(run++);
       left -= k;
@@ -44,19 +56,21 @@ export function gemmI4(rows: i32, steps: i32, a: usize, b: usize, runs: usize, s
       do {
         const b0 = v128.load(p);
         const b1 = v128.load(p, 16);
-        let row = v128.load32_splat(a);
+        const at = planes ? a + load<u32>(offset) : a;
+        let row = v128.load32_splat(at);
         c00 = i16x8.add(c00, pairDot(b0, row));
         c01 = i16x8.add(c01, pairDot(b1, row));
-        row = v128.load32_splat(a, 4);
+        row = v128.load32_splat(at, 4);
         c10 = i16x8.add(c10, pairDot(b0, row));
         c11 = i16x8.add(c11, pairDot(b1, row));
-        row = v128.load32_splat(a, 8);
+        row = v128.load32_splat(at, 8);
         c20 = i16x8.add(c20, pairDot(b0, row));
         c21 = i16x8.add(c21, pairDot(b1, row));
-        row = v128.load32_splat(a, 12);
+        row = v128.load32_splat(at, 12);
         c30 = i16x8.add(c30, pairDot(b0, row));
         c31 = i16x8.add(c31, pairDot(b1, row));
-        a += 16;
+        if (planes) offset += 4;
+        else a += 16;
         p += 32;
       } while (--k);
       const ones = v128.load(ONES_16);
@@ -81,6 +95,7 @@ export function gemmI4(rows: i32, steps: i32, a: usize, b: usize, runs: usize, s
       v128.store(sums, c30, 96);
       v128.store(sums, c31, 112);
     }
+    if (planes) a += 16;
     out += 4 * pitchBytes;
     rows -= 4;
   }

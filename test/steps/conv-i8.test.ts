@@ -49,7 +49,7 @@ function check(c: Case, seed: number): void {
 
 /** Checks one case in planes of 1, 2 and all rows. */
 function checkPlanar(c: Case, seed: number): void {
-  for (const rows of [1, 2, 99]) for (const form of ["any", "pair-safe"] as const) checkOne(c, seed, form, rows);
+  for (const rows of [1, 2, 99]) for (const form of ["any", "pair-safe", "four bits"] as const) checkOne(c, seed, form, rows);
 }
 
 const PACKINGS = { any: GEMM_I8, "pair-safe": GEMM_PAIR_SAFE_I8, "four bits": GEMM_I4 } as const;
