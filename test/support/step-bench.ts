@@ -8,13 +8,15 @@
  *   bench.read(Int8Array, dst, 3)
  *
  * `run` throws where a field is missing, where the step's own `extents` leave the data region, where the runtime returns a
- * status other than OK, and where a guard word behind a region was overwritten.
+ * status other than OK, and where a guard word behind a region was overwritten. It then runs the step once more, cut into slices as for
+ * threads (host/slices.ts), and throws where those touch more than the step or leave another byte in any region.
  */
 import { readFileSync } from "node:fs";
 import { instantiateSync } from "@assemblyscript/loader";
 import type { Extents } from "../../format/extents.ts";
 import { ALIGNMENT, dataAddress, GUARD_BYTES, PAGE_BYTES, PLAN_ADDRESS } from "../../format/memory.ts";
 import { packedBytes } from "../../format/packings.ts";
+import { cutStep, scratchWord } from "../../host/slices.ts";
 
 /** A step's layout module: word indices, WORDS and extents. */
 export interface StepLayout {
@@ -35,10 +37,34 @@ interface RuntimeExports {
 const modules = new Map<string, WebAssembly.Module>();
 const GUARD = 0x5a;
 const PLAN_WORDS = 128;
+/** Steps run by all benches, so that the number of slices varies. */
+let runs = 0;
 
 /** float32 bits of a number, as a step word. */
 export function floatBits(x: number): number {
   return new Int32Array(new Float32Array([x]).buffer)[0]!;
+}
+
+interface Region {
+  readonly address: number;
+  readonly end: number;
+}
+
+function contains(whole: Region, part: Region): boolean {
+  return part.address >= whole.address && part.end <= whole.end;
+}
+
+function touchedBy(layout: StepLayout, words: Int32Array): { readonly reads: Region[]; readonly writes: Region[] } {
+  const reads: Region[] = [];
+  const writes: Region[] = [];
+  layout.extents?.(words, {
+    read: (address, size) => void reads.push({ address, end: address + size }),
+    write: (address, size) => void writes.push({ address, end: address + size }),
+    check: (holds, claim) => {
+      if (!holds) throw new Error(`extents: not so: ${claim}`);
+    },
+  });
+  return { reads, writes };
 }
 
 /** A deterministic generator of uint32 (xorshift32). */
@@ -122,17 +148,48 @@ export function stepBench(name = "plain", pages = 64) {
       given.add(at);
     }
     if (given.size !== layout.WORDS - 2) throw new Error(`${layout.WORDS - 2 - given.size} words of the step are not given`);
-    layout.extents?.(words, {
-      read: (address, size) => within(address, size, "reads"),
-      write: (address, size) => within(address, size, "writes"),
-      check: (holds, claim) => {
-        if (!holds) throw new Error(`extents: not so: ${claim}`);
-      },
-    });
+    const { reads, writes } = touchedBy(layout, words);
+    for (const { address, end } of reads) within(address, end - address, "reads");
+    for (const { address, end } of writes) within(address, end - address, "writes");
+    const before = bytes.slice(data, data + top);
+    runWords(words);
+    checkGuards("run");
+    runSlices(layout, words, before);
+  }
+
+  function runWords(words: Int32Array): void {
     new Int32Array(memory.buffer, PLAN_ADDRESS, PLAN_WORDS).set(words);
     const status = runtime.run(PLAN_ADDRESS, PLAN_ADDRESS + words.length * 4, data);
     if (status !== 0) throw new Error(`run returned ${status}`);
-    checkGuards("run");
+  }
+
+  /** Two to four slices, the last first, from what stood in the memory `before`; all regions but scratch are then as the whole step left them. */
+  function runSlices(layout: StepLayout, words: Int32Array, before: Uint8Array): void {
+    const slices = cutStep(words, 2 + (runs++ % 3));
+    if (!slices) return;
+    const scratch = scratchWord(words[0]!);
+    const scratchAddress = scratch === undefined ? -1 : words[scratch]!;
+    const whole = touchedBy(layout, words);
+    const touched = slices.map((slice) => touchedBy(layout, slice));
+    for (const { reads, writes } of touched) {
+      if (!reads.every((region) => whole.reads.some((other) => contains(other, region)))) throw new Error("a slice reads more than the step");
+      if (!writes.every((region) => whole.writes.some((other) => contains(other, region)))) throw new Error("a slice writes more than the step");
+    }
+    const results = touched.map(({ writes }) => writes[0]!);
+    // Where a dimension further in strides over the one that is cut, a schedule leaves the step whole.
+    const sorted = [...results].sort((a, b) => a.address - b.address);
+    if (sorted.some(({ address }, i) => i > 0 && address < sorted[i - 1]!.end)) return;
+    const after = bytes.slice(data, data + top);
+    bytes.set(before, data);
+    for (const slice of [...slices].reverse()) runWords(slice);
+    checkGuards("a slice");
+    for (const { address, bytes: size } of regions) {
+      if (address === scratchAddress) continue;
+      const sliced = bytes.subarray(data + address, data + address + size);
+      if (Buffer.compare(sliced, after.subarray(address, address + size)) !== 0)
+        throw new Error(`in ${slices.length} slices the step leaves other bytes in the region at ${address} of ${size} bytes`);
+    }
+    bytes.set(after, data);
   }
 
   function within(address: number, size: number, what: string): void {

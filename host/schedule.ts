@@ -1,0 +1,147 @@
+/**
+ * A plan shared out among threads: phases, in each of which every slot has steps of its own that any one thread runs, one slot beside the other.
+ *
+ * A step is cut into slices (slices.ts), one for each slot, or stays whole in the first. Where what one slot touches and what another one writes
+ * would overlap, a new phase begins, and it begins when all of the phase before it is done: from what the steps state they touch, no two
+ * threads ever meet at a byte that one of them writes.
+ */
+import type { Extents } from "../format/extents.ts";
+import { ALIGNMENT } from "../format/memory.ts";
+import { OPCODE } from "../format/plan.ts";
+import { KERNEL_SCRATCH_BYTES } from "../format/threads.ts";
+import { estimateNs } from "./estimate.ts";
+import { layoutOf } from "./layouts.ts";
+import { dataBytes } from "./memory-layout.ts";
+import type { Plan } from "./program.ts";
+import { cutStep, scratchWord } from "./slices.ts";
+
+/** For each slot of a phase the steps that it runs, in this order. */
+export type Phase = readonly (readonly Int32Array[])[];
+
+/** A plan for several threads. */
+export interface Schedule {
+  readonly threads: number;
+  readonly phases: readonly Phase[];
+  /** Bytes behind the data region that the further threads' scratch takes. */
+  readonly scratchBytes: number;
+  /** Offset in the data region of the kernel scratch of each further thread, then of its steps' scratch. */
+  readonly kernelScratch: readonly number[];
+}
+
+/** Cutting a step that takes less does not pay for a phase of its own. */
+const WORTH_A_PHASE_NS = 8_000;
+/** Cutting a step that takes less does not pay for the calls. */
+const WORTH_CUTTING_NS = 1_500;
+
+/** Shares a proved plan out among `threads` threads, 2 or more. */
+export function schedule(plan: Plan, threads: number): Schedule {
+  const start = aligned(dataBytes(plan));
+  const stride = aligned(KERNEL_SCRATCH_BYTES) + aligned(largestScratch(plan, threads));
+  const scratchOf = (slot: number): number => start + (slot - 1) * stride + aligned(KERNEL_SCRATCH_BYTES);
+  const phases: Int32Array[][][] = [];
+  let touched: Touched[] = [];
+  let phase: Int32Array[][] = [];
+
+  function place(parts: readonly Int32Array[], touches: readonly Touched[]): void {
+    if (!canJoin(touches)) {
+      phase = [];
+      touched = [];
+    }
+    if (phase.length === 0) phases.push(phase);
+    for (const [slot, words] of parts.entries()) {
+      phase[slot] ??= [];
+      phase[slot].push(words);
+      touched[slot] ??= { reads: [], writes: [] };
+      touched[slot].reads.push(...touches[slot]!.reads);
+      touched[slot].writes.push(...touches[slot]!.writes);
+    }
+  }
+
+  function canJoin(touches: readonly Touched[]): boolean {
+    return touches.every((own, slot) => touched.every((other, i) => i === slot || areApart(own, other)));
+  }
+
+  for (const words of plan.steps) {
+    const ns = estimateNs(words);
+    const slices = ns < WORTH_CUTTING_NS ? undefined : cutApart(words, threads, scratchOf);
+    const whole = [words];
+    const wholeTouches = whole.map(touchedBy);
+    if (slices && (ns >= WORTH_A_PHASE_NS || canJoin(slices.touches))) place(slices.parts, slices.touches);
+    else place(whole, wholeTouches);
+  }
+  const kernelScratch = Array.from({ length: threads - 1 }, (_, i) => scratchOf(i + 1) - aligned(KERNEL_SCRATCH_BYTES));
+  return { threads, phases, scratchBytes: start - dataBytes(plan) + (threads - 1) * stride, kernelScratch };
+}
+
+/** Words of all steps of a schedule. */
+export function scheduleWords({ phases }: Schedule): number {
+  let words = 0;
+  for (const slots of phases) for (const steps of slots) for (const step of steps) words += step.length;
+  return words;
+}
+
+/** The slices of a step, each with a scratch of its own, where none touches what another one writes. */
+function cutApart(
+  words: Int32Array,
+  threads: number,
+  scratchOf: (slot: number) => number,
+): { readonly parts: readonly Int32Array[]; readonly touches: readonly Touched[] } | undefined {
+  const parts = cutStep(words, threads);
+  if (!parts) return undefined;
+  const scratch = scratchWord(words[OPCODE]!);
+  if (scratch !== undefined) for (const [slot, part] of parts.entries()) if (slot > 0) part[scratch] = scratchOf(slot);
+  const touches = parts.map(touchedBy);
+  const apart = touches.every((own, i) => touches.every((other, k) => i >= k || areApart(own, other)));
+  return apart ? { parts, touches } : undefined;
+}
+
+/** The most scratch that a slice of a plan's step needs. */
+function largestScratch(plan: Plan, threads: number): number {
+  let most = 0;
+  for (const words of plan.steps) {
+    const scratch = scratchWord(words[OPCODE]!);
+    if (scratch === undefined) continue;
+    for (const part of cutStep(words, threads) ?? []) {
+      const region = touchedBy(part).writes.find(({ address }) => address === part[scratch]);
+      most = Math.max(most, region ? region.end - region.address : 0);
+    }
+  }
+  return most;
+}
+
+interface Region {
+  readonly address: number;
+  readonly end: number;
+}
+
+/** What a slot's steps touch since the last phase began. */
+interface Touched {
+  readonly reads: Region[];
+  readonly writes: Region[];
+}
+
+function touchedBy(words: Int32Array): Touched {
+  const reads: Region[] = [];
+  const writes: Region[] = [];
+  const extents: Extents = {
+    read: (address, bytes) => void reads.push({ address, end: address + bytes }),
+    write: (address, bytes) => void writes.push({ address, end: address + bytes }),
+    check: (holds, claim) => {
+      if (!holds) throw new Error(`unreachable: a part of a proved step, and not so: ${claim}`);
+    },
+  };
+  layoutOf(words[OPCODE]!)!.extents(words, extents);
+  return { reads, writes };
+}
+
+function areApart(a: Touched, b: Touched): boolean {
+  return !(overlap(a.writes, b.writes) || overlap(a.writes, b.reads) || overlap(a.reads, b.writes));
+}
+
+function overlap(some: readonly Region[], others: readonly Region[]): boolean {
+  return some.some((a) => others.some((b) => a.address < b.end && b.address < a.end));
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}
