@@ -95,9 +95,20 @@ const BUNDLES = [
   { outfile: "dist/index.js", entry: "host/index.ts", platform: "neutral", minify: true },
   { outfile: "dist/worker.js", entry: "host/worker.ts", platform: "neutral", minify: true },
   { outfile: "dist/worker.node.js", entry: "host/worker.node.ts", platform: "node", minify: true },
+  { outfile: "dist/threads.js", entry: "host/threads.ts", platform: "neutral", minify: true, beside: "./index.ts" },
+  { outfile: "dist/threads.node.js", entry: "host/threads.node.ts", platform: "node", minify: true, beside: "./index.ts" },
+  { outfile: "dist/thread.js", entry: "host/thread.ts", platform: "neutral", minify: true },
+  { outfile: "dist/thread.node.js", entry: "host/thread.node.ts", platform: "node", minify: true },
   { outfile: "dist/compiler.js", entry: "compiler/index.ts", platform: "neutral" },
   { outfile: "dist/cli.js", entry: "compiler/cli/main.ts", platform: "node", executable: true },
 ];
+
+/** Leaves an import of `specifier` to the bundle of that name beside this one. */
+function importFromBeside(specifier) {
+  const path = specifier.replace(/\.ts$/, ".js");
+  const filter = new RegExp(`^${specifier.replaceAll(".", "\\.")}$`);
+  return { name: "beside", setup: ({ onResolve }) => onResolve({ filter }, () => ({ path, external: true })) };
+}
 
 /** CommonJS packages inside the command line's bundle ask for Node's modules through `require`. */
 const NODE_BANNER = `#!/usr/bin/env node
@@ -112,7 +123,7 @@ await import("./cli.js");
 async function buildBundles() {
   mkdirSync(file("dist"), { recursive: true });
   const packages = new Set();
-  for (const { outfile, entry, platform, minify, executable } of BUNDLES) {
+  for (const { outfile, entry, platform, minify, executable, beside } of BUNDLES) {
     const { metafile } = await build({
       absWorkingDir: fileURLToPath(root),
       entryPoints: [entry],
@@ -127,6 +138,7 @@ async function buildBundles() {
       legalComments: "none",
       metafile: true,
       logLevel: "warning",
+      ...(beside && { plugins: [importFromBeside(beside)] }),
       ...(executable && { banner: { js: NODE_BANNER } }),
     });
     if (executable) chmodSync(file(outfile), 0o755);
@@ -162,7 +174,7 @@ function buildTypes() {
   );
   if (status !== 0) process.exit(1);
   rmSync(file("dist/types"), { recursive: true, force: true });
-  const pending = ["host/index.d.ts", "host/worker.d.ts", "compiler/index.d.ts"];
+  const pending = ["host/index.d.ts", "host/worker.d.ts", "host/threads.d.ts", "compiler/index.d.ts"];
   for (const path of pending) {
     const text = readFileSync(file(`build/types/${path}`), "utf8");
     mkdirSync(dirname(fileURLToPath(file(`dist/types/${path}`))), { recursive: true });

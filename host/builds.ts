@@ -4,6 +4,7 @@ import { base64 as relaxed } from "../build/relaxed.ts";
 import { decodeBase64 } from "./base64.ts";
 import { InputError, LoadError } from "./errors.ts";
 import { instantiate } from "./runtime.ts";
+import { withSharedMemory } from "./shared-module.ts";
 
 /** Builds by name, the most portable first. */
 const BUILDS = { plain, relaxed } as const;
@@ -98,4 +99,20 @@ async function compile(name: BuildName): Promise<WebAssembly.Module> {
       cause,
     );
   }
+}
+
+const sharedModules = new Map<BuildName, Promise<WebAssembly.Module>>();
+
+/**
+ * The compiled module of a build that runs here, for shared memory; compiled once in a process. Rejects with the engine's own error where it has
+ * no threads in WebAssembly.
+ */
+export function sharedModule(name: BuildName): Promise<WebAssembly.Module> {
+  let module = sharedModules.get(name);
+  if (!module) {
+    module = WebAssembly.compile(withSharedMemory(decodeBase64(BUILDS[name])));
+    sharedModules.set(name, module);
+    module.catch(() => sharedModules.delete(name));
+  }
+  return module;
 }

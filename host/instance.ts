@@ -1,15 +1,20 @@
 /**
  * A proved program on a WebAssembly memory of its own: the plan at PLAN_ADDRESS, constants packed behind it, the arena, the guard
- * (format/memory.ts). The memory never grows and goes with `dispose`.
+ * (format/memory.ts). The memory never grows and goes with `dispose`. With a schedule it is a shared memory, the plan is the schedule's steps,
+ * slot by slot, and the scratch of further threads stands behind the arena; `startThreads` brings those.
  */
 import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
 import { COPY, NIBBLES } from "../format/packings.ts";
 import * as Status from "../format/status.ts";
+import { Crew } from "./crew.ts";
 import { disposed, FormatError, outOfMemory, RunError } from "./errors.ts";
 import { memoryBytes, stagingOf } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
 import { type Constant, canonicalBytes, type Program, planWords } from "./program.ts";
 import { instantiate, type Runtime } from "./runtime.ts";
+import { type Schedule, scheduleWords } from "./schedule.ts";
+import type { Sharing } from "./sharing.ts";
+import { controlWords, type Duty, runTogether, TRAPPED } from "./team.ts";
 import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
 
 /** A program ready to run. Everything throws RunError `disposed` after `dispose`. */
@@ -20,40 +25,71 @@ export class Instance {
   #memory: WebAssembly.Memory | undefined;
   #runtime: Runtime | undefined;
   readonly #data: number;
-  /** Address of each step, then of the plan's end. */
+  /** Address of each step, then of the plan's end. Only without a schedule. */
   readonly #stepAddresses: Int32Array;
+  readonly #module: WebAssembly.Module;
+  readonly #schedule: Schedule | undefined;
+  #team: { readonly duty: Duty; readonly crew: Crew } | undefined;
 
   /**
    * Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`, FormatError `bad-constants` where the coded bytes of a
    * constant are not sound or weights not as pair-safe or small as they claim. `program` must be verified.
    */
-  constructor(program: Program, module: WebAssembly.Module) {
+  constructor(program: Program, module: WebAssembly.Module, schedule?: Schedule) {
     const { plan } = program;
-    const words = planWords(plan);
-    this.memoryBytes = memoryBytes({ planWords: words, ...plan });
+    const words = schedule ? scheduleWords(schedule) : planWords(plan);
+    this.memoryBytes = memoryBytes({ ...plan, planWords: words, threadBytes: schedule ? schedule.scratchBytes : 0 });
     this.stepCount = plan.steps.length;
-    this.#memory = allocate(this.memoryBytes);
+    this.#memory = allocate(this.memoryBytes, schedule !== undefined);
+    this.#module = module;
     this.#runtime = instantiate(module, this.#memory);
     this.#data = dataAddress(words);
-    this.#stepAddresses = writePlan(program, this.#memory.buffer);
+    this.#schedule = schedule;
+    this.#stepAddresses = schedule ? new Int32Array() : writeSteps(plan.steps, PLAN_ADDRESS, this.#memory.buffer);
     this.#packConstants(program);
+  }
+
+  /** Starts the further threads of the schedule. Throws LoadError `worker-failed`, or the signal's reason. */
+  async startThreads({ start, processors }: Omit<Sharing, "module" | "schedule">, signal?: AbortSignal): Promise<void> {
+    const [schedule, memory, runtime, data] = [this.#schedule, this.#memory, this.#runtime, this.#data];
+    if (!schedule || !memory || !runtime) throw new Error("unreachable: threads without a schedule");
+    const { threads, kernelScratch } = schedule;
+    const control = new Int32Array(new SharedArrayBuffer(controlWords(threads) * 4));
+    const crowded = processors !== undefined && threads > processors;
+    const common = { control, slots: threads, spinMs: crowded ? CROWDED_SPIN_MS : SPIN_MS, ...writeSchedule(schedule, memory.buffer) };
+    const assignments = kernelScratch.map((address, i) => ({
+      ...common,
+      module: this.#module,
+      memory,
+      slot: i + 1,
+      data,
+      kernelScratch: data + address,
+    }));
+    const crew = await Crew.start(start, assignments, signal);
+    this.#team = { duty: { ...common, run: (from, to) => runtime.run(from, to, data) }, crew };
   }
 
   /** Runs the steps `from` to `to`, the latter not included; all of them unless said. Throws RunError. */
   run(from = 0, to = this.stepCount): void {
     const runtime = this.#runtime;
     if (!runtime) throw disposed();
+    if (this.#schedule) return this.#runTogether();
     let status: number;
     try {
       status = runtime.run(this.#stepAddresses[from]!, this.#stepAddresses[to]!, this.#data);
     } catch (cause) {
-      throw new RunError(
-        "trap",
-        "The runtime trapped. The file passed every check, so this is a fault of eqm: please report it with the model.",
-        {},
-        cause,
-      );
+      throw trapped(cause);
     }
+    if (status !== Status.OK) throw statusError(status);
+  }
+
+  #runTogether(): void {
+    if (!this.#team) throw new Error("unreachable: a schedule without threads");
+    const { duty, crew } = this.#team;
+    crew.check();
+    const status = runTogether(duty);
+    if (status === undefined) throw crew.giveUp();
+    if (status === TRAPPED) throw trapped();
     if (status !== Status.OK) throw statusError(status);
   }
 
@@ -79,8 +115,10 @@ export class Instance {
     return new Uint8Array(this.#buffer(), this.#data + address, bytes);
   }
 
-  /** Lets go of the memory. Views that were handed out keep it alive. */
+  /** Ends further threads and lets go of the memory. Views that were handed out keep it alive. */
   dispose(): void {
+    this.#team?.crew.end();
+    this.#team = undefined;
     this.#memory = undefined;
     this.#runtime = undefined;
   }
@@ -122,26 +160,56 @@ export class Instance {
   }
 }
 
-function allocate(bytes: number): WebAssembly.Memory {
+/** How long a thread watches for work before it sleeps; where there are more threads than processors, watching takes one from another. */
+const SPIN_MS = 0.3;
+const CROWDED_SPIN_MS = 0.005;
+
+function allocate(bytes: number, shared: boolean): WebAssembly.Memory {
   const pages = bytes / PAGE_BYTES;
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages });
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   } catch (cause) {
     throw outOfMemory(bytes, cause);
   }
 }
 
-function writePlan({ plan }: Program, buffer: ArrayBuffer): Int32Array {
-  const addresses = new Int32Array(plan.steps.length + 1);
+/** Writes steps one after the other from `start` on; gives the address of each, then of their end. */
+function writeSteps(steps: readonly Int32Array[], start: number, buffer: ArrayBuffer): Int32Array {
+  const addresses = new Int32Array(steps.length + 1);
   const memory = new Int32Array(buffer);
-  let at = PLAN_ADDRESS;
-  for (const [i, words] of plan.steps.entries()) {
+  let at = start;
+  for (const [i, words] of steps.entries()) {
     addresses[i] = at;
     memory.set(words, at / 4);
     at += words.length * 4;
   }
-  addresses[plan.steps.length] = at;
+  addresses[steps.length] = at;
   return addresses;
+}
+
+/** Writes the steps of a schedule, as team.ts wants them told. */
+function writeSchedule({ threads, phases }: Schedule, buffer: ArrayBuffer): Pick<Duty, "counts" | "ranges"> {
+  const counts = new Int32Array(phases.length);
+  const ranges = new Int32Array(phases.length * threads * 2);
+  let at = PLAN_ADDRESS;
+  for (const [phase, slots] of phases.entries()) {
+    counts[phase] = slots.length;
+    for (const [slot, steps] of slots.entries()) {
+      const end = writeSteps(steps, at, buffer).at(-1) as number;
+      ranges.set([at, end], (phase * threads + slot) * 2);
+      at = end;
+    }
+  }
+  return { counts, ranges };
+}
+
+function trapped(cause?: unknown): RunError {
+  return new RunError(
+    "trap",
+    "The runtime trapped. The file passed every check, so this is a fault of eqm: please report it with the model.",
+    {},
+    cause,
+  );
 }
 
 function badWeights(index: number, { coding }: Constant, problem: string): FormatError {

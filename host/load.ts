@@ -1,9 +1,12 @@
 /** Loads a .eqm: fetches, checks, and puts it onto a memory of its own, on this thread or in a worker. */
 import { type BuildName, chooseBuild } from "./builds.ts";
+import type { ThreadStarter } from "./crew.ts";
 import { InputError } from "./errors.ts";
 import { createHasher, type Hasher } from "./hash.ts";
+import { Instance } from "./instance.ts";
 import { Model } from "./model.ts";
 import { readEqm } from "./reader.ts";
+import { MAX_THREADS, share } from "./sharing.ts";
 import { isCallersOwn, type Source, sourceBytes } from "./source.ts";
 import { loadInWorker, type WorkerLike, type WorkerModel } from "./worker-model.ts";
 
@@ -11,8 +14,10 @@ import { loadInWorker, type WorkerLike, type WorkerModel } from "./worker-model.
 export interface LoadOptions {
   /** Ends loading early: the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Threads to run on, 1 unless said. This entry has one; `model.features` says how many are at work. */
+  /** Threads to run on, 1 unless said; `load` of `eqm/threads` starts them. `model.features` says how many are at work, and why not all. */
   readonly threads?: number;
+  /** How the further threads are started; `eqm/threads` brings its own. */
+  readonly thread?: ThreadStarter;
   /** The build of the runtime; the fastest that runs right here unless said. All give the same bytes. */
   readonly build?: BuildName;
   /**
@@ -34,16 +39,24 @@ export function load(source: Source, options: LoadOptions & { readonly worker: (
 export function load(source: Source, options?: LoadOptions & { readonly worker?: undefined }): Promise<Model>;
 export async function load(
   source: Source,
-  { signal, threads = 1, build, fastFloat = false, worker }: LoadOptions = {},
+  { signal, threads = 1, thread, build, fastFloat = false, worker }: LoadOptions = {},
 ): Promise<Model | WorkerModel> {
-  if (!Number.isInteger(threads) || threads < 1)
-    throw new InputError("bad-option", `threads is ${threads}, not a positive integer.`, { option: "threads", got: threads });
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS))
+    throw new InputError("bad-option", `threads is ${threads}, not a whole number from 1 to ${MAX_THREADS}.`, { option: "threads", got: threads });
   if (worker) {
     const bytes = await sourceBytes(source, signal);
-    return loadInWorker(worker(), bytes, { owned: !isCallersOwn(source), ...(build && { build }), fastFloat }, signal);
+    return loadInWorker(worker(), bytes, { owned: !isCallersOwn(source), threads, fastFloat, ...(build && { build }) }, signal);
   }
   const [{ name, module }, bytes] = await Promise.all([chooseBuild(build), sourceBytes(source, signal)]);
   signal?.throwIfAborted();
   hasher ??= createHasher(module);
-  return new Model(readEqm(bytes, hasher), module, { build: name, threads: 1 }, fastFloat);
+  const program = readEqm(bytes, hasher);
+  const alone = (threadsReason?: string): Model =>
+    new Model(program, new Instance(program, module), module, { build: name, threads: 1, ...(threadsReason && { threadsReason }) }, fastFloat);
+  if (threads === 1) return alone();
+  const sharing = await share(program.plan, threads, thread, name);
+  if (typeof sharing === "string") return alone(sharing);
+  const instance = new Instance(program, sharing.module, sharing.schedule);
+  await instance.startThreads(sharing, signal);
+  return new Model(program, instance, module, { build: name, threads }, fastFloat);
 }

@@ -15,6 +15,8 @@ export interface MemoryNeeds {
   readonly constantsBytes: number;
   readonly arenaBytes: number;
   readonly stagingBytes: number;
+  /** What further threads take behind the data region (schedule.ts); 0 unless given. */
+  readonly threadBytes?: number;
 }
 
 /** What a constant takes of the arena's place while it is loaded: offsets from the arena's start. */
@@ -50,6 +52,6 @@ export function dataBytes(needs: Omit<MemoryNeeds, "planWords">): number {
 
 /** Bytes of the one WebAssembly memory, a multiple of 64 KiB. */
 export function memoryBytes(needs: MemoryNeeds): number {
-  const end = dataAddress(needs.planWords) + dataBytes(needs) + GUARD_BYTES;
+  const end = dataAddress(needs.planWords) + dataBytes(needs) + (needs.threadBytes ?? 0) + GUARD_BYTES;
   return Math.ceil(end / PAGE_BYTES) * PAGE_BYTES;
 }

@@ -3,7 +3,7 @@
 import type { BuildName } from "./builds.ts";
 import { disposed, InputError, RunError } from "./errors.ts";
 import { imageInput } from "./image-input.ts";
-import { Instance } from "./instance.ts";
+import type { Instance } from "./instance.ts";
 import type { Metadata, TensorRegion } from "./metadata.ts";
 import type { Image } from "./preprocess.ts";
 import type { Program } from "./program.ts";
@@ -38,6 +38,8 @@ export interface Features {
   readonly threads: number;
   /** Only where `fastFloat` was asked for: whether this build has it. */
   readonly fastFloat?: boolean;
+  /** Why there are fewer threads than were asked for. */
+  readonly threadsReason?: string;
 }
 
 interface Slot {
@@ -54,18 +56,18 @@ export class Model {
   readonly outputs: readonly TensorDescription[];
   readonly metadata: Metadata;
   readonly features: Features;
-  /** Bytes of WebAssembly memory, as the file's header states them. */
+  /** Bytes of WebAssembly memory: on one thread as the file's header states them, on several as `eqm inspect` does. */
   readonly memoryBytes: number;
   readonly #instance: Instance;
   readonly #module: WebAssembly.Module;
   #slots: { readonly inputs: readonly Slot[]; readonly outputs: readonly Slot[] } | undefined;
 
-  /** `program` must be verified. Throws LoadError. */
-  constructor(program: Program, module: WebAssembly.Module, features: Features, fastFloat = false) {
+  /** `instance` is one of the program, and goes with the model. `module` is the build that it runs, for memory that is not shared. */
+  constructor(program: Program, instance: Instance, module: WebAssembly.Module, features: Features, fastFloat = false) {
     this.metadata = program.metadata;
     this.#module = module;
-    this.#instance = new Instance(program, module);
-    this.features = fastFloat ? { ...features, fastFloat: this.#instance.useFusedMultiplyAdd(true) } : features;
+    this.#instance = instance;
+    this.features = fastFloat ? { ...features, fastFloat: instance.useFusedMultiplyAdd(true) } : features;
     this.memoryBytes = this.#instance.memoryBytes;
     this.inputs = program.metadata.inputs.map(describeTensor);
     this.outputs = program.metadata.outputs.map(describeTensor);
@@ -117,7 +119,7 @@ export class Model {
     return imageInput(images, this.metadata);
   }
 
-  /** Lets go of the model's memory; any later run throws RunError `disposed`. */
+  /** Ends the model's threads and lets go of its memory; any later run throws RunError `disposed`. */
   dispose(): void {
     this.#instance.dispose();
     this.#slots = undefined;

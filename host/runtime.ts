@@ -26,6 +26,19 @@ export interface Runtime {
 
 /** Puts a build onto a memory and initialises it. Throws LoadError `other-build` where it was made for other step layouts. */
 export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Runtime {
+  const runtime = instanceOn(module, memory);
+  runtime.init();
+  return runtime;
+}
+
+/** Puts a build onto a memory that is initialised and in use, for a further thread whose kernels' scratch is at `kernelScratch`. Throws as `instantiate`. */
+export function instantiateBeside(module: WebAssembly.Module, memory: WebAssembly.Memory, kernelScratch: number): Runtime {
+  const runtime = instanceOn(module, memory);
+  runtime.useScratch(kernelScratch);
+  return runtime;
+}
+
+function instanceOn(module: WebAssembly.Module, memory: WebAssembly.Memory): Runtime {
   const { abi, ...runtime } = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Runtime & {
     readonly abi: WebAssembly.Global;
   };
@@ -39,6 +52,5 @@ export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memo
       },
     );
   }
-  runtime.init();
   return runtime;
 }

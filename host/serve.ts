@@ -1,4 +1,5 @@
 /** The worker's side of a model: loads one file and answers runs, in the order in which they come. */
+import type { ThreadStarter } from "./crew.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { type Answer, type Request, toPlain } from "./worker-protocol.ts";
@@ -9,8 +10,8 @@ export interface Scope {
   answer(answer: Answer, transfer: ArrayBuffer[]): void;
 }
 
-/** Serves until the worker is terminated. */
-export function serve(scope: Scope): void {
+/** Serves until the worker is terminated; `thread` starts further threads. */
+export function serve(scope: Scope, thread?: ThreadStarter): void {
   let model: Model | undefined;
   let turn: Promise<void> = Promise.resolve();
 
@@ -18,8 +19,7 @@ export function serve(scope: Scope): void {
     const { id } = request;
     try {
       if ("load" in request) {
-        const { build, fastFloat } = request;
-        model = await load(request.load, { ...(build && { build }), fastFloat });
+        model = await load(request.load, { ...request.options, ...(thread && { thread }) });
         const { metadata, features, memoryBytes } = model;
         scope.answer({ id, loaded: { metadata, features, memoryBytes } }, []);
       } else if (!model) {

@@ -6,7 +6,7 @@
  */
 import { elementBytes } from "../format/dtypes.ts";
 import * as Opcode from "../format/opcodes.ts";
-import { gemmDepth } from "../format/packings.ts";
+import { gemmDepth, i4PanelBytes } from "../format/packings.ts";
 import { OPCODE } from "../format/plan.ts";
 import * as Binary from "../format/steps/binary.ts";
 import * as BinaryI8 from "../format/steps/binary-i8.ts";
@@ -50,7 +50,7 @@ interface Rule {
 }
 
 const RULES: ReadonlyMap<number, Rule> = new Map<number, Rule>([
-  [Opcode.CONV_I8, { words: 34, scratch: ConvI8.SCRATCH, axes: convI8 }],
+  [Opcode.CONV_I8, { words: 35, scratch: ConvI8.SCRATCH, axes: convI8 }],
   [Opcode.CONV_F32, { words: 28, scratch: ConvF32.SCRATCH, axes: convF32 }],
   [Opcode.DEPTHWISE_I8, { words: 28, scratch: DepthwiseI8.SCRATCH, axes: (w) => depthwise(w, DepthwiseI8, 1) }],
   [Opcode.DEPTHWISE_F32, { words: 22, axes: (w) => depthwise(w, DepthwiseF32, 4) }],
@@ -210,7 +210,8 @@ function convI8(w: Words): readonly Axis[] {
   if (at(w, GROUPS) === 1 && at(w, ConvI8.PAIR_SAFE) === 0 && outputPixels(w, ConvI8) === 1) {
     const row = [at(w, ConvI8.KERNEL_W), at(w, ConvI8.IN_C), 1, at(w, ConvI8.DILATION_W), srcPitch] as const;
     const depth = gemmDepth(ConvI8.segments(at(w, ConvI8.KERNEL_H), ...row), ConvI8.segmentLength(...row));
-    axes.push(along(w, OUT_C, { [ConvI8.DST]: dstBytes, [ConvI8.WEIGHTS]: depth, [ConvI8.BIAS]: 4, [ConvI8.SCALE]: 4 }, 8));
+    const weights = at(w, ConvI8.WEIGHT_BITS) === 4 ? i4PanelBytes(depth) / 8 : depth;
+    axes.push(along(w, OUT_C, { [ConvI8.DST]: dstBytes, [ConvI8.WEIGHTS]: weights, [ConvI8.BIAS]: 4, [ConvI8.SCALE]: 4 }, 8));
   }
   return axes;
 }

@@ -2,6 +2,7 @@
  * What `warmup` does before the first run that matters: it measures which form of the relaxed build's dot is the faster one here, and runs the
  * model until the engine has compiled the kernels well (engines compile WebAssembly hastily first, and that code is several times slower).
  */
+import { now } from "./clock.ts";
 import { InputError } from "./errors.ts";
 import type { Instance } from "./instance.ts";
 import { instantiate } from "./runtime.ts";
@@ -97,11 +98,6 @@ function timesFor(run: (count: number) => void): number {
 
 function middle(values: number[]): number {
   return values.sort((a, b) => a - b)[values.length >> 1] as number;
-}
-
-/** Milliseconds; an AudioWorklet has no `performance`. */
-function now(): number {
-  return (globalThis.performance ?? Date).now();
 }
 
 /** A turn of the event loop, where there are timers. */

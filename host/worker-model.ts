@@ -1,6 +1,5 @@
 /** The caller's side of a model that runs in a worker: the same inputs and outputs, and `runAsync`. */
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { BuildName } from "./builds.ts";
 import { disposed, LoadError, RunError } from "./errors.ts";
 import { imageInput } from "./image-input.ts";
 import type { Metadata } from "./metadata.ts";
@@ -8,7 +7,7 @@ import { describeTensor, type Features, type Inputs, type Outputs, type TensorDe
 import type { Image } from "./preprocess.ts";
 import { dtypeOfArray, isTensor, type Tensor, type TypedArray } from "./tensor.ts";
 import type { Warmup, WarmupOptions } from "./warmup.ts";
-import { type Answer, fromPlain, type LoadedInWorker } from "./worker-protocol.ts";
+import { type Answer, fromPlain, type LoadedInWorker, type WorkerLoadOptions } from "./worker-protocol.ts";
 
 /** A worker with the script `eqm/worker`: a web worker, or a `Worker` of node:worker_threads. */
 export interface WorkerLike {
@@ -83,17 +82,17 @@ if (Symbol.dispose)
     writable: true,
   });
 
-/** Loads `bytes` in `worker`, on `build` if given. Ends the worker where that fails. `owned` bytes are handed over, others copied. */
+/** Loads `bytes` in `worker`, with `options`. Ends the worker where that fails. `owned` bytes are handed over, others copied. */
 export async function loadInWorker(
   worker: WorkerLike,
   bytes: Uint8Array,
-  { owned, build, fastFloat }: { readonly owned: boolean; readonly build?: BuildName; readonly fastFloat: boolean },
+  { owned, ...options }: { readonly owned: boolean } & WorkerLoadOptions,
   signal: AbortSignal | undefined,
 ): Promise<WorkerModel> {
   const line = new Line(worker);
   try {
     const whole = owned && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
-    const answer = await line.ask({ load: whole, ...(build && { build }), fastFloat }, [whole.buffer as ArrayBuffer], signal);
+    const answer = await line.ask({ load: whole, options }, [whole.buffer as ArrayBuffer], signal);
     if (!("loaded" in answer)) throw new Error("unreachable: a load's answer has a model");
     return new WorkerModel(line, answer.loaded);
   } catch (error) {
@@ -133,10 +132,7 @@ class Line {
   }
 
   async ask(
-    request:
-      | { readonly load: Uint8Array; readonly build?: BuildName; readonly fastFloat: boolean }
-      | { readonly run: Inputs }
-      | { readonly warmup: WarmupOptions },
+    request: { readonly load: Uint8Array; readonly options: WorkerLoadOptions } | { readonly run: Inputs } | { readonly warmup: WarmupOptions },
     transfer: ArrayBuffer[],
     signal?: AbortSignal,
   ): Promise<Answer> {

@@ -16,9 +16,16 @@ import type { Metadata } from "./metadata.ts";
 import type { Features, Inputs, Outputs } from "./model.ts";
 import type { Warmup, WarmupOptions } from "./warmup.ts";
 
+/** What goes for the load in the worker. */
+export interface WorkerLoadOptions {
+  readonly threads: number;
+  readonly fastFloat: boolean;
+  readonly build?: BuildName;
+}
+
 /** To the worker. Answers carry the request's `id`. */
 export type Request =
-  | { readonly id: number; readonly load: Uint8Array; readonly build?: BuildName; readonly fastFloat: boolean }
+  | { readonly id: number; readonly load: Uint8Array; readonly options: WorkerLoadOptions }
   | { readonly id: number; readonly run: Inputs }
   | { readonly id: number; readonly warmup: WarmupOptions };
 

@@ -1,0 +1,30 @@
+/** A further thread's side: puts the runtime onto the model's memory and works there until it is ended. */
+import { instantiateBeside } from "./runtime.ts";
+import { type Duty, takePartForever } from "./team.ts";
+import type { Order, Report } from "./thread-protocol.ts";
+
+/** How a kind of worker hears and reports. */
+export interface ThreadScope {
+  onOrder(handler: (order: Order) => void): void;
+  report(report: Report): void;
+}
+
+/** Serves until the worker is terminated. */
+export function serveThread(scope: ThreadScope): void {
+  let begin: (() => never) | undefined;
+  scope.onOrder((order) => {
+    if ("begin" in order) {
+      begin?.();
+      return;
+    }
+    const { module, memory, control, counts, ranges, spinMs, slot, slots, data, kernelScratch } = order.assign;
+    try {
+      const runtime = instantiateBeside(module, memory, kernelScratch);
+      const duty: Duty = { control, counts, ranges, spinMs, slots, run: (from, to) => runtime.run(from, to, data) };
+      begin = () => takePartForever(duty, slot);
+      scope.report({ ready: true });
+    } catch (error) {
+      scope.report({ failed: error instanceof Error ? error.message : String(error) });
+    }
+  });
+}
