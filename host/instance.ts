@@ -14,7 +14,7 @@ import { type Constant, canonicalBytes, type Program, planWords } from "./progra
 import { instantiate, type Runtime } from "./runtime.ts";
 import { type Schedule, scheduleWords } from "./schedule.ts";
 import type { Sharing } from "./sharing.ts";
-import { controlWords, type Duty, runTogether, TRAPPED } from "./team.ts";
+import { controlWords, type Duty, dissolve, runTogether, TRAPPED } from "./team.ts";
 import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
 
 /** A program ready to run. Everything throws RunError `disposed` after `dispose`. */
@@ -88,7 +88,10 @@ export class Instance {
     const { duty, crew } = this.#team;
     crew.check();
     const status = runTogether(duty);
-    if (status === undefined) throw crew.giveUp();
+    if (status === undefined) {
+      dissolve(duty);
+      throw crew.giveUp();
+    }
     if (status === TRAPPED) throw trapped();
     if (status !== Status.OK) throw statusError(status);
   }
@@ -117,7 +120,10 @@ export class Instance {
 
   /** Ends further threads and lets go of the memory. Views that were handed out keep it alive. */
   dispose(): void {
-    this.#team?.crew.end();
+    if (this.#team) {
+      dissolve(this.#team.duty);
+      this.#team.crew.end();
+    }
     this.#team = undefined;
     this.#memory = undefined;
     this.#runtime = undefined;

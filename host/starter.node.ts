@@ -1,4 +1,4 @@
-/** Starts further threads in workers of node:worker_threads. */
+/** Starts further threads in workers of node:worker_threads, which Deno and Bun have as well, and which let a process end. */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { ThreadStarter } from "./crew.ts";
@@ -6,5 +6,6 @@ import type { ThreadStarter } from "./crew.ts";
 /** Starts them. */
 export const starter: ThreadStarter = {
   start: () => new Worker(new URL("./thread.node.js", import.meta.url)),
-  processors: availableParallelism(),
+  // Deno asks for a permission to answer the other way.
+  processors: globalThis.navigator?.hardwareConcurrency ?? availableParallelism(),
 };

@@ -1,4 +1,4 @@
-/** Starts further threads in web workers: browsers, Deno and Bun. */
+/** Starts further threads in web workers. */
 import type { ThreadStarter } from "./crew.ts";
 
 /** Starts them where there are web workers. */

@@ -8,7 +8,7 @@
  * The control block, int32 words on a shared buffer of its own, a cache line to each:
  *
  *   PHASE     number of the open phase; those of a run are FIRST, FIRST + 1, …, and one more, in which all rest. Never goes back but by wrapping.
- *   FIRST     the first phase of the run, and beside it FAILED: the first status that was not OK
+ *   FIRST     the first phase of the run; beside it FAILED: the first status that was not OK; QUIT: 1 where all is over
  *   DONE      slots of the open phase that are done
  *   SLEEPERS  threads that sleep until PHASE changes
  *   CLAIMS    for each slot the last phase in which it was claimed
@@ -39,12 +39,15 @@ const LINE = 16;
 const PHASE = 0;
 const FIRST = LINE;
 const FAILED = LINE + 1;
+const QUIT = LINE + 2;
 const DONE = 2 * LINE;
 const SLEEPERS = 3 * LINE;
 const CLAIMS = 4 * LINE;
 
-/** How long to sleep at most before looking whether to go on waiting. */
+/** How long the caller sleeps at most before it looks whether to go on waiting. */
 const NAP_MS = 100;
+/** How long the others do: in Deno a thread cannot be ended in its sleep. */
+const REST_MS = 1000;
 /** How long the caller waits for a slot at least, before it takes the thread that claimed it for dead. */
 const PATIENCE_MS = 10_000;
 /** And how many times as long as the run has taken until then: slots are of about the same size. */
@@ -74,15 +77,21 @@ export function runTogether(duty: Duty, patienceMs = PATIENCE_MS): number | unde
   return Atomics.load(control, FAILED);
 }
 
-/** Takes part in every run with slot `own` before all others, until the thread is ended. */
-export function takePartForever(duty: Duty, own: number): never {
+/** Takes part in every run, with slot `own` before all others, until the team is dissolved. */
+export function takePartInAll(duty: Duty, own: number): void {
   const { control, counts, spinMs } = duty;
-  for (;;) {
+  while (Atomics.load(control, QUIT) === 0) {
     const phase = Atomics.load(control, PHASE);
     const index = (phase - Atomics.load(control, FIRST)) | 0;
     if (index >= 0 && index < counts.length) takePart(duty, phase, index, own);
-    if (!watch(control, phase, spinMs)) sleep(control, phase, undefined);
+    if (!watch(control, phase, spinMs)) sleep(control, phase, REST_MS);
   }
+}
+
+/** Lets all threads go, at once and of themselves. */
+export function dissolve({ control }: Duty): void {
+  Atomics.store(control, QUIT, 1);
+  open(control, (Atomics.load(control, PHASE) + 1) | 0);
 }
 
 /** Whether this thread may sleep: the main thread of a page may not. */
@@ -137,7 +146,7 @@ function watch(control: Int32Array, phase: number, ms: number): boolean {
   return false;
 }
 
-function sleep(control: Int32Array, phase: number, ms: number | undefined): void {
+function sleep(control: Int32Array, phase: number, ms: number): void {
   Atomics.add(control, SLEEPERS, 1);
   Atomics.wait(control, PHASE, phase, ms);
   Atomics.sub(control, SLEEPERS, 1);

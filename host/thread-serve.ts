@@ -1,6 +1,6 @@
-/** A further thread's side: puts the runtime onto the model's memory and works there until it is ended. */
+/** A further thread's side: puts the runtime onto the model's memory and works there until the team is dissolved. */
 import { instantiateBeside } from "./runtime.ts";
-import { type Duty, takePartForever } from "./team.ts";
+import { type Duty, takePartInAll } from "./team.ts";
 import type { Order, Report } from "./thread-protocol.ts";
 
 /** How a kind of worker hears and reports. */
@@ -11,7 +11,7 @@ export interface ThreadScope {
 
 /** Serves until the worker is terminated. */
 export function serveThread(scope: ThreadScope): void {
-  let begin: (() => never) | undefined;
+  let begin: (() => void) | undefined;
   scope.onOrder((order) => {
     if ("begin" in order) {
       begin?.();
@@ -21,7 +21,7 @@ export function serveThread(scope: ThreadScope): void {
     try {
       const runtime = instantiateBeside(module, memory, kernelScratch);
       const duty: Duty = { control, counts, ranges, spinMs, slots, run: (from, to) => runtime.run(from, to, data) };
-      begin = () => takePartForever(duty, slot);
+      begin = () => takePartInAll(duty, slot);
       scope.report({ ready: true });
     } catch (error) {
       scope.report({ failed: error instanceof Error ? error.message : String(error) });

@@ -1,4 +1,4 @@
-/** The script of a further thread in a web worker (browsers, Deno, Bun); `eqm/threads` starts it. */
+/** The script of a further thread in a web worker; `eqm/threads` starts it. */
 import type { Order } from "./thread-protocol.ts";
 import { serveThread } from "./thread-serve.ts";
 

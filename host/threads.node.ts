@@ -1,4 +1,4 @@
-/** The entry `eqm/threads` on Node: all of `eqm`, and a `load` that starts threads in workers of node:worker_threads. */
+/** The entry `eqm/threads` on Node, Deno and Bun: all of `eqm`, and a `load` that starts threads in workers of node:worker_threads. */
 import { type LoadOptions, type Model, type Source, type WorkerLike, type WorkerModel, load as withoutThreads } from "./index.ts";
 import { starter } from "./starter.node.ts";
 

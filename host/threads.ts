@@ -1,4 +1,4 @@
-/** The entry `eqm/threads` in browsers, Deno and Bun: all of `eqm`, and a `load` that starts threads in web workers. */
+/** The entry `eqm/threads` in browsers: all of `eqm`, and a `load` that starts threads in web workers. */
 import { type LoadOptions, type Model, type Source, type WorkerLike, type WorkerModel, load as withoutThreads } from "./index.ts";
 import { starter } from "./starter.ts";
 
