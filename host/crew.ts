@@ -15,6 +15,8 @@ export interface ThreadStarter {
   readonly start: (() => ThreadWorker) | undefined;
   /** How many threads this machine runs at once, where that is known. */
   readonly processors?: number | undefined;
+  /** How long, in ms, a thread may take for its part of a step before it is taken for dead; 10,000 unless said, and more where all goes slowly. */
+  readonly patienceMs?: number;
 }
 
 /** Started workers. */
@@ -49,7 +51,10 @@ export class Crew {
           };
           const onFault = (reason: string): void => {
             reject(
-              new LoadError("worker-failed", `A thread could not be started: ${reason}. Check that the package's thread script can be loaded.`),
+              new LoadError(
+                "worker-failed",
+                `A thread could not be started: ${reason}. Check that the package's thread script can be loaded.`,
+              ),
             );
             crew.#fail(reason);
           };

@@ -29,7 +29,7 @@ export class Instance {
   readonly #stepAddresses: Int32Array;
   readonly #module: WebAssembly.Module;
   readonly #schedule: Schedule | undefined;
-  #team: { readonly duty: Duty; readonly crew: Crew } | undefined;
+  #team: { readonly duty: Duty; readonly crew: Crew; readonly patienceMs: number | undefined } | undefined;
 
   /**
    * Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`, FormatError `bad-constants` where the coded bytes of a
@@ -50,7 +50,7 @@ export class Instance {
   }
 
   /** Starts the further threads of the schedule. Throws LoadError `worker-failed`, or the signal's reason. */
-  async startThreads({ start, processors }: Omit<Sharing, "module" | "schedule">, signal?: AbortSignal): Promise<void> {
+  async startThreads({ start, processors, patienceMs }: Omit<Sharing, "module" | "schedule">, signal?: AbortSignal): Promise<void> {
     const [schedule, memory, runtime, data] = [this.#schedule, this.#memory, this.#runtime, this.#data];
     if (!schedule || !memory || !runtime) throw new Error("unreachable: threads without a schedule");
     const { threads, kernelScratch } = schedule;
@@ -66,7 +66,7 @@ export class Instance {
       kernelScratch: data + address,
     }));
     const crew = await Crew.start(start, assignments, signal);
-    this.#team = { duty: { ...common, run: (from, to) => runtime.run(from, to, data) }, crew };
+    this.#team = { duty: { ...common, run: (from, to) => runtime.run(from, to, data) }, crew, patienceMs };
   }
 
   /** Runs the steps `from` to `to`, the latter not included; all of them unless said. Throws RunError. */
@@ -85,9 +85,9 @@ export class Instance {
 
   #runTogether(): void {
     if (!this.#team) throw new Error("unreachable: a schedule without threads");
-    const { duty, crew } = this.#team;
+    const { duty, crew, patienceMs } = this.#team;
     crew.check();
-    const status = runTogether(duty);
+    const status = runTogether(duty, patienceMs);
     if (status === undefined) {
       dissolve(duty);
       throw crew.giveUp();

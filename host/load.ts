@@ -42,7 +42,10 @@ export async function load(
   { signal, threads = 1, thread, build, fastFloat = false, worker }: LoadOptions = {},
 ): Promise<Model | WorkerModel> {
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS))
-    throw new InputError("bad-option", `threads is ${threads}, not a whole number from 1 to ${MAX_THREADS}.`, { option: "threads", got: threads });
+    throw new InputError("bad-option", `threads is ${threads}, not a whole number from 1 to ${MAX_THREADS}.`, {
+      option: "threads",
+      got: threads,
+    });
   if (worker) {
     const bytes = await sourceBytes(source, signal);
     return loadInWorker(worker(), bytes, { owned: !isCallersOwn(source), threads, fastFloat, ...(build && { build }) }, signal);

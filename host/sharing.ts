@@ -15,15 +15,11 @@ export interface Sharing {
   /** Starts one further thread. */
   readonly start: () => ThreadWorker;
   readonly processors: number | undefined;
+  readonly patienceMs: number | undefined;
 }
 
 /** Shares a proved plan out among 2 threads or more; gives a sentence that says why not where it stays on one. */
-export async function share(
-  plan: Plan,
-  threads: number,
-  starter: ThreadStarter | undefined,
-  build: BuildName,
-): Promise<Sharing | string> {
+export async function share(plan: Plan, threads: number, starter: ThreadStarter | undefined, build: BuildName): Promise<Sharing | string> {
   if (!starter) return 'This entry starts no threads: import load from "eqm/threads".';
   if (!starter.start) return "There are no workers here.";
   if (typeof SharedArrayBuffer === "undefined")
@@ -31,7 +27,13 @@ export async function share(
   const shared = schedule(plan, threads);
   if (!shared.phases.some((slots) => slots.length > 1)) return "No step of the model is large enough to be shared.";
   try {
-    return { module: await sharedModule(build), schedule: shared, start: starter.start, processors: starter.processors };
+    return {
+      module: await sharedModule(build),
+      schedule: shared,
+      start: starter.start,
+      processors: starter.processors,
+      patienceMs: starter.patienceMs,
+    };
   } catch (error) {
     return `This engine has no threads in WebAssembly: ${error instanceof Error ? error.message : String(error)}`;
   }

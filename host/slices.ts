@@ -363,8 +363,7 @@ function reduce(w: Words): readonly Axis[] {
 function resample(w: Words): readonly Axis[] {
   const { SRC, DST, OUTER, OUT_LENGTH, TAPS, INDICES, WEIGHTS } = Resample;
   const [srcRow, dstRow] = [at(w, Resample.INNER) * bytesAt(w, Resample.SRC_DTYPE), at(w, Resample.INNER) * bytesAt(w, Resample.DST_DTYPE)];
-  if (at(w, OUTER) > 1)
-    return [along(w, OUTER, { [SRC]: at(w, Resample.IN_LENGTH) * srcRow, [DST]: at(w, OUT_LENGTH) * dstRow })];
+  if (at(w, OUTER) > 1) return [along(w, OUTER, { [SRC]: at(w, Resample.IN_LENGTH) * srcRow, [DST]: at(w, OUT_LENGTH) * dstRow })];
   const steps: Record<number, number> = { [DST]: dstRow, [INDICES]: at(w, TAPS) * 4 };
   if (at(w, WEIGHTS) !== -1) steps[WEIGHTS] = at(w, TAPS) * 4;
   return [along(w, OUT_LENGTH, steps)];

@@ -132,7 +132,10 @@ class Line {
   }
 
   async ask(
-    request: { readonly load: Uint8Array; readonly options: WorkerLoadOptions } | { readonly run: Inputs } | { readonly warmup: WarmupOptions },
+    request:
+      | { readonly load: Uint8Array; readonly options: WorkerLoadOptions }
+      | { readonly run: Inputs }
+      | { readonly warmup: WarmupOptions },
     transfer: ArrayBuffer[],
     signal?: AbortSignal,
   ): Promise<Answer> {

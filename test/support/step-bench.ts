@@ -172,8 +172,10 @@ export function stepBench(name = "plain", pages = 64) {
     const whole = touchedBy(layout, words);
     const touched = slices.map((slice) => touchedBy(layout, slice));
     for (const { reads, writes } of touched) {
-      if (!reads.every((region) => whole.reads.some((other) => contains(other, region)))) throw new Error("a slice reads more than the step");
-      if (!writes.every((region) => whole.writes.some((other) => contains(other, region)))) throw new Error("a slice writes more than the step");
+      if (!reads.every((region) => whole.reads.some((other) => contains(other, region))))
+        throw new Error("a slice reads more than the step");
+      if (!writes.every((region) => whole.writes.some((other) => contains(other, region))))
+        throw new Error("a slice writes more than the step");
     }
     const results = touched.map(({ writes }) => writes[0]!);
     // Where a dimension further in strides over the one that is cut, a schedule leaves the step whole.
