@@ -43,6 +43,10 @@ describe("the package", () => {
       "dist/compile.js",
       "dist/compiler.js",
       "dist/index.js",
+      "dist/thread.js",
+      "dist/thread.node.js",
+      "dist/threads.js",
+      "dist/threads.node.js",
       "dist/worker.js",
       "dist/worker.node.js",
     ]);
@@ -59,7 +63,7 @@ describe("the package", () => {
   });
 
   it("generates no code, and the runtime's entries import nothing", () => {
-    for (const name of ["index", "worker", "compiler"]) {
+    for (const name of ["index", "worker", "thread", "compiler"]) {
       const text = readFileSync(`${root}dist/${name}.js`, "utf8");
       expect(text).not.toMatch(/\beval\s*\(|\bnew Function\b|\bFunction\s*\(\s*["'`]/);
       expect(text).not.toMatch(/\bimport\s*\(|^import\b|\brequire\s*\(\s*["'`]/m);
@@ -77,15 +81,22 @@ describe("the package", () => {
     writeFileSync(
       scratch.path("app/app.js"),
       `import { readFileSync } from "node:fs";
-import { load } from "eqm";
+import { EqmError, load } from "eqm";
 import { compile } from "eqm/compiler";
+import * as threads from "eqm/threads";
+if (threads.EqmError !== EqmError) throw new Error("eqm/threads has errors of its own");
 const { bytes, report } = await compile(readFileSync("m.onnx"));
 const model = await load(bytes);
 const { scores } = model.run({ image: new Float32Array(192).fill(0.5) });
-console.log(JSON.stringify({ precision: report.precision, scores: scores.length, finite: [...scores].every(Number.isFinite) }));
+const shared = await threads.load(bytes, { threads: 2 });
+const { threadsReason } = shared.features;
+console.log(JSON.stringify({ precision: report.precision, scores: scores.length, finite: [...scores].every(Number.isFinite), threadsReason }));
 `,
     );
-    expect(JSON.parse(run(process.execPath, ["app.js"], scratch.path("app")))).toEqual({ precision: "int8", scores: 4, finite: true });
+    expect(JSON.parse(run(process.execPath, ["app.js"], scratch.path("app")))).toEqual({
+      ...{ precision: "int8", scores: 4, finite: true },
+      threadsReason: "No step of the model is large enough to be shared.",
+    });
     run(scratch.path("app/node_modules/.bin/compile"), ["m.onnx", "-o", "m.eqm"], scratch.path("app"));
     expect(run(scratch.path("app/node_modules/.bin/eqm"), ["verify", "m.eqm"], scratch.path("app"))).toContain("every hash holds");
   });
@@ -95,9 +106,10 @@ console.log(JSON.stringify({ precision: report.precision, scores: scores.length,
       scratch.path("app/app.ts"),
       `import { type Model, load } from "eqm";
 import { compile, type Report } from "eqm/compiler";
+import { load as loadShared } from "eqm/threads";
 export async function use(onnx: Uint8Array): Promise<Report> {
   const { bytes, report } = await compile(onnx, { precision: "int8", shapes: { N: 1 } });
-  const model: Model = await load(bytes);
+  const model: Model = await (report.precision === "int8" ? load(bytes) : loadShared(bytes, { threads: 2 }));
   const scores = model.run({ image: new Float32Array(4) })["scores"];
   // @ts-expect-error there is no such precision
   await compile(onnx, { precision: "int9" });
