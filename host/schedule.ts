@@ -64,10 +64,8 @@ export function schedule(plan: Plan, threads: number): Schedule {
   for (const words of plan.steps) {
     const ns = estimateNs(words);
     const slices = ns < WORTH_CUTTING_NS ? undefined : cutApart(words, threads, scratchOf);
-    const whole = [words];
-    const wholeTouches = whole.map(touchedBy);
     if (slices && (ns >= WORTH_A_PHASE_NS || canJoin(slices.touches))) place(slices.parts, slices.touches);
-    else place(whole, wholeTouches);
+    else place([words], [touchedBy(words)!]);
   }
   const kernelScratch = Array.from({ length: threads - 1 }, (_, i) => scratchOf(i + 1) - aligned(KERNEL_SCRATCH_BYTES));
   return { threads, phases, scratchBytes: start - dataBytes(plan) + (threads - 1) * stride, kernelScratch };
@@ -80,7 +78,10 @@ export function scheduleWords({ phases }: Schedule): number {
   return words;
 }
 
-/** The slices of a step, each with a scratch of its own, where none touches what another one writes. */
+/**
+ * The slices of a step, each with a scratch of its own, where each of them is a step that holds and touches nothing that the whole step does not,
+ * and none touches what another one writes.
+ */
 function cutApart(
   words: Int32Array,
   threads: number,
@@ -90,9 +91,18 @@ function cutApart(
   if (!parts) return undefined;
   const scratch = scratchWord(words[OPCODE]!);
   if (scratch !== undefined) for (const [slot, part] of parts.entries()) if (slot > 0) part[scratch] = scratchOf(slot);
-  const touches = parts.map(touchedBy);
-  const apart = touches.every((own, i) => touches.every((other, k) => i >= k || areApart(own, other)));
-  return apart ? { parts, touches } : undefined;
+  const whole = touchedBy(words)!;
+  const touches: Touched[] = [];
+  for (const [slot, part] of parts.entries()) {
+    const own = touchedBy(part);
+    const elsewhere = scratch !== undefined && slot > 0 ? part[scratch] : undefined;
+    const within = (some: readonly Region[], all: readonly Region[]): boolean =>
+      some.every(({ address, end }) => address === elsewhere || all.some((other) => other.address <= address && end <= other.end));
+    if (!own || !within(own.reads, whole.reads) || !within(own.writes, whole.writes)) return undefined;
+    if (!touches.every((other) => areApart(own, other))) return undefined;
+    touches.push(own);
+  }
+  return { parts, touches };
 }
 
 /** The most scratch that a slice of a plan's step needs. */
@@ -102,7 +112,7 @@ function largestScratch(plan: Plan, threads: number): number {
     const scratch = scratchWord(words[OPCODE]!);
     if (scratch === undefined) continue;
     for (const part of cutStep(words, threads) ?? []) {
-      const region = touchedBy(part).writes.find(({ address }) => address === part[scratch]);
+      const region = touchedBy(part)?.writes.find(({ address }) => address === part[scratch]);
       most = Math.max(most, region ? region.end - region.address : 0);
     }
   }
@@ -120,18 +130,20 @@ interface Touched {
   readonly writes: Region[];
 }
 
-function touchedBy(words: Int32Array): Touched {
+/** What a step touches, or undefined where it does not hold. */
+function touchedBy(words: Int32Array): Touched | undefined {
+  let allHolds = true;
   const reads: Region[] = [];
   const writes: Region[] = [];
   const extents: Extents = {
     read: (address, bytes) => void reads.push({ address, end: address + bytes }),
     write: (address, bytes) => void writes.push({ address, end: address + bytes }),
-    check: (holds, claim) => {
-      if (!holds) throw new Error(`unreachable: a part of a proved step, and not so: ${claim}`);
+    check: (holds) => {
+      allHolds &&= holds;
     },
   };
   layoutOf(words[OPCODE]!)!.extents(words, extents);
-  return { reads, writes };
+  return allHolds ? { reads, writes } : undefined;
 }
 
 function areApart(a: Touched, b: Touched): boolean {

@@ -49,7 +49,7 @@ export interface Rule {
 
 /** The rules by opcode. */
 export const RULES: ReadonlyMap<number, Rule> = new Map<number, Rule>([
-  [Opcode.CONV_I8, { words: 35, scratch: ConvI8.SCRATCH, axes: convI8 }],
+  [Opcode.CONV_I8, { words: 36, scratch: ConvI8.SCRATCH, axes: convI8 }],
   [Opcode.CONV_F32, { words: 28, scratch: ConvF32.SCRATCH, axes: convF32 }],
   [Opcode.DEPTHWISE_I8, { words: 28, scratch: DepthwiseI8.SCRATCH, axes: (w) => depthwise(w, DepthwiseI8, 1) }],
   [Opcode.DEPTHWISE_F32, { words: 22, axes: (w) => depthwise(w, DepthwiseF32, 4) }],
@@ -158,6 +158,8 @@ function convI8(w: Words): readonly Axis[] {
   const [srcPitch, dstPitch] = [at(w, SRC_PITCH), at(w, DST_PITCH) * dstBytes];
   const row = [at(w, ConvI8.KERNEL_W), at(w, ConvI8.IN_C), at(w, GROUPS), at(w, ConvI8.DILATION_W), srcPitch] as const;
   const axes = [...images(w, ConvI8, srcPitch, dstPitch)];
+  // Planes are laid out for whole rows.
+  if (at(w, ConvI8.PLANAR) === 1) return at(w, ConvI8.BATCH) > 1 || at(w, ConvI8.OUT_H) > 1 ? axes : [];
   // Where patches are gathered, the scratch grows with the length of a row.
   if (ConvI8.runLength(...row) % ConvI8.RUN_UNIT === 0) axes.unshift(...pixels(w, ConvI8, srcPitch, dstPitch, 4));
   // What is added to pair-safe sums stands behind all weights, so that those have to stay together.

@@ -22,7 +22,10 @@ export function ruleWords(opcode: number): number | undefined {
 export function cutStep(words: Words, parts: number): readonly Words[] | undefined {
   let best: readonly number[] | undefined;
   let axis: Axis | undefined;
-  for (const candidate of RULES.get(words[OPCODE]!)?.axes(words) ?? []) {
+  const rule = RULES.get(words[OPCODE]!);
+  // A layout that has more words than its rule knows of may mean something else by the others.
+  if (rule?.words !== words.length) return undefined;
+  for (const candidate of rule.axes(words)) {
     const bounds = share(candidate, parts);
     if (bounds.length > 2 && (!axis || !best || largest(bounds) / candidate.length < largest(best) / axis.length)) {
       best = bounds;
