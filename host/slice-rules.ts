@@ -60,11 +60,11 @@ export const RULES: ReadonlyMap<number, Rule> = new Map<number, Rule>([
   [Opcode.BINARY, { words: 27, axes: (w) => broadcast(w, Binary, operandsAB(Binary, bytesAt(w, Binary.DTYPE)), bytesAt(w, Binary.DTYPE)) }],
   [Opcode.COMPARE, { words: 25, axes: (w) => broadcast(w, Compare, operandsAB(Compare, bytesAt(w, Compare.DTYPE)), 1) }],
   [Opcode.SELECT, { words: 31, axes: select }],
-  [Opcode.TABLE_I8, { words: 6, axes: (w) => elements(w, TableI8.COUNT, { [TableI8.SRC]: 1, [TableI8.DST]: 1 }) }],
+  [Opcode.TABLE_I8, { words: 9, axes: table }],
   [Opcode.UNARY, { words: 8, axes: (w) => elements(w, Unary.COUNT, { [Unary.SRC]: 4, [Unary.DST]: 4 }) }],
   [Opcode.CAST, { words: 7, axes: cast }],
   [Opcode.FILL, { words: 7, axes: (w) => elements(w, Fill.COUNT, { [Fill.DST]: at(w, Fill.ELEMENT_BYTES) }) }],
-  [Opcode.QUANTIZE, { words: 14, axes: (w) => scaled(w, Quantize, 4, bytesAt(w, Quantize.DTYPE)) }],
+  [Opcode.QUANTIZE, { words: 15, axes: (w) => scaled(w, Quantize, 4, bytesAt(w, Quantize.DTYPE)) }],
   [Opcode.DEQUANTIZE, { words: 14, axes: (w) => scaled(w, Dequantize, bytesAt(w, Dequantize.DTYPE), 4) }],
   [Opcode.SOFTMAX, { words: 14, scratch: Softmax.SCRATCH, axes: softmax }],
   [Opcode.LAYER_NORM, { words: 12, axes: layerNorm }],
@@ -274,6 +274,12 @@ function copy(w: Words): readonly Axis[] {
   return [along(w, DIM0 + outermost, { [SRC]: src, [DST]: dst }, Math.abs(dst) >= 64 ? 1 : 64)];
 }
 
+function table(w: Words): readonly Axis[] {
+  const { SRC, DST, ROWS, COLUMNS, SRC_PITCH, DST_PITCH } = TableI8;
+  if (at(w, ROWS) === 1) return elements(w, COLUMNS, { [SRC]: 1, [DST]: 1 });
+  return [along(w, ROWS, { [SRC]: at(w, SRC_PITCH), [DST]: at(w, DST_PITCH) })];
+}
+
 /** Along adjacent elements, cut where all operands start new vectors. */
 function elements(w: Words, count: number, steps: Readonly<Record<number, number>>): readonly Axis[] {
   return [along(w, count, steps, 64)];
@@ -286,11 +292,12 @@ function cast(w: Words): readonly Axis[] {
 /** Word indices of [OUTER][AXIS][INNER] under scales. */
 type Scaled = Readonly<
   Record<"SRC" | "DST" | "SCALE" | "ZERO" | "OUTER" | "AXIS" | "INNER" | "DTYPE" | "SCALE_OUTER" | "SCALE_AXIS" | "SCALE_INNER", number>
->;
+> & { readonly TRANSPOSED?: number };
 
 function scaled(w: Words, k: Scaled, srcBytes: number, dstBytes: number): readonly Axis[] {
   const [outer, axis, inner] = [at(w, k.OUTER), at(w, k.AXIS), at(w, k.INNER)];
-  if ([k.SCALE_OUTER, k.SCALE_AXIS, k.SCALE_INNER].every((index) => at(w, index) === 0)) {
+  const isTransposed = k.TRANSPOSED !== undefined && at(w, k.TRANSPOSED) === 1;
+  if (!isTransposed && [k.SCALE_OUTER, k.SCALE_AXIS, k.SCALE_INNER].every((index) => at(w, index) === 0)) {
     const cut = (slice: Words, from: number, to: number): void => {
       slice[k.OUTER] = slice[k.AXIS] = 1;
       slice[k.INNER] = to - from;

@@ -17,11 +17,10 @@ describe("slices", () => {
 
   it("share elements at multiples of 64, and are no more than there are multiples", () => {
     const cut = (count: number, parts: number) =>
-      cutStep(step(Opcode.TABLE_I8, TableI8, { SRC: 1000, DST: 2000, COUNT: count }), parts)?.map((w) => [
-        w[TableI8.SRC],
-        w[TableI8.DST],
-        w[TableI8.COUNT],
-      ]);
+      cutStep(
+        step(Opcode.TABLE_I8, TableI8, { SRC: 1000, DST: 2000, ROWS: 1, COLUMNS: count, SRC_PITCH: count, DST_PITCH: count }),
+        parts,
+      )?.map((w) => [w[TableI8.SRC], w[TableI8.DST], w[TableI8.COLUMNS]]);
     expect(cut(64, 2)).toBe(undefined);
     expect(cut(65, 3)).toEqual([
       [1000, 2000, 64],

@@ -69,7 +69,9 @@ function gatherFile(): Uint8Array {
       constantsBytes: 256,
       arenaBytes: 2 * count + 128,
       steps: [
-        step(Opcode.TABLE_I8, TableI8, { SRC: 256, DST: 256 + count, TABLE: 0, COUNT: count }),
+        step(Opcode.TABLE_I8, TableI8, {
+          ...{ SRC: 256, DST: 256 + count, TABLE: 0, ROWS: 1, COLUMNS: count, SRC_PITCH: count, DST_PITCH: count },
+        }),
         step(Opcode.GATHER, Gather, {
           ...{ SRC: 256 + count, DST: 320 + 2 * count, INDICES: 256 + 2 * count, INDEX_DTYPE: INT32 },
           ...{ OUTER: 1, AXIS: count, COUNT: 1, INNER_BYTES: 1 },
