@@ -6,6 +6,7 @@ import { expect, it } from "vitest";
 import { compileGraph } from "../../compiler/run/graph-runner.ts";
 import { chooseBuild } from "../../host/builds.ts";
 import { openProgram } from "../../host/inspection.ts";
+import { Instance } from "../../host/instance.ts";
 import { Model } from "../../host/model.ts";
 import { graphOf } from "../passes/evaluation.ts";
 import { bitsOf, randomFloats } from "../support/floats.ts";
@@ -31,7 +32,7 @@ output %y, %z
 const x = randomFloats(randomSource(11), 8 * 13 * 13);
 
 function outputs(on: WebAssembly.Module, fastFloat: boolean): { readonly values: Float32Array; readonly features: Model["features"] } {
-  const model = new Model(program, on, { build, threads: 1 }, fastFloat);
+  const model = new Model(program, new Instance(program, on), on, { build, threads: 1 }, fastFloat);
   const { y, z } = model.run({ x });
   const { features } = model;
   model.dispose();
@@ -52,7 +53,7 @@ it("says whether it is at work, and is the exact arithmetic where it is not", ()
 });
 
 it("stays near the exact results, and leaves models beside it alone", () => {
-  const exact = new Model(program, module, { build, threads: 1 });
+  const exact = new Model(program, new Instance(program, module), module, { build, threads: 1 });
   const fast = outputs(module, true).values;
   const { y, z } = exact.run({ x });
   const reference = Float32Array.of(...(y as Float32Array), ...(z as Float32Array));

@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { compileGraph } from "../../compiler/run/graph-runner.ts";
 import { chooseBuild } from "../../host/builds.ts";
 import { load } from "../../host/index.ts";
+import { Instance } from "../../host/instance.ts";
 import { Model } from "../../host/model.ts";
 import { instantiate } from "../../host/runtime.ts";
 import { graphOf } from "../passes/evaluation.ts";
@@ -45,7 +46,7 @@ it("runs a model whose input holds indices, although its plan writes over them",
     graphOf("input i int64[3]\n%y ? = Gather(<table float32[4,2]>, %i)\n%z ? = Exp(%y)\n%w ? = Add(%z, %y)\noutput %w\n"),
     { producer: "test", name: "test" },
   );
-  const model = new Model(program, plainModule, { build: "plain", threads: 1 });
+  const model = new Model(program, new Instance(program, plainModule), plainModule, { build: "plain", threads: 1 });
   const inputs = { i: BigInt64Array.of(1n, 3n, -4n) };
   const before = model.run(inputs);
   expect((await model.warmup({ ms: 2 })).runs).toBeGreaterThan(1);
