@@ -3,20 +3,30 @@ import type { Node } from "../ir/graph.ts";
 import { ATTENTION } from "./attention.ts";
 import { CONV_TRANSPOSE } from "./conv-transpose.ts";
 import type { Decomposition } from "./definition.ts";
+import { EINSUM } from "./einsum.ts";
 import { ELEMENTWISE_FORMS } from "./elementwise.ts";
 import { INDEXING } from "./indexing.ts";
 import { INTEGER_FORMS } from "./integer.ts";
+import { STREAMING } from "./linear-attention.ts";
 import { NORMALIZATIONS } from "./normalization.ts";
+import { PATCHES } from "./patches.ts";
 import { RECURRENT } from "./recurrent.ts";
 import { REDUCTION_FORMS } from "./reduction.ts";
 import { ROTARY_EMBEDDING } from "./rotary-embedding.ts";
+import { SAMPLING } from "./sampling.ts";
 import { SELECTIONS } from "./selection.ts";
+import { SPECTRUM } from "./spectrum.ts";
 
 /** All decompositions. */
 export const DECOMPOSITIONS: readonly Decomposition[] = [
   ATTENTION,
   ROTARY_EMBEDDING,
   CONV_TRANSPOSE,
+  EINSUM,
+  ...STREAMING,
+  ...SAMPLING,
+  ...PATCHES,
+  ...SPECTRUM,
   ...RECURRENT,
   ...NORMALIZATIONS,
   ...REDUCTION_FORMS,

@@ -1,6 +1,6 @@
 /** Reductions that are a function around another one, and means of several operands. Integers keep their type; roots and logarithms of them truncate. */
 import type { Value } from "../ir/graph.ts";
-import { type Composer, dtypeOf } from "./composer.ts";
+import { type Composer, dtypeOf, shapeOf } from "./composer.ts";
 import type { Decomposition } from "./definition.ts";
 
 /** The node's own axes and attributes on another operand. */
@@ -24,7 +24,7 @@ export const REDUCTION_FORMS: readonly Decomposition[] = [
     const most = reduced(c, "Max", x, { ...c.node.attributes, keepdims: 1 });
     const finite = c.op("Clip", [most, c.scalar(-3.4028235e38), c.scalar(3.4028235e38)]);
     const rest = c.op("Log", [reduced(c, "Sum", c.op("Exp", [c.sub(x, finite)]))]);
-    return c.add(rest, c.op("Reshape", [finite, c.op("Shape", [rest])], { allowzero: 1 }));
+    return c.add(rest, c.reshape(finite, shapeOf(rest)));
   }),
   {
     name: "Mean",

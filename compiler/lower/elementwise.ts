@@ -62,8 +62,6 @@ const UNARY: Readonly<Record<string, (node: Node) => { readonly op: UnaryName; r
   Asin: () => ({ op: "ASIN" }),
   Acos: () => ({ op: "ACOS" }),
   Atan: () => ({ op: "ATAN" }),
-  "eqm:RoundHalf": () => ({ op: "ROUND_HALF" }),
-  "eqm:RoundBrain": () => ({ op: "ROUND_BRAIN" }),
 };
 
 type BinaryName =

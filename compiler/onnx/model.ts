@@ -7,7 +7,7 @@ import { readMessage } from "./wire.ts";
 
 /** Opsets of the default domain that normalise/ translates; 1 to 6 only for the operators that it lists. */
 export const OLDEST_OPSET = 7;
-export const NEWEST_OPSET = 26;
+export const NEWEST_OPSET = 28;
 /** ONNX's IR version that goes with the newest opset. */
 export const NEWEST_IR = 13;
 

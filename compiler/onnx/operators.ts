@@ -1,5 +1,5 @@
 /**
- * The operators of ONNX's default domain at opset 26: operands, results and attributes, from docs/Operators.md of onnx 1.22.
+ * The operators of ONNX's default domain at opset 28: operands, results and attributes, from docs/Operators.md of onnx 1.22 and its development.
  *
  * A row reads `inputs>outputs attribute:kind …`: a letter for each operand, r(equired), o(ptional) or v(ariadic, the last, at least one);
  * kinds i f s t (one), I F S (a list), g(raph), x (sparse tensor), p (type); `!` where the attribute is required.
@@ -34,6 +34,7 @@ const ROWS: Readonly<Record<string, string>> = {
   BlackmanWindow: "r>r output_datatype:i periodic:i",
   Cast: "r>r round_mode:s saturate:i to:i!",
   CastLike: "rr>r round_mode:s saturate:i",
+  CausalConvWithState: "rroo>rr activation:s",
   Ceil: "r>r",
   Celu: "r>r alpha:f",
   CenterCropPad: "rr>r axes:I",
@@ -98,6 +99,7 @@ const ROWS: Readonly<Record<string, string>> = {
   LeakyRelu: "r>r alpha:f",
   Less: "rr>r",
   LessOrEqual: "rr>r",
+  LinearAttention: "rrrooo>rr chunk_size:i kv_num_heads:i! q_num_heads:i! scale:f update_rule:s",
   Log: "r>r",
   LogSoftmax: "r>r axis:i",
   Loop: "oov>v body:g!",
@@ -194,6 +196,7 @@ const ROWS: Readonly<Record<string, string>> = {
   StringSplit: "r>rr delimiter:s maxsplit:i",
   Sub: "rr>r",
   Sum: "v>r",
+  SwiGLU: "rr>r alpha:f",
   Swish: "r>r alpha:f",
   Tan: "r>r",
   Tanh: "r>r",
@@ -224,7 +227,7 @@ export interface Signature {
 
 const parsed = new Map<string, Signature>();
 
-/** The signature of an operator of the default domain, or null where opset 26 has none of that name. */
+/** The signature of an operator of the default domain, or null where opset 28 has none of that name. */
 export function signature(op: string): Signature | null {
   const known = parsed.get(op);
   if (known) return known;
@@ -275,7 +278,7 @@ const KIND_NAMES: Readonly<Record<AttributeKind, string>> = {
   p: "a TYPE_PROTO",
 };
 
-/** Throws `invalid-model` where a node in opset 26's form lacks an operand or attribute, or has one too many or of another kind. */
+/** Throws `invalid-model` where a node in the newest form lacks an operand or attribute, or has one too many or of another kind. */
 export function checkForm(node: Form): void {
   const form = signature(node.op);
   if (!form) return;

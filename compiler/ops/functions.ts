@@ -128,29 +128,11 @@ const FLOAT: readonly OpDefinition[] = [
     const [lambda, bias] = [parameter("lambd", 0.5)(node), parameter("bias", 0)(node)];
     return (x) => (x < -lambda ? x + bias : x > lambda ? x - bias : 0);
   }),
-  float("eqm:RoundHalf", () => roundHalf),
-  float("eqm:RoundBrain", () => roundBrain),
   float("Reciprocal", () => (x) => 1 / x),
   float("Floor", () => Math.floor),
   float("Ceil", () => Math.ceil),
   float("Round", () => roundHalfEven),
 ];
-
-/** The nearest float16, half even. */
-function roundHalf(x: number): number {
-  const t = Math.abs(x);
-  if (!(t < 65520)) return Number.isNaN(x) ? x : Math.sign(x) * Infinity;
-  const step = 2 ** (Math.max(-14, Math.floor(Math.log2(t || 1))) - 10);
-  const rounded = roundHalfEven(t / step) * step;
-  return x < 0 || Object.is(x, -0) ? -rounded : rounded;
-}
-
-/** The nearest bfloat16, half even. */
-function roundBrain(x: number): number {
-  if (Number.isNaN(x)) return x;
-  const bits = new Uint32Array(Float32Array.of(x).buffer)[0]!;
-  return new Float32Array(Uint32Array.of((bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000).buffer)[0]!;
-}
 
 /** Applies a function to numbers, or to int64 one of bigint. */
 function map(x: Tensor, number: FloatFunction, integer: (x: bigint) => bigint): Tensor {

@@ -6,7 +6,7 @@
  *   GELU x·(½ + ½·erf(x/√2)) · GELU_TANH x·sigmoid(2·√(2/π)·(x + 0.044715·x³))
  *   ELU BETA·(x < 0 ? ALPHA·(eˣ − 1) : x) · SOFTPLUS log(1 + eˣ) · MISH x·tanh(softplus x) · SWISH x·sigmoid(ALPHA·x) · SOFTSIGN x/(1 + |x|)
  *   THRESHOLDED_RELU x > ALPHA ? x : 0 · SHRINK x < −ALPHA ? x + BETA : x > ALPHA ? x − BETA : 0 · SIGN · SINH COSH ASINH ACOSH ATANH
- *   SIN COS TAN ASIN ACOS ATAN · ROUND_HALF the nearest float16 (half even) · ROUND_BRAIN the nearest bfloat16
+ *   SIN COS TAN ASIN ACOS ATAN
  *
  * exp, log, tanh, erf and the normal distribution of GELU are the runtime's own polynomials, the same bits on every machine.
  */
@@ -58,12 +58,10 @@ export const TAN = 35;
 export const ASIN = 36;
 export const ACOS = 37;
 export const ATAN = 38;
-export const ROUND_HALF = 39;
-export const ROUND_BRAIN = 40;
 
 /** What the step touches. */
 export function extents(w: Int32Array, e: Extents): void {
-  e.check(w[OP]! >= CLAMP && w[OP]! <= ROUND_BRAIN, "OP is CLAMP to ROUND_BRAIN");
+  e.check(w[OP]! >= CLAMP && w[OP]! <= ATAN, "OP is CLAMP to ATAN");
   e.check(w[COUNT]! > 0, "COUNT is positive");
   e.read(w[SRC]!, w[COUNT]! * 4);
   e.write(w[DST]!, w[COUNT]! * 4);

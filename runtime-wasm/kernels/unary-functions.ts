@@ -59,25 +59,7 @@ function applyOne(op: i32, x: f32): f32 {
     case Unary.ASIN: return x == 0 ? x : <f32>arctangent(<f64>x / sqrt<f64>((1 - <f64>x) * (1 + <f64>x)));
     case Unary.ACOS: return <f32>(2 * arctangent(sqrt<f64>((1 - <f64>x) / (1 + <f64>x))));
     case Unary.ATAN: return <f32>arctangent(<f64>x);
-    case Unary.ROUND_HALF: return toHalf(x);
-    case Unary.ROUND_BRAIN: return toBrain(x);
     default: unreachable();
   }
   return x;
-}
-
-/** The nearest float16, half even: adding and taking away a power of two 13 bits above the last place keeps the eleven bits that it has. */
-function toHalf(x: f32): f32 {
-  const t = abs(x);
-  if (!(t < 65520)) return t == t ? copysign<f32>(Infinity, x) : x;
-  const exponent = max(reinterpret<i32>(t) >> 23, 113);
-  const step = reinterpret<f32>((exponent + 13) << 23);
-  return copysign<f32>(t + step - step, x);
-}
-
-/** The nearest bfloat16, half even. */
-function toBrain(x: f32): f32 {
-  if (x != x) return x;
-  const bits = reinterpret<u32>(x);
-  return reinterpret<f32>((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff0000);
 }

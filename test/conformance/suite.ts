@@ -20,6 +20,9 @@ export interface ConformanceTest {
   /** The operator it tests; of an expanded one, the operator that was expanded; `composite` or `model`. */
   readonly op: string;
   readonly isRandom: boolean;
+  readonly tier: number;
+  /** Of tier 1: its types are common, its opset is 7 to 26. */
+  readonly isCommon: boolean;
 }
 
 /** A tensor with the name of the graph's input or output. */
@@ -34,6 +37,8 @@ export interface LoadedTest {
   readonly rtol: number;
   readonly atol: number;
   readonly leftOut: string | null;
+  /** An element type that a wider one stands for, if there is one among inputs and outputs. */
+  readonly represented: string | null;
   readonly sets: readonly { readonly inputs: readonly NamedTensor[]; readonly outputs: readonly NamedTensor[] }[];
 }
 
@@ -44,12 +49,22 @@ export function listTests(): readonly ConformanceTest[] {
   return lines.map((line) => {
     const cells = line.split(",");
     const cell = (name: string): string => cells[columns.indexOf(name)] ?? "";
-    return { group: cell("group"), name: cell("test"), op: cell("op_type"), isRandom: cell("notes").split(" ").includes("random") };
+    const opset = Number(cell("opset"));
+    return {
+      group: cell("group"),
+      name: cell("test"),
+      op: cell("op_type"),
+      isRandom: cell("notes").split(" ").includes("random"),
+      tier: Number(cell("tier")),
+      isCommon: cell("common_types") === "1" && opset >= 7 && opset <= 26,
+    };
   });
 }
 
 /** Element types of ONNX that eqm computes with under their own name. */
-const SUPPORTED: readonly string[] = ["FLOAT", ...DTYPES.filter((dtype) => dtype !== "float32").map((dtype) => dtype.toUpperCase())];
+const OWN: readonly string[] = ["FLOAT", ...DTYPES.filter((dtype) => dtype !== "float32").map((dtype) => dtype.toUpperCase())];
+/** Those that a wider type stands for: the values are compared, the type is that of the wider one. */
+const REPRESENTED: readonly string[] = ["FLOAT16", "BFLOAT16", "DOUBLE", "INT16", "UINT16", "UINT32", "UINT64"];
 
 /** Reads a test's files. */
 export function loadTest({ group, name }: ConformanceTest): LoadedTest {
@@ -61,7 +76,9 @@ export function loadTest({ group, name }: ConformanceTest): LoadedTest {
   const tolerance = existsSync(join(folder, "data.json"))
     ? (JSON.parse(readFileSync(join(folder, "data.json"), "utf8")) as { rtol?: number; atol?: number })
     : {};
-  const leftOut = [...inputs, ...graph.output].map(({ type }) => elementType(type)).find((type) => !SUPPORTED.includes(type)) ?? null;
+  const types = [...inputs, ...graph.output].map(({ type }) => elementType(type));
+  const leftOut = types.find((type) => !OWN.includes(type) && !REPRESENTED.includes(type)) ?? null;
+  const represented = types.find((type) => REPRESENTED.includes(type)) ?? null;
   const sets = readdirSync(folder)
     .filter((entry) => entry.startsWith("test_data_set_"))
     .map((set) => {
@@ -72,7 +89,7 @@ export function loadTest({ group, name }: ConformanceTest): LoadedTest {
         });
       return { inputs: leftOut ? [] : read("input", inputs), outputs: leftOut ? [] : read("output", graph.output) };
     });
-  return { model, rtol: tolerance.rtol ?? 1e-3, atol: tolerance.atol ?? 1e-7, leftOut, sets: leftOut ? [] : sets };
+  return { model, represented, rtol: tolerance.rtol ?? 1e-3, atol: tolerance.atol ?? 1e-7, leftOut, sets: leftOut ? [] : sets };
 }
 
 function elementType(type: Message<"TypeProto"> | undefined): string {

@@ -263,7 +263,7 @@ describe("what is not supported", () => {
   });
 
   it.each([
-    [27, "unsupported-opset"],
+    [29, "unsupported-opset"],
     [0, "unsupported-opset"],
     [-1, "unsupported-opset"],
   ])("includes opset %i", (opset, code) => {

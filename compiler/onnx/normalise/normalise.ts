@@ -2,7 +2,7 @@
 import { type Draft, Refusal, type Rewriting, without } from "./draft.ts";
 import { BEFORE_OPSET_7, RULES } from "./rules.ts";
 
-/** The draft in opset 26's form. Throws `Refusal` where that has no counterpart. */
+/** The draft in opset 28's form. Throws `Refusal` where that has no counterpart. */
 export function normalise(draft: Draft, rewriting: Rewriting): Draft {
   const { opset } = rewriting;
   if (opset < 7 && opset < ((Object.hasOwn(BEFORE_OPSET_7, draft.op) && BEFORE_OPSET_7[draft.op]) || 7)) {

@@ -1,5 +1,5 @@
 /**
- * What changed in ONNX's operators between opset 1 and 26, as rules: a rule takes a node of an opset below `below` to the form from there on.
+ * What changed in ONNX's operators between opset 1 and 28, as rules: a rule takes a node of an opset below `below` to the form from there on.
  * A node goes through all rules of its operator that its opset is below, in order; what an operator does not list here has not changed
  * its meaning, or its attributes' defaults mean what the earlier form did.
  */
