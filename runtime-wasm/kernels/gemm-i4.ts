@@ -28,16 +28,7 @@ export function gemmPlanesI4(offsets: usize, rows: i32, steps: i32, a: usize, b:
 function multiply(planes: bool, offsets: usize, rows: i32, steps: i32, a: usize, b: usize, runs: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   const sums = block + ACCUMULATORS;
   while (rows > 0) {
-    const s0 = v128.load(start);
-    const s1 = v128.load(start, 16);
-    v128.store(sums, s0);
-    v128.store(sums, s1, 16);
-    v128.store(sums, s0, 32);
-    v128.store(sums, s1, 48);
-    v128.store(sums, s0, 64);
-    v128.store(sums, s1, 80);
-    v128.store(sums, s0, 96);
-    v128.store(sums, s1, 112);
+    let isFirst = true;
     let left = steps;
     let run = runs;
     let p = b;
@@ -74,14 +65,28 @@ function multiply(planes: bool, offsets: usize, rows: i32, steps: i32, a: usize,
         p += 32;
       } while (--k);
       const ones = v128.load(ONES_16);
-      c00 = dotAdd(v128.load(sums), c00, ones);
-      c01 = dotAdd(v128.load(sums, 16), c01, ones);
-      c10 = dotAdd(v128.load(sums, 32), c10, ones);
-      c11 = dotAdd(v128.load(sums, 48), c11, ones);
-      c20 = dotAdd(v128.load(sums, 64), c20, ones);
-      c21 = dotAdd(v128.load(sums, 80), c21, ones);
-      c30 = dotAdd(v128.load(sums, 96), c30, ones);
-      c31 = dotAdd(v128.load(sums, 112), c31, ones);
+      if (isFirst) {
+        const s0 = v128.load(start);
+        const s1 = v128.load(start, 16);
+        c00 = dotAdd(s0, c00, ones);
+        c01 = dotAdd(s1, c01, ones);
+        c10 = dotAdd(s0, c10, ones);
+        c11 = dotAdd(s1, c11, ones);
+        c20 = dotAdd(s0, c20, ones);
+        c21 = dotAdd(s1, c21, ones);
+        c30 = dotAdd(s0, c30, ones);
+        c31 = dotAdd(s1, c31, ones);
+        isFirst = false;
+      } else {
+        c00 = dotAdd(v128.load(sums), c00, ones);
+        c01 = dotAdd(v128.load(sums, 16), c01, ones);
+        c10 = dotAdd(v128.load(sums, 32), c10, ones);
+        c11 = dotAdd(v128.load(sums, 48), c11, ones);
+        c20 = dotAdd(v128.load(sums, 64), c20, ones);
+        c21 = dotAdd(v128.load(sums, 80), c21, ones);
+        c30 = dotAdd(v128.load(sums, 96), c30, ones);
+        c31 = dotAdd(v128.load(sums, 112), c31, ones);
+      }
       if (left == 0) {
         finishTile(block, rows, channels, scale, out, pitchBytes, c00, c01, c10, c11, c20, c21, c30, c31);
         break;
