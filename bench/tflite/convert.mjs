@@ -97,6 +97,7 @@ class Model {
     const known = this.#float.get(value);
     if (known !== undefined) return known;
     if (value.constant !== null) return this.constant(value.name, value.constant.shape, value.constant.data);
+    if (isConstant(value)) return this.constant(value.name, value.type.shape, weightsOf(value, false).data);
     const int8 = this.#int8Of(value);
     if (int8 === undefined) throw new Error(`unreachable: ${value.name} has no tensor`);
     const index = this.#add(value.name, "float32", value.type.shape);
@@ -189,7 +190,10 @@ const CONVERSIONS = {
     emit("TRANSPOSE", [...activations, constant("perm", [node.attributes.perm.length], Int32Array.from(node.attributes.perm))]);
   },
   MatMul: ({ activations, emit }) => emit("BATCH_MATMUL", activations, {}),
-  Gelu: ({ activations, emit }) => emit("GELU", activations),
+  Gelu({ node, activations, emit }) {
+    if (node.attributes.approximate === "tanh") throw new Error("Gelu by tanh");
+    emit("GELU", activations);
+  },
   Gather({ node, read, activations, emit }) {
     emit("GATHER", [read(node.inputs[0]), ...activations], { axis: node.attributes.axis ?? 0 });
   },
