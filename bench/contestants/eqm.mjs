@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 
 /** The entry that starts threads is apart from the one for a single thread. */
 export function prepare({ dist, threads = 1 }) {
-  return import(pathToFileURL(join(dist, threads > 1 ? "threads.js" : "index.js")));
+  return import(pathToFileURL(join(dist, threads > 1 ? "threads.node.js" : "index.js")));
 }
 
 export async function load(path, { dist, threads = 1 }) {
