@@ -23,13 +23,14 @@ export interface Engine {
   /**
    * Runs one ES module and returns what it printed with console.log. The module finds `args` in process.argv, Deno.args or, in a
    * page, in `globalThis.scriptArguments`. A `file:` URL among them arrives in a page as an `http:` URL of the same bytes.
-   * Rejects with the engine's own error text when the module throws, or after 120 s.
+   * Rejects with the engine's own error text when the module throws, or after 120 s, on an emulated machine 280 s.
    */
   run(scriptUrl: URL | string, args: readonly string[]): Promise<string>;
 }
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const TIMEOUT_MS = 120_000;
+const EMULATED_TIMEOUT_MS = 280_000;
 const INSTALL_HINT = "npm run hosts:install";
 const EMULATOR_HINT = "Debian's packages qemu-user-static and libstdc++6-arm64-cross, and npm run hosts:install:arm64";
 
@@ -138,7 +139,11 @@ function nodeCandidate(name: string, find: () => string | undefined, start = dir
     name,
     find,
     open: (binary) =>
-      command(name, start(binary), { version: ["-p", "process.versions.node"], run: ["--disallow-code-generation-from-strings"] }),
+      command(name, start(binary), {
+        version: ["-p", "process.versions.node"],
+        run: ["--disallow-code-generation-from-strings"],
+        timeoutMs: start === direct ? TIMEOUT_MS : EMULATED_TIMEOUT_MS,
+      }),
     hint: start === direct ? INSTALL_HINT : EMULATOR_HINT,
   };
 }
@@ -151,6 +156,7 @@ function denoCandidate(name: string, find: () => string | undefined, start = dir
       command(name, start(binary), {
         version: ["eval", "--quiet", "console.log(Deno.version.deno)"],
         run: ["run", "--quiet", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-prompt", "--allow-read"],
+        timeoutMs: start === direct ? TIMEOUT_MS : EMULATED_TIMEOUT_MS,
       }),
     hint: start === direct ? INSTALL_HINT : EMULATOR_HINT,
   };
@@ -170,23 +176,28 @@ function emulated(binary: string): readonly string[] {
 interface CommandArguments {
   readonly version: readonly string[];
   readonly run: readonly string[];
+  readonly timeoutMs?: number;
 }
 
-async function command(name: string, [binary = "", ...leading]: readonly string[], { version, run }: CommandArguments): Promise<Engine> {
+async function command(
+  name: string,
+  [binary = "", ...leading]: readonly string[],
+  { version, run, timeoutMs = TIMEOUT_MS }: CommandArguments,
+): Promise<Engine> {
   const start = async (args: readonly string[]): Promise<string> => {
     const cache = mkdtempSync(join(tmpdir(), `eqm-${name}-`));
     try {
       const { stdout } = await execute(binary, [...leading, ...args], {
         cwd: cache,
         env: environment(cache),
-        timeout: TIMEOUT_MS,
+        timeout: timeoutMs,
         killSignal: "SIGKILL",
         maxBuffer: 1 << 26,
       });
       return stdout;
     } catch (error) {
       const { killed, stderr, message } = error as { killed?: boolean; stderr?: string; message: string };
-      throw new Error(`${name}: ${killed ? `no end after ${TIMEOUT_MS / 1000} s` : stderr || message}`);
+      throw new Error(`${name}: ${killed ? `no end after ${timeoutMs / 1000} s` : stderr || message}`);
     } finally {
       rmSync(cache, { recursive: true, force: true });
     }
