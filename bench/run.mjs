@@ -20,8 +20,8 @@ import { markdown } from "./report.mjs";
 const HELP = `npm run bench [-- options]
 
   --models A,B     names below examples/ or the shared models, or paths of .onnx files (default: the examples, the encoder and five shared models)
-  --rounds N       at least N rounds of turns (default 30)
-  --seconds S      and at least S seconds per model (default 8; never more than ten times that)
+  --rounds N       at least N rounds of turns (default 20)
+  --seconds S      and at least S seconds per model (default 6; never more than ten times that)
   --no-engines     leave out the measurements in browsers, Deno and Bun
   --no-threads     leave out those on two threads
   --quick          a smoke test: 5 rounds, one cold start, the first model only; writes no files unless --output is given
@@ -32,11 +32,11 @@ const HELP = `npm run bench [-- options]
 Exit code 1 when a contestant did not run, 2 for wrong usage or a missing build.`;
 
 const FULL = {
-  warmMs: 800,
+  warmMs: 500,
   turnMs: 10,
-  minRounds: 30,
-  minSeconds: 8,
-  maxSeconds: 80,
+  minRounds: 20,
+  minSeconds: 6,
+  maxSeconds: 60,
   threadSeconds: 5,
   coldStarts: 5,
   pageSeconds: 6,
