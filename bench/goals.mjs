@@ -93,7 +93,7 @@ function threadVerdicts(threads) {
 
 function denseVerdicts(dense) {
   return Object.entries(dense).flatMap(([model, found]) => {
-    if (found === undefined) return [];
+    if (found?.layers === undefined) return [];
     const { layers, ofPeak, lowest } = found;
     const goal = `${model}: dense layers with K ≥ 256 at ${percent(LEAST_OF_PEAK)} or more of the measured peak`;
     const measured = `${percent(ofPeak)} (${layers} layers; lowest ${percent(lowest.ofPeak)}, ${lowest.shape})`;

@@ -10,7 +10,7 @@ const LEAST_ROWS = 8;
 
 /**
  * @param {string} path of a .eqm
- * @returns {{ layers: number, macs: number, ofPeak: number, lowest: { shape: string, ofPeak: number } } | undefined} of the layers with at
+ * @returns {{ layers: number, macs: number, ofPeak: number, lowest: { shape: string, ofPeak: number } } | { label: string, error: string } | undefined} of the layers with at
  *   least LEAST_DEPTH multiplications for each result: how many, and the fraction of the instruction's measured peak that they reach
  *   together and the lowest one; undefined where there are none
  */
@@ -19,7 +19,7 @@ export function profileDense(path, { node, dist }) {
     encoding: "utf8",
     maxBuffer: 1 << 26,
   });
-  if (status !== 0) throw new Error(`eqm bench --profile: exit ${status}: ${stderr.trim().split("\n").at(-1)}`);
+  if (status !== 0) return { label: "eqm bench --profile", error: `exit ${status}: ${stderr.trim().split("\n").at(-1)}` };
   const layers = JSON.parse(stdout).steps.filter(isDense);
   if (layers.length === 0) return undefined;
   const sum = (of) => layers.reduce((total, layer) => total + of(layer), 0);
