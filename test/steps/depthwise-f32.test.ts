@@ -129,3 +129,17 @@ describe("DEPTHWISE_F32 equals the sum in the stated order, bit for bit", () => 
     });
   });
 });
+
+it("rows of every width, where quads overlap and windows stick out on one side, both or none", () => {
+  for (let inW = 1; inW <= 15; inW++) {
+    for (const stride of [1, 2, 3]) {
+      for (const left of [0, 1, 2]) {
+        for (const right of [0, 1]) {
+          if (inW + left + right < 3) continue;
+          check({ inH: 4, inW, channels: 5, stride: [1, stride], pads: [1, left, 1, right] });
+          check({ inH: 4, inW, channels: 8, stride: [2, stride], pads: [0, left, 1, right], min: -1, max: 2 });
+        }
+      }
+    }
+  }
+});
