@@ -8,12 +8,14 @@
 import * as BinaryI8 from "../../format/steps/binary-i8.ts";
 import { ADD, DIV, MUL, SUB } from "../../format/steps/binary.ts";
 import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC, scratch } from "../constants.ts";
-import { addZero, clampFloat, clampInt8, roundBounded, zeroNaN } from "../simd/requantize.ts";
+import { addZero, clampFloat, clampInt8, roundAround, roundBounded, roundingOffset, zeroNaN } from "../simd/requantize.ts";
 import { storeUpTo8 } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
 import { RUN } from "./run-length.ts";
 
 const RANK: i32 = 6;
+/** Below this, adding the magic rounds (simd/requantize.ts). */
+const ROUNDING_LIMIT: f32 = 4194304;
 /** In scratch(): merged dimensions, strides and the current index, int32 each, and eight elements of each operand. */
 const DIMS: usize = 0;
 const A_STRIDES: usize = 32;
@@ -137,8 +139,69 @@ function combineRun(step: usize, a: usize, aStride: i32, b: usize, bStride: i32,
 /** `rows` rows of `count` elements; each operand moves by 8 or 0 bytes for every eight elements, and by its pitch for every row. */
 function combine(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bMove: i32, bPitch: i32, dst: usize, count: i32, rows: i32): void {
   const op = word(step, BinaryI8.OP);
-  if (op == ADD || op == SUB) addScaled(step, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
+  const aScale = floatWord(step, BinaryI8.A_SCALE);
+  const bScale = floatWord(step, BinaryI8.B_SCALE);
+  // Both distances from the zero points are below 256.
+  const isBounded = <f32>256 * (abs<f32>(aScale) + abs<f32>(bScale)) < ROUNDING_LIMIT;
+  if ((op == ADD || op == SUB) && isBounded) addBounded(step, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
+  else if (op == ADD || op == SUB) addScaled(step, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
   else multiply(step, op, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
+}
+
+/** addScaled of sums below 2²²: sixteen at a time, nothing to cut off before rounding. */
+function addBounded(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bMove: i32, bPitch: i32, dst: usize, count: i32, rows: i32): void {
+  const bScale = floatWord(step, BinaryI8.B_SCALE);
+  const aZero = i16x8.splat(<i16>word(step, BinaryI8.A_ZERO));
+  const bZero = i16x8.splat(<i16>word(step, BinaryI8.B_ZERO));
+  const aFactor = f32x4.splat(floatWord(step, BinaryI8.A_SCALE));
+  const bFactor = f32x4.splat(word(step, BinaryI8.OP) == SUB ? -bScale : bScale);
+  const magic = v128.load(ROUNDING_MAGIC);
+  const offset = roundingOffset(word(step, BinaryI8.OUT_ZERO));
+  const low = i8x16.splat(<i8>word(step, BinaryI8.MIN));
+  const high = i8x16.splat(<i8>word(step, BinaryI8.MAX));
+  while (rows > 0) {
+    let p = a;
+    let q = b;
+    let out = dst;
+    let rest = count;
+    while (rest >= 16) {
+      const r0 = sumOfEight(p, q, aZero, bZero, aFactor, bFactor, magic, offset);
+      const r1 = sumOfEight(p + aMove, q + bMove, aZero, bZero, aFactor, bFactor, magic, offset);
+      v128.store(out, clampInt8(r0, r1, low, high));
+      p += aMove << 1;
+      q += bMove << 1;
+      out += 16;
+      rest -= 16;
+    }
+    while (rest > 0) {
+      const r = sumOfEight(p, q, aZero, bZero, aFactor, bFactor, magic, offset);
+      storeUpTo8(out, clampInt8(r, r, low, high), rest);
+      p += aMove;
+      q += bMove;
+      out += 8;
+      rest -= 8;
+    }
+    a += aPitch;
+    b += bPitch;
+    dst += count;
+    rows--;
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function sumOfEight(p: usize, q: usize, aZero: v128, bZero: v128, aFactor: v128, bFactor: v128, magic: v128, offset: v128): v128 {
+  const x = i16x8.sub(v128.load_ext<i8>(p), aZero);
+  const y = i16x8.sub(v128.load_ext<i8>(q), bZero);
+  const sum0 = f32x4.add(
+    f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x)), aFactor),
+    f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(y)), bFactor),
+  );
+  const sum1 = f32x4.add(
+    f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x)), aFactor),
+    f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y)), bFactor),
+  );
+  return i16x8.narrow_i32x4_s(roundAround(sum0, magic, offset), roundAround(sum1, magic, offset));
 }
 
 /** ADD and SUB: a − b·scale is a + b·(−scale), to the bit. */

@@ -102,6 +102,11 @@ const cases: readonly Case[] = [
   { dims: [40], a: [1], b: [1], inPlace: true },
   { dims: [5, 9], a: [9, 1], b: [0, 1], inPlace: true },
   { dims: [40], a: [1], b: [1], scales: [1e6, 1e6, 1e9] },
+  // On either side of 256·(A_SCALE + B_SCALE) = 2²².
+  { dims: [300], a: [1], b: [1], scales: [8000, 8383, 1] },
+  { dims: [300], a: [1], b: [1], scales: [8000, 8385, 1] },
+  { dims: [300], a: [1], b: [1], scales: [0.5, 0.25, 1] },
+  { dims: [7, 33], a: [40, 1], b: [33, 1] },
 ];
 
 describe.each([
