@@ -6,7 +6,7 @@
 import { UINT8 } from "../../format/dtypes.ts";
 import * as Quantize from "../../format/steps/quantize.ts";
 import { INT16_HIGH, INT16_LOW, ROUNDING_MAGIC } from "../constants.ts";
-import { addZero, clampFloat, roundBounded, zeroNaN } from "../simd/requantize.ts";
+import { addZero, clampFloat, roundAround, roundBounded, roundingOffset, zeroNaN } from "../simd/requantize.ts";
 import { storeUpTo8 } from "../simd/tail.ts";
 import { address, word } from "../words.ts";
 import { quantizePlanes } from "./quantize-planes.ts";
@@ -78,18 +78,31 @@ export function quantizeRun(src: usize, dst: usize, count: i32, scale: usize, ze
   const low = v128.load(INT16_LOW);
   const high = v128.load(INT16_HIGH);
   const divisor = v128.load32_splat(scale);
-  const offset = i16x8.splat(<i16>(zero ? (unsigned ? <i32>load<u8>(zero) : <i32>load<i8>(zero)) : 0));
+  const offset = roundingOffset(zero ? (unsigned ? <i32>load<u8>(zero) : <i32>load<i8>(zero)) : 0);
+  while (count >= 16) {
+    const r0 = quantizeEight(src, divisor, low, high, magic, offset);
+    const r1 = quantizeEight(src + 32, divisor, low, high, magic, offset);
+    v128.store(dst, unsigned ? i8x16.narrow_i16x8_u(r0, r1) : i8x16.narrow_i16x8_s(r0, r1));
+    src += 64;
+    dst += 16;
+    count -= 16;
+  }
   while (count > 0) {
-    const sum = addZero(
-      roundBounded(clampFloat(zeroNaN(f32x4.div(v128.load(src), divisor)), low, high), magic),
-      roundBounded(clampFloat(zeroNaN(f32x4.div(v128.load(src, 16), divisor)), low, high), magic),
-      offset,
-    );
-    storeUpTo8(dst, unsigned ? i8x16.narrow_i16x8_u(sum, sum) : i8x16.narrow_i16x8_s(sum, sum), count);
+    const r = quantizeEight(src, divisor, low, high, magic, offset);
+    storeUpTo8(dst, unsigned ? i8x16.narrow_i16x8_u(r, r) : i8x16.narrow_i16x8_s(r, r), count);
     src += 32;
     dst += 8;
     count -= 8;
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function quantizeEight(src: usize, divisor: v128, low: v128, high: v128, magic: v128, offset: v128): v128 {
+  return i16x8.narrow_i32x4_s(
+    roundAround(clampFloat(zeroNaN(f32x4.div(v128.load(src), divisor)), low, high), magic, offset),
+    roundAround(clampFloat(zeroNaN(f32x4.div(v128.load(src, 16), divisor)), low, high), magic, offset),
+  );
 }
 
 /** `count` elements, each under its own scale and zero point. */
