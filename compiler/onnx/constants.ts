@@ -6,7 +6,7 @@ import { invalidModel } from "./errors.ts";
 import type { ExternalData } from "./external-location.ts";
 import type { Int64, Message } from "./fields.ts";
 import { floatList, floatScalar } from "./normalise/draft.ts";
-import { readTensor, refusedType } from "./tensor.ts";
+import { readTensor, refusedInitializer } from "./tensor.ts";
 
 /** A tensor and the element type that the model gave it; or why eqm cannot hold it. */
 export type ReadConstant = { readonly tensor: Tensor; readonly type: string } | { readonly refused: string };
@@ -14,7 +14,7 @@ export type ReadConstant = { readonly tensor: Tensor; readonly type: string } | 
 /** Decodes an initializer. Errors: `bad-tensor`, `external-data`. */
 export function readInitializer(proto: Message<"TensorProto">, externalData?: ExternalData): ReadConstant {
   const code = proto.dataType ?? 0;
-  const refused = refusedType(code);
+  const refused = refusedInitializer(code);
   if (refused && dataType(code)) return { refused };
   return { tensor: readTensor(proto, externalData), type: dataTypeName(code) };
 }

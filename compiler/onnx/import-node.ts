@@ -151,6 +151,7 @@ const EXACT_INPUTS: Readonly<Record<string, readonly number[]>> = {
   QuantizeLinear: [2],
   QLinearConv: [7],
   QLinearMatMul: [7],
+  CastLike: [1],
   BitCast: [0],
   BitShift: [0, 1],
   BitwiseNot: [0],

@@ -1,7 +1,7 @@
 /**
  * TensorProto to tensors: raw data, every typed field, external data.
  *
- * float16, bfloat16 and double become float32; int16 and uint16 int32; uint32 and uint64 int64. Nothing is allocated before the bytes that are
+ * float16, bfloat16 and double become float32; int16 and uint16 int32; uint32 and uint64 int64; int4 and uint4 int8 and uint8. Nothing is allocated before the bytes that are
  * there are known to match the shape.
  */
 import { type DType, newArray, type Tensor, type TypedArray } from "../../host/tensor.ts";
@@ -17,14 +17,22 @@ type TensorProto = Message<"TensorProto">;
 /** No tensor of a model file is larger than its format can hold. */
 const MAX_ELEMENTS = 2 ** 31 - 1;
 
-/** Why eqm cannot hold a tensor of this element type, or null where it can. */
+/** Types that initializers may have though nothing is computed in them, two elements to a byte, and what holds them. */
+const FOUR_BITS: Readonly<Record<string, "int8" | "uint8">> = { INT4: "int8", UINT4: "uint8" };
+
+/** Why eqm cannot hold an initializer of this element type, or null where it can. */
+export function refusedInitializer(code: number): string | null {
+  return Object.hasOwn(FOUR_BITS, dataTypeName(code)) ? null : refusedType(code);
+}
+
+/** Why eqm cannot compute with a tensor of this element type, or null where it can. */
 export function refusedType(code: number): string | null {
   const type = dataType(code);
   return type?.dtype ? null : `${dataTypeName(code)}, which eqm does not compute with`;
 }
 
 /**
- * Decodes a tensor whose type `refusedType` lets pass.
+ * Decodes a tensor whose type `refusedInitializer` lets pass.
  *
  * Errors: `bad-tensor` where bytes and shape disagree or a value is out of range, `external-data`.
  */
@@ -32,12 +40,14 @@ export function readTensor(proto: TensorProto, externalData?: ExternalData): Ten
   const name = proto.name ?? "";
   const code = proto.dataType ?? 0;
   const type = dataType(code);
-  if (!type?.dtype) throw badTensor(name, `has the unknown element type ${code}`);
+  const small = type ? FOUR_BITS[type.name] : undefined;
+  if (!type || (!type.dtype && !small)) throw badTensor(name, `has the unknown element type ${code}`);
   if (proto.segment) throw badTensor(name, "is stored in segments, which ONNX has dropped");
   const shape = proto.dims.map((dim) => checkedDimension(name, dim));
   const count = shape.reduce((product, dim) => product * dim, 1);
   if (!(count <= MAX_ELEMENTS)) throw badTensor(name, `has the shape [${shape.join(", ")}], more elements than a file can hold`);
-  return { dtype: type.dtype, shape, data: readElements(proto, type, name, count, externalData) };
+  if (small) return { dtype: small, shape, data: readFourBits(proto, name, count, small, externalData) };
+  return { dtype: type.dtype!, shape, data: readElements(proto, type, name, count, externalData) };
 }
 
 function checkedDimension(name: string, dim: Int64): number {
@@ -53,6 +63,34 @@ function readElements(proto: TensorProto, type: DataType, name: string, count: n
     return fromRaw(raw, type, name);
   }
   return fromTyped(proto, type, name, count);
+}
+
+/** Two elements to a byte, the first in the low half; in raw data or, a byte to each, in int32_data. */
+function readFourBits(
+  proto: TensorProto,
+  name: string,
+  count: number,
+  dtype: "int8" | "uint8",
+  externalData: ExternalData | undefined,
+): TypedArray {
+  const length = Math.ceil(count / 2);
+  const bytes = fourBitBytes(proto, name, length, externalData);
+  if (bytes.length !== length) throw badTensor(name, `has ${bytes.length} bytes where its shape takes ${length}`);
+  const data = newArray(dtype, count) as Int8Array | Uint8Array;
+  for (let i = 0; i < count; i++) {
+    const half = (bytes[i >> 1]! >> ((i & 1) * 4)) & 15;
+    data[i] = dtype === "int8" ? (half << 28) >> 28 : half;
+  }
+  return data;
+}
+
+function fourBitBytes(proto: TensorProto, name: string, length: number, externalData: ExternalData | undefined): ArrayLike<number> {
+  if (proto.dataLocation === 1) return externalBytes(proto, name, length, externalData);
+  const raw = proto.rawData;
+  if (raw && (raw.length > 0 || !hasTypedData(proto))) return raw;
+  const bytes = varints(proto.int32Data, length, name);
+  for (const byte of bytes) if (byte < -128 || byte > 255) throw badTensor(name, `has the value ${byte}, which is no byte`);
+  return bytes;
 }
 
 function hasTypedData(proto: TensorProto): boolean {

@@ -5,7 +5,17 @@ import type { ExternalData } from "./external-location.ts";
 import type { Message } from "./fields.ts";
 
 /** ONNX's element types that the graph represents by another. */
-export const CONVERTED_TYPES: ReadonlySet<string> = new Set(["FLOAT16", "BFLOAT16", "DOUBLE", "INT16", "UINT16", "UINT32", "UINT64"]);
+export const CONVERTED_TYPES: ReadonlySet<string> = new Set([
+  "FLOAT16",
+  "BFLOAT16",
+  "DOUBLE",
+  "INT16",
+  "UINT16",
+  "UINT32",
+  "UINT64",
+  "INT4",
+  "UINT4",
+]);
 
 /** A value of the graph, or why there is none; `reported` says that the reason is in the list of problems already. */
 export type KnownValue = { readonly value: Value; readonly type: string | null } | { readonly refused: string; readonly reported: boolean };

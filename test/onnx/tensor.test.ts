@@ -4,7 +4,7 @@ import { CompileError } from "../../compiler/errors.ts";
 import { dataType, dataTypeCode } from "../../compiler/onnx/data-types.ts";
 import { type ImportOptions, importModel } from "../../compiler/onnx/import.ts";
 import type { Tensor } from "../../host/tensor.ts";
-import { long, model, node, type TensorSpec } from "../support/onnx-model.ts";
+import { long, model, node, type TensorSpec, value } from "../support/onnx-model.ts";
 
 /** Reads an initializer through a model whose only output it is. */
 function read(spec: TensorSpec, options: ImportOptions = {}): Tensor {
@@ -106,8 +106,53 @@ describe("float16", () => {
   });
 });
 
+describe("elements of four bits", () => {
+  it.each<[string, Tensor["dtype"], readonly number[]]>([
+    ["INT4", "int8", [-8, 7, -1, 0, 3]],
+    ["UINT4", "uint8", [8, 7, 15, 0, 3]],
+  ])("of type %s stand two to a byte, raw, typed and external", (name, dtype, values) => {
+    const bytes = [0x78, 0x0f, 0x03];
+    const spec = { dims: [5], dataType: code(name) };
+    const external = [
+      { key: "location", value: "w.bin" },
+      { key: "length", value: "3" },
+    ];
+    const found = [
+      read({ ...spec, rawData: Uint8Array.from(bytes) }),
+      read({ ...spec, int32Data: bytes }),
+      read({ ...spec, dataLocation: 1, externalData: external }, { externalData: () => Uint8Array.from(bytes) }),
+    ];
+    for (const tensor of found) {
+      expect([tensor.dtype, tensor.shape]).toEqual([dtype, [5]]);
+      expect([...tensor.data].map(Number)).toEqual(values);
+    }
+    expect(read({ ...spec, dims: [0] }).data).toHaveLength(0);
+  });
+
+  it("are refused where their bytes are too few, too many or none", () => {
+    const spec = { dims: [5], dataType: code("INT4") };
+    expect(fault({ ...spec, rawData: Uint8Array.of(1, 2) }).message).toContain('The tensor "t" has 2 bytes where its shape takes 3');
+    expect(fault({ ...spec, rawData: Uint8Array.of(1, 2, 3, 4) }).message).toContain("has 4 bytes where its shape takes 3");
+    expect(fault({ ...spec, int32Data: [1, 2] }).message).toContain("has 2 elements where its shape takes 3");
+    expect(fault({ ...spec, int32Data: [1, 2, 256] }).message).toContain("has the value 256, which is no byte");
+  });
+
+  it("do not decide what a node rounds to", () => {
+    const bytes = model({
+      nodes: [node("QuantizeLinear", ["x", "s", "z"], ["y"])],
+      inputs: [value("x", [2])],
+      initializers: [
+        { name: "s", dims: [], dataType: 1, floatData: [1] },
+        { name: "z", dims: [], dataType: code("INT4"), rawData: Uint8Array.of(0) },
+      ],
+    });
+    expect(() => importModel(bytes, { supports: () => true })).toThrow('its input "z" is INT4, whose range eqm does not keep to');
+  });
+});
+
 describe("types that eqm does not compute with", () => {
   const refused = Array.from({ length: 26 }, (_, i) => dataType(i + 1)!).filter(({ dtype }) => dtype === null);
+  const inInitializers = refused.filter(({ name }) => name !== "INT4" && name !== "UINT4");
 
   it("are all named", () => {
     expect(refused.map(({ name }) => name).join(" ")).toBe(
@@ -115,7 +160,7 @@ describe("types that eqm does not compute with", () => {
     );
   });
 
-  it.each(refused)("$name is refused where something uses it, by name and node", ({ name }) => {
+  it.each(inInitializers)("$name is refused where something uses it, by name and node", ({ name }) => {
     const error = fault({ dims: [2], dataType: code(name), rawData: Uint8Array.of(1) });
     expect(error.code).toBe("unsupported");
     expect(error.details["unsupported"]).toEqual([
@@ -123,8 +168,16 @@ describe("types that eqm does not compute with", () => {
     ]);
   });
 
+  it.each(["INT4", "UINT4"])("%s is an element type of initializers, not of inputs", (name) => {
+    const bytes = model({
+      nodes: [node("Identity", ["x"], ["y"])],
+      inputs: [{ name: "x", type: { tensorType: { elemType: code(name), shape: {} } } }],
+    });
+    expect(() => importModel(bytes, { supports: () => true })).toThrow(`it is ${name}, which eqm does not compute with`);
+  });
+
   it("do no harm where nothing uses them", () => {
-    const bytes = model({ initializers: [{ name: "t", dims: [3], dataType: code("INT4"), rawData: Uint8Array.of(1, 2) }] });
+    const bytes = model({ initializers: [{ name: "t", dims: [3], dataType: code("INT2"), rawData: Uint8Array.of(1, 2) }] });
     expect(importModel(bytes, { supports: () => true }).graph.nodes).toHaveLength(1);
   });
 });

@@ -1,5 +1,6 @@
 /** Weights of fewer than eight bits: which layers get them, how they are rounded, and that every build runs them alike. */
 import { expect, test } from "vitest";
+import { encodeNibbles } from "../../compiler/emit/nibbles.ts";
 import { compile } from "../../compiler/index.ts";
 import { int8Nodes } from "../../compiler/quantize/scope.ts";
 import { chooseWeightBits, type WeightBits } from "../../compiler/quantize/weight-bits.ts";
@@ -124,4 +125,33 @@ test.each([4, 3, 2] as const)("a model of %i bits holds them, says so, and is sm
   ]);
   const eight = await compile(NETWORK, { ...options, weights: 8 });
   expect(bytes.length).toBeLessThan(eight.bytes.length - 600);
+});
+
+test("a quantized model whose weights are int4 keeps them", async () => {
+  const scalar = (name: string, x: number) => floatTensor(name, [], [x]);
+  const nibbles = encodeNibbles(Uint8Array.from({ length: 8 * 16 }, (_, i) => ((i * 7) % 16) - 8)).subarray(4);
+  const onnx = model({
+    opset: 21,
+    nodes: [
+      node("QuantizeLinear", ["x", "sx", "zx"], ["xq"]),
+      node("DequantizeLinear", ["xq", "sx", "zx"], ["xd"]),
+      node("DequantizeLinear", ["w", "sw"], ["wd"], { axis: int(0) }),
+      node("Conv", ["xd", "wd"], ["c"], {}, { name: "conv" }),
+      node("QuantizeLinear", ["c", "sy", "zx"], ["yq"]),
+      node("DequantizeLinear", ["yq", "sy", "zx"], ["y"]),
+    ],
+    inputs: [value("x", [1, 16, 2, 2])],
+    initializers: [
+      ...[scalar("sx", 0.05), scalar("sy", 0.5), { name: "zx", dims: [], dataType: 3, int32Data: [0] }],
+      floatTensor(
+        "sw",
+        [8],
+        [1, 2, 3, 4, 5, 6, 7, 8].map((s) => s / 16),
+      ),
+      { name: "w", dims: [8, 16, 1, 1], dataType: 22, rawData: nibbles },
+    ],
+  });
+  const { bytes } = await compile(onnx, { precision: "float32" });
+  const { constants } = readEqm(bytes, createHasher(await runtimeModule("plain")));
+  expect(constants.filter(({ packing }) => packing === Packing.GEMM_I4).map(({ p0, p1, p2 }) => [p0, p1, p2])).toEqual([[8, 1, 16]]);
 });
