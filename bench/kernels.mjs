@@ -34,6 +34,7 @@ const TURNS = 100;
 /** [name, layer]; a 1×1 layer over rows is an image of height 1. */
 const SHAPES = [
   ["1×1 16→96 @112", { h: 112, w: 112, inC: 16, outC: 96 }],
+  ["1×1 24→144 @56", { h: 56, w: 56, inC: 24, outC: 144 }],
   ["1×1 96→24 @56", { h: 56, w: 56, inC: 96, outC: 24 }],
   ["1×1 64→384 @14", { h: 14, w: 14, inC: 64, outC: 384 }],
   ["1×1 576→96 @14", { h: 14, w: 14, inC: 576, outC: 96 }],
@@ -58,6 +59,9 @@ const SHAPES = [
   ["depthwise 96 @112 /2", { h: 112, w: 112, inC: 96, kernel: 3, stride: 2, depthwise: true }],
   ["depthwise 144 @56", { h: 56, w: 56, inC: 144, kernel: 3, depthwise: true }],
   ["depthwise 576 @14", { h: 14, w: 14, inC: 576, kernel: 3, depthwise: true }],
+  ["depthwise 64 @25×5", { h: 25, w: 5, inC: 64, kernel: 3, depthwise: true }],
+  ["depthwise 128 @6", { h: 6, w: 6, inC: 128, kernel: 3, depthwise: true }],
+  ["depthwise 32 @24", { h: 24, w: 24, inC: 32, kernel: 3, depthwise: true }],
   ["depthwise 960 @7", { h: 7, w: 7, inC: 960, kernel: 3, depthwise: true }],
   ["depthwise 5×5 240 @28", { h: 28, w: 28, inC: 240, kernel: 5, depthwise: true }],
 ];
