@@ -16,6 +16,7 @@ const DEPTH_F32 = 256;
 const A: usize = 0;
 const B: usize = 8192;
 const RESULT: usize = 32768;
+const ONES: usize = RESULT + 256;
 
 /** `tiles` tiles of 4 rows × 8 outputs of `i32x4.dot_i16x8_s` and an addition. Returns the multiply-accumulates of one tile. */
 export function dotI16(tiles: i32): i32 {
@@ -26,6 +27,7 @@ export function dotI16(tiles: i32): i32 {
 /** `tiles` tiles of 4 rows × 8 outputs of the pair dot (simd/dot.ts); 0 in a build without it. Returns the multiply-accumulates of one tile. */
 export function dotPairs(tiles: i32): i32 {
   if (!HAS_PAIR_DOT) return 0;
+  v128.store(ONES, i16x8.splat(1));
   for (let tile = 0; tile < tiles; tile++) dotPairsTile(A, B, RESULT);
   return 4 * 8 * DEPTH_I8;
 }
@@ -84,7 +86,8 @@ function dotI16Tile(a: usize, b: usize, dst: usize): void {
 
 /** A as [DEPTH/4][4 rows][4], B as [DEPTH/4][8 outputs][4], both int8. */
 function dotPairsTile(a: usize, b: usize, dst: usize): void {
-  const ones = i16x8.splat(1);
+  // A literal would be made anew at every use.
+  const ones = v128.load(ONES);
   let c0 = i32x4.splat(0);
   let c1 = c0;
   let c2 = c0;
