@@ -65,13 +65,15 @@ export function encoderModel(sizes = {}) {
     return output;
   };
 
+  const scalar = (name, value) => (initializers.some((one) => one.name === name) ? name : floats(name, [], () => value));
+
   const layerNorm = (name, x) => {
     const gamma = floats(`${name}.weight`, [width], (_, i) => (i % 97 === 5 ? 4 : 0.6) + 0.1 * draw());
     const beta = floats(`${name}.bias`, [width], () => 0.1 * draw());
     if (opset >= 17) return emit("LayerNormalization", `${name}.y`, [x, gamma, beta], { axis: -1, epsilon: EPSILON });
     const centred = emit("Sub", `${name}.centred`, [x, emit("ReduceMean", `${name}.mean`, [x], { axes: [-1] })]);
-    const variance = emit("ReduceMean", `${name}.variance`, [emit("Pow", `${name}.squares`, [centred, "two"])], { axes: [-1] });
-    const deviation = emit("Sqrt", `${name}.deviation`, [emit("Add", `${name}.sum`, [variance, "epsilon"])]);
+    const variance = emit("ReduceMean", `${name}.variance`, [emit("Pow", `${name}.squares`, [centred, scalar("two", 2)])], { axes: [-1] });
+    const deviation = emit("Sqrt", `${name}.deviation`, [emit("Add", `${name}.sum`, [variance, scalar("epsilon", EPSILON)])]);
     const scaled = emit("Mul", `${name}.scaled`, [emit("Div", `${name}.normal`, [centred, deviation]), gamma]);
     return emit("Add", `${name}.y`, [scaled, beta]);
   };
@@ -82,29 +84,25 @@ export function encoderModel(sizes = {}) {
   };
   const gelu = (name, x) => {
     if (opset >= 20) return emit("Gelu", `${name}.y`, [x]);
-    const raised = emit("Add", `${name}.raised`, [emit("Erf", `${name}.erf`, [emit("Div", `${name}.scaled`, [x, "root2"])]), "one"]);
-    return emit("Mul", `${name}.y`, [emit("Mul", `${name}.product`, [x, raised]), "half"]);
+    const raised = emit("Add", `${name}.raised`, [
+      emit("Erf", `${name}.erf`, [emit("Div", `${name}.scaled`, [x, scalar("root2", Math.SQRT2)])]),
+      scalar("one", 1),
+    ]);
+    return emit("Mul", `${name}.y`, [emit("Mul", `${name}.product`, [x, raised]), scalar("half", 0.5)]);
   };
   const perHead = (name, x, perm) => emit("Transpose", `${name}.heads`, [emit("Reshape", `${name}.split`, [x, "splitShape"])], { perm });
 
   const depth = width / heads;
-  floats("two", [], () => 2);
-  floats("one", [], () => 1);
-  floats("half", [], () => 0.5);
-  floats("root2", [], () => Math.SQRT2);
-  floats("epsilon", [], () => EPSILON);
-  floats("rootDepth", [], () => Math.sqrt(depth));
   integers("splitShape", [0, 0, heads, depth]);
   integers("joinShape", [0, 0, width]);
 
   let bias = "";
   if (mask) {
-    floats("lowest", [], () => -10000);
     integers("maskAxes", [1, 2]);
     const real = emit("Cast", "mask.real", [emit("Unsqueeze", "mask.spread", ["mask", "maskAxes"])], {
       to: onnx.TensorProto.DataType.FLOAT,
     });
-    bias = emit("Mul", "mask.bias", [emit("Sub", "mask.absent", ["one", real]), "lowest"]);
+    bias = emit("Mul", "mask.bias", [emit("Sub", "mask.absent", [scalar("one", 1), real]), scalar("lowest", -10000)]);
   }
   const words = floats("embeddings.words", [vocabulary, width], () => draw());
   const positions = floats("embeddings.positions", [1, sequence, width], () => 0.5 * draw());
@@ -117,7 +115,7 @@ export function encoderModel(sizes = {}) {
     const query = perHead(`${name}.query`, linear(`${name}.query`, x, width, width, 1.5), [0, 2, 1, 3]);
     const key = perHead(`${name}.key`, linear(`${name}.key`, x, width, width, 1.5), [0, 2, 3, 1]);
     const value = perHead(`${name}.value`, linear(`${name}.value`, x, width, width), [0, 2, 1, 3]);
-    let scores = emit("Div", `${name}.scores`, [emit("MatMul", `${name}.similarity`, [query, key]), "rootDepth"]);
+    let scores = emit("Div", `${name}.scores`, [emit("MatMul", `${name}.similarity`, [query, key]), scalar("rootDepth", Math.sqrt(depth))]);
     if (mask) scores = emit("Add", `${name}.masked`, [scores, bias]);
     const attention = emit("MatMul", `${name}.attended`, [emit("Softmax", `${name}.attention`, [scores], { axis: -1 }), value]);
     const merged = emit("Transpose", `${name}.merged`, [attention], { perm: [0, 2, 1, 3] });
