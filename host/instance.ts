@@ -12,7 +12,7 @@ import { memoryBytes, stagingOf } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
 import { type Constant, canonicalBytes, type Program, planWords } from "./program.ts";
 import { instantiate, type Runtime } from "./runtime.ts";
-import { type Schedule, scheduleWords } from "./schedule.ts";
+import { type Schedule, scheduledMemoryBytes, scheduleWords } from "./schedule.ts";
 import type { Sharing } from "./sharing.ts";
 import { controlWords, type Duty, dissolve, runTogether, TRAPPED } from "./team.ts";
 import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
@@ -38,7 +38,7 @@ export class Instance {
   constructor(program: Program, module: WebAssembly.Module, schedule?: Schedule) {
     const { plan } = program;
     const words = schedule ? scheduleWords(schedule) : planWords(plan);
-    this.memoryBytes = memoryBytes({ ...plan, planWords: words, threadBytes: schedule ? schedule.scratchBytes : 0 });
+    this.memoryBytes = schedule ? scheduledMemoryBytes(plan, schedule) : memoryBytes({ ...plan, planWords: words });
     this.stepCount = plan.steps.length;
     this.#memory = allocate(this.memoryBytes, schedule !== undefined);
     this.#module = module;

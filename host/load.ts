@@ -55,7 +55,13 @@ export async function load(
   hasher ??= createHasher(module);
   const program = readEqm(bytes, hasher);
   const alone = (threadsReason?: string): Model =>
-    new Model(program, new Instance(program, module), module, { build: name, threads: 1, ...(threadsReason && { threadsReason }) }, fastFloat);
+    new Model(
+      program,
+      new Instance(program, module),
+      module,
+      { build: name, threads: 1, ...(threadsReason && { threadsReason }) },
+      fastFloat,
+    );
   if (threads === 1) return alone();
   const sharing = await share(program.plan, threads, thread, name);
   if (typeof sharing === "string") return alone(sharing);

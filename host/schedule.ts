@@ -11,7 +11,7 @@ import { OPCODE } from "../format/plan.ts";
 import { KERNEL_SCRATCH_BYTES } from "../format/threads.ts";
 import { estimateNs } from "./estimate.ts";
 import { layoutOf } from "./layouts.ts";
-import { dataBytes } from "./memory-layout.ts";
+import { dataBytes, memoryBytes } from "./memory-layout.ts";
 import type { Plan } from "./program.ts";
 import { cutStep, scratchWord } from "./slices.ts";
 
@@ -69,6 +69,11 @@ export function schedule(plan: Plan, threads: number): Schedule {
   }
   const kernelScratch = Array.from({ length: threads - 1 }, (_, i) => scratchOf(i + 1) - aligned(KERNEL_SCRATCH_BYTES));
   return { threads, phases, scratchBytes: start - dataBytes(plan) + (threads - 1) * stride, kernelScratch };
+}
+
+/** Bytes of the memory of a plan that runs by a schedule. */
+export function scheduledMemoryBytes(plan: Plan, schedule: Schedule): number {
+  return memoryBytes({ ...plan, planWords: scheduleWords(schedule), threadBytes: schedule.scratchBytes });
 }
 
 /** Words of all steps of a schedule. */

@@ -7,5 +7,7 @@ import type { ThreadStarter } from "./crew.ts";
 export const starter: ThreadStarter = {
   start: () => new Worker(new URL("./thread.node.js", import.meta.url)),
   // Deno asks for a permission to answer the other way.
-  processors: globalThis.navigator?.hardwareConcurrency ?? availableParallelism(),
+  processors:
+    (globalThis as { readonly navigator?: { readonly hardwareConcurrency: number } }).navigator?.hardwareConcurrency ??
+    availableParallelism(),
 };

@@ -4,6 +4,7 @@ import { EqmError } from "../../host/errors.ts";
 import { load } from "../../host/load.ts";
 import type { Model } from "../../host/model.ts";
 import type { PreprocessSpec } from "../../host/preprocess-spec.ts";
+import { starter } from "../../host/starter.node.ts";
 import { CompileError } from "../errors.ts";
 import { compile } from "../index.ts";
 import { refuseStrangers } from "../onnx/recognise.ts";
@@ -37,17 +38,33 @@ export function modelKind(bytes: Uint8Array, path: string): "eqm" | "onnx" {
   return "eqm";
 }
 
+/** How a command wants its model loaded: as in LoadOptions. */
+export interface ModelOptions {
+  readonly fastFloat?: boolean;
+  readonly threads?: number;
+}
+
+/** Loads a .eqm; where it runs on fewer threads than were asked for, the reason is said on stderr. @throws EqmError */
+export async function loadModel(bytes: Uint8Array, options: ModelOptions): Promise<Model> {
+  const model = await load(bytes, { ...options, thread: starter });
+  if (model.features.threadsReason !== undefined) note(`on one thread: ${model.features.threadsReason}`);
+  return model;
+}
+
 /**
- * Loads a model.
+ * Opens a model.
  *
  * @param shapes sizes of dynamic dimensions, for an .onnx
- * @param fastFloat as in LoadOptions
  * @throws CompileError or EqmError, with the path in the message
  */
-export async function openModel(path: string, shapes: Readonly<Record<string, number>> = {}, fastFloat = false): Promise<OpenModel> {
+export async function openModel(
+  path: string,
+  shapes: Readonly<Record<string, number>> = {},
+  options: ModelOptions = {},
+): Promise<OpenModel> {
   const bytes = readBytes(path);
   const kind = modelKind(bytes, path);
-  if (kind === "eqm") return { path, kind, bytes, model: await withPath(path, () => load(bytes, { fastFloat })) };
+  if (kind === "eqm") return { path, kind, bytes, model: await withPath(path, () => loadModel(bytes, options)) };
   const progress = startProgress();
   try {
     const compiled = await withPath(path, () =>
@@ -59,7 +76,7 @@ export async function openModel(path: string, shapes: Readonly<Record<string, nu
         onProgress: ({ phase, done, total }) => progress.update(phase, done, total),
       }),
     );
-    return { path, kind, bytes, model: await load(compiled.bytes, { fastFloat }) };
+    return { path, kind, bytes, model: await loadModel(compiled.bytes, options) };
   } finally {
     progress.stop();
   }

@@ -1,4 +1,5 @@
 /** Parsers of option values. Each throws a usage error that says what is allowed, before any work starts. */
+import { MAX_THREADS } from "../../host/sharing.ts";
 import { notInThisVersion, wrongUsage } from "./errors.ts";
 
 /**
@@ -31,10 +32,10 @@ export function parseReal(option: string, value: string): number {
   return number;
 }
 
-/** `--threads`: this version runs on one. */
+/** `--threads`: from 1 to MAX_THREADS. */
 export function parseThreads(value: string): number {
   const threads = parseWhole("--threads", value, 1);
-  if (threads !== 1) throw notInThisVersion(`--threads ${threads}`, "This version runs on one thread: --threads 1.");
+  if (threads > MAX_THREADS) throw wrongUsage(`--threads ${threads}: it must be at most ${MAX_THREADS}.`);
   return threads;
 }
 

@@ -136,6 +136,7 @@ function addCompile(program: Command): void {
   });
 }
 
+const THREADS = "threads to run on";
 const FAST_FLOAT = "let float32 products round once where the machine can: faster, and not bit for bit the same everywhere";
 
 function addRun(program: Command): void {
@@ -150,6 +151,7 @@ function addRun(program: Command): void {
     .option("--labels <labels.txt>", "names of the classes, one a line; unless given, those stored in the .eqm")
     .option("--preprocess <spec.json>", SPEC)
     .option("--fast-float", FAST_FLOAT)
+    .option("--threads <N>", THREADS, "1")
     .option("--force", "replace an existing output file");
   withJson(withShape(target)).action((model: string, values: Values) => {
     const options = {
@@ -161,6 +163,7 @@ function addRun(program: Command): void {
       shapes: parseShapes(list(values, "shape")),
       force: values["force"] === true,
       fastFloat: values["fastFloat"] === true,
+      threads: parseThreads(text(values, "threads") ?? ""),
     };
     return finish(values, runOnce(model, options));
   });
@@ -175,9 +178,8 @@ function addEval(program: Command): void {
     .option("--metric <NAME>", metrics.join(" or "), "top1")
     .option("--label-offset <N>", "added to every label, as 1 for a model with a background class", "0")
     .option("--preprocess <spec.json>", SPEC)
-    .option("--threads <N>", "threads to run on; this version has one", "1");
+    .option("--threads <N>", THREADS, "1");
   withJson(withShape(target)).action((model: string, values: Values) => {
-    parseThreads(text(values, "threads") ?? "");
     const options = {
       data: text(values, "data") as string,
       labels: text(values, "labels"),
@@ -185,6 +187,7 @@ function addEval(program: Command): void {
       labelOffset: parseWhole("--label-offset", text(values, "labelOffset") ?? "", Number.MIN_SAFE_INTEGER),
       preprocess: text(values, "preprocess"),
       shapes: parseShapes(list(values, "shape")),
+      threads: parseThreads(text(values, "threads") ?? ""),
     };
     return finish(values, evaluate(model, options));
   });
@@ -221,14 +224,13 @@ function addInspect(program: Command): void {
 function addBench(program: Command): void {
   const target = command(program, "bench", "measure how fast a .eqm loads and runs here")
     .argument("<model.eqm>", "the model")
-    .option("--threads <N>", "threads to run on; this version has one", "1")
+    .option("--threads <N>", THREADS, "1")
     .option("--fast-float", FAST_FLOAT)
     .option("--profile", "print for every step its time, MACs, rate and the fraction of this machine's peak, which is measured too")
     .option("--top <N>", "with --profile: print only the N slowest steps")
     .option("--trace <FILE>", "with --profile: write one run as a Chrome trace (JSON), for chrome://tracing or Perfetto")
     .option("--force", "replace an existing trace");
   withJson(target).action((model: string, values: Values) => {
-    parseThreads(text(values, "threads") ?? "");
     const [profile, top, trace] = [values["profile"] === true, text(values, "top"), text(values, "trace")];
     if (!profile && (top ?? trace) !== undefined)
       throw wrongUsage(`${top === undefined ? "--trace" : "--top"}: it belongs to --profile; pass that too.`);
@@ -238,6 +240,7 @@ function addBench(program: Command): void {
       trace,
       force: values["force"] === true,
       fastFloat: values["fastFloat"] === true,
+      threads: parseThreads(text(values, "threads") ?? ""),
     };
     return finish(values, bench(model, options));
   });

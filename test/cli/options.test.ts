@@ -28,11 +28,10 @@ describe("option values", () => {
       expect(() => parseReal("--min-sqnr", value)).toThrow(usage(`--min-sqnr ${value}: it must be a number.`));
   });
 
-  it("takes one thread", () => {
+  it("takes 1 to 64 threads", () => {
     expect(parseThreads("1")).toBe(1);
-    expect(() => parseThreads("2")).toThrow(
-      usage("--threads 2 is not in this version of eqm. This version runs on one thread: --threads 1."),
-    );
+    expect(parseThreads("64")).toBe(64);
+    expect(() => parseThreads("65")).toThrow(usage("--threads 65: it must be at most 64."));
     expect(() => parseThreads("0")).toThrow(usage("--threads 0: it must be a whole number of at least 1."));
   });
 });

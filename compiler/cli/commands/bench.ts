@@ -4,14 +4,13 @@ import { basename } from "node:path";
 import { chooseBuild } from "../../../host/builds.ts";
 import { fillGolden, type GoldenRange } from "../../../host/golden.ts";
 import { createHasher } from "../../../host/hash.ts";
-import { load } from "../../../host/load.ts";
 import type { TensorDescription } from "../../../host/model.ts";
 import { readEqm } from "../../../host/reader.ts";
 import { elementCount, newArray, type TypedArray } from "../../../host/tensor.ts";
 import { readBytes } from "../data/file.ts";
 import { badFile } from "../errors.ts";
 import { pause } from "../interruption.ts";
-import { modelKind, withPath } from "../model-file.ts";
+import { loadModel, modelKind, withPath } from "../model-file.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Result } from "../output/result.ts";
 import { formatFacts } from "../output/table.ts";
@@ -31,6 +30,7 @@ export interface BenchOptions {
   readonly trace: string | undefined;
   readonly force: boolean;
   readonly fastFloat: boolean;
+  readonly threads: number;
 }
 
 const WARM_UP_MS = 300;
@@ -44,12 +44,12 @@ const LEAST_RUNS = 10;
  *
  * @throws CompileError, EqmError
  */
-export async function bench(path: string, { profile: wanted, top, trace, force, fastFloat }: BenchOptions): Promise<Result> {
+export async function bench(path: string, { profile: wanted, top, trace, force, fastFloat, threads }: BenchOptions): Promise<Result> {
   if (trace !== undefined) checkOutput(trace, force, [path]);
   const bytes = readBytes(path);
   if (modelKind(bytes, path) !== "eqm") throw badFile(path, "it is no .eqm; compile the model first.");
   const started = performance.now();
-  const model = await withPath(path, () => load(bytes, { fastFloat }));
+  const model = await withPath(path, () => loadModel(bytes, { fastFloat, threads }));
   const loadMs = performance.now() - started;
   const inputs = feedsOf(model.inputs, undefined);
   const firstRun = performance.now();

@@ -19,6 +19,7 @@ export interface EvalOptions {
   readonly labelOffset: number;
   readonly preprocess?: string;
   readonly shapes: Readonly<Record<string, number>>;
+  readonly threads: number;
 }
 
 /** Runs the command. JSON: `{ metric, value, samples, correct, model, output, classes, msPerSample }`. @throws CompileError, EqmError */
@@ -26,7 +27,7 @@ export async function evaluate(path: string, options: EvalOptions): Promise<Resu
   const data = openDataset(options.data);
   try {
     const labels = readLabels(options.labels, data);
-    const { model } = await openModel(path, options.shapes);
+    const { model } = await openModel(path, options.shapes, { threads: options.threads });
     const feeder = await createFeeder(model.inputs, preprocessFor(options.preprocess, path, model.metadata.preprocess), data);
     const outputs = outputBuffers(model);
     const output = scoresOf(model.outputs, feeder.batch);

@@ -6,6 +6,7 @@ import { createHasher } from "../../../host/hash.ts";
 import { layoutOf } from "../../../host/layouts.ts";
 import type { Program } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
+import { schedule, scheduledMemoryBytes } from "../../../host/schedule.ts";
 import type { DType } from "../../../host/tensor.ts";
 import { CompileError, type Unsupported } from "../../errors.ts";
 import { compile, type Report } from "../../index.ts";
@@ -40,7 +41,7 @@ interface StepRow {
 
 /**
  * Runs the command. JSON: `{ kind, supported, unsupported: [{ node, op, reason }], bytes, … }`; for a supported model also inputs, outputs, steps,
- * weightBytes, memoryBytes, and for an .onnx ops, opset, macs and layers.
+ * weightBytes, memoryBytes, threadsMemoryBytes (by their number), and for an .onnx ops, opset, macs and layers.
  *
  * @throws CompileError, EqmError where the file is no model at all
  */
@@ -73,7 +74,7 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
         ["written by", producer],
         ["model", name || "(no name)"],
         ["weights", formatBytes(facts.weightBytes)],
-        ["memory", formatBytes(facts.memoryBytes)],
+        ["memory", memoryText(facts)],
         ["preprocessing", preprocess === undefined ? "none stored" : JSON.stringify(preprocess)],
         ["golden vector", program.golden === undefined ? "none" : "stored (eqm verify checks it)"],
       ]) + portsAndSteps(facts),
@@ -153,6 +154,8 @@ function programFacts(
   readonly outputs: readonly Port[];
   readonly weightBytes: number;
   readonly memoryBytes: number;
+  /** On so many threads. */
+  readonly threadsMemoryBytes: Readonly<Record<string, number>>;
   readonly arenaBytes: number;
   readonly steps: readonly StepRow[];
 } {
@@ -162,6 +165,7 @@ function programFacts(
     outputs: metadata.outputs.map(port),
     weightBytes: constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
     memoryBytes,
+    threadsMemoryBytes: Object.fromEntries([2, 4, 8].map((threads) => [threads, scheduledMemoryBytes(plan, schedule(plan, threads))])),
     arenaBytes: plan.arenaBytes,
     steps: plan.steps.map((words, step) => {
       const weights = weightsOf(words, constants);
@@ -174,6 +178,11 @@ function programFacts(
       };
     }),
   };
+}
+
+function memoryText({ memoryBytes, threadsMemoryBytes }: ReturnType<typeof programFacts>): string {
+  const more = Object.entries(threadsMemoryBytes).map(([threads, bytes]) => `${formatBytes(bytes)} on ${threads}`);
+  return `${formatBytes(memoryBytes)} on one thread, ${more.join(", ")}`;
 }
 
 function portsAndSteps({ inputs, outputs, steps }: ReturnType<typeof programFacts>): string {

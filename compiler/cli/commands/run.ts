@@ -28,6 +28,7 @@ export interface RunOptions {
   readonly shapes: Readonly<Record<string, number>>;
   readonly force: boolean;
   readonly fastFloat: boolean;
+  readonly threads: number;
 }
 
 /** Outputs of more elements than this are not put into the JSON; --output writes them whole. */
@@ -47,7 +48,7 @@ export async function runOnce(path: string, options: RunOptions): Promise<Result
     checkOutput(options.output, options.force, [path, ...options.inputs.map((input) => input.path)]);
   }
   const classNames = options.labels === undefined ? undefined : readClassNames(options.labels);
-  const opened = await openModel(path, options.shapes, options.fastFloat);
+  const opened = await openModel(path, options.shapes, options);
   const { model } = opened;
   const spec = preprocessFor(options.preprocess, path, model.metadata.preprocess);
   const sample = await readSample(options.inputs, opened, spec);
