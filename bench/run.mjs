@@ -112,6 +112,7 @@ async function main(args) {
   const failed = [
     Object.values(results.models),
     Object.values(results.threads),
+    Object.values(results.dense).filter((found) => found !== undefined),
     Object.values(results.engines).map((engines) => engines.flatMap(({ rows }) => rows)),
   ]
     .flat(2)
