@@ -56,13 +56,16 @@ function plausibleWord(field: string, random: Random): number {
   const inArena = () => CONSTANTS_BYTES + (random() % (ARENA_BYTES / 64)) * 64;
   if (field === "KIND" || field === "OP" || /DTYPE/.test(field)) return (random() % 9) % 6;
   if (field === "INDICES" || field === "ZERO") return random() % 3 ? inConstants() : -1;
+  if (/^(VALUES|PLACES|MEAN|INVERSE)$/.test(field)) return random() % 3 ? inArena() : -1;
+  if (field === "PLANAR") return random() % 8 ? 0 : 1;
+  if (/^(CENTRED|LARGEST|LAST)$/.test(field)) return random() % 2;
   if (/^(DST|SCRATCH)$/.test(field)) return inArena();
   if (/^(SRC|A|B|WEIGHTS|BIAS|TABLE)$/.test(field)) return random() % 2 ? inArena() : inConstants();
   if (field === "SCALE" && random() % 2) return inConstants();
   if (/SCALE|ALPHA|BETA|MIN|MAX|OUTSIDE|VALUE/.test(field)) return random() % 2 ? pick(random, FLOATS) : (random() % 300) - 150;
   if (/ZERO/.test(field)) return (random() % 256) - 128;
   if (/PITCH|GROUPS|KERNEL/.test(field)) return 1 + (random() % 4);
-  if (/ROW_BLOCK/.test(field)) return 12;
+  if (/ROW_BLOCK/.test(field)) return random() % 4 ? 12 : 1 + (random() % 16);
   if (/ELEMENT_BYTES/.test(field)) return pick(random, [1, 2, 4, 8]);
   if (/STRIDE\d|_OUTER|_INNER|_AXIS/.test(field)) return (random() % 12) - 2;
   // The one constant here is a plain copy.
@@ -152,7 +155,7 @@ function oneStep(module: StepModule, random: Random): Program {
     arenaBytes: ARENA_BYTES,
     steps: [words],
   });
-  for (let tries = 0; tries < 400; tries++) {
+  for (let tries = 0; tries < 1000; tries++) {
     for (const [i, field] of module.fields.entries()) words[i + 2] = plausibleWord(field, random);
     if (holds(candidate)) break;
   }
