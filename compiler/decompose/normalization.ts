@@ -4,7 +4,7 @@
 import { elementCount } from "../../host/tensor.ts";
 import { numberAttribute, numbersAttribute } from "../ir/attributes.ts";
 import type { Value } from "../ir/graph.ts";
-import { axisOf, type Composer, shapeOf } from "./composer.ts";
+import { type Composer, shapeOf } from "./composer.ts";
 import type { Decomposition } from "./definition.ts";
 
 /** 1/√(x + ε). */
@@ -50,19 +50,6 @@ const GROUP: Decomposition = {
     const y = standardized(c, grouped, [2], numberAttribute(c.node, "epsilon", 1e-5));
     const back = c.reshape(y, shape);
     return [c.add(c.mul(back, alongChannels(c, c.input(1), shape.length)), alongChannels(c, c.input(2), shape.length))];
-  },
-};
-
-/** x/√(mean x² + ε) · scale, over `axis` and all behind it. */
-const RMS: Decomposition = {
-  name: "RMSNormalization",
-  infer: (node) => [node.inputs[0]!.type!],
-  build: (c) => {
-    const x = c.input(0);
-    const rank = shapeOf(x).length;
-    const axes = from(axisOf(numberAttribute(c.node, "axis", -1), rank), rank);
-    const inverse = inverseRoot(c, c.reduce("Mean", c.mul(x, x), axes), numberAttribute(c.node, "epsilon", 1e-5));
-    return [c.mul(c.mul(x, inverse), c.input(1))];
   },
 };
 
@@ -112,4 +99,4 @@ const LRN: Decomposition = {
 };
 
 /** Every decomposition of this file. */
-export const NORMALIZATIONS: readonly Decomposition[] = [INSTANCE, GROUP, RMS, MEAN_VARIANCE, LP, LRN];
+export const NORMALIZATIONS: readonly Decomposition[] = [INSTANCE, GROUP, MEAN_VARIANCE, LP, LRN];

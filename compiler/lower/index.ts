@@ -38,7 +38,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ...table(["MaxPool", "AveragePool"], { int8: lowerPoolI8, float: lowerPool }),
   ...table(REDUCE_OPS, { int8: lowerReduceI8, float: lowerReduce }),
   ...table(["Softmax", "LogSoftmax"], { int8: never, float: lowerSoftmax }),
-  ...table(["LayerNormalization"], { int8: never, float: lowerLayerNorm }),
+  ...table(["LayerNormalization", "RMSNormalization"], { int8: never, float: lowerLayerNorm }),
   ...table(["BatchNormalization"], { int8: never, float: lowerBatchNorm }),
   ...table(["QuantizeLinear", "DequantizeLinear"], { int8: lowerRequantize, float: lowerQuantizeLinear }),
   ...table(["Cast"], { int8: never, float: lowerCast }),

@@ -1,4 +1,4 @@
-/** Lowers LayerNormalization. */
+/** Lowers LayerNormalization and RMSNormalization. */
 import * as Opcode from "../../format/opcodes.ts";
 import * as Packing from "../../format/packings.ts";
 import * as LayerNorm from "../../format/steps/layer-norm.ts";
@@ -23,7 +23,7 @@ interface Normalization {
   readonly inverse: Reference | null;
 }
 
-/** LayerNormalization: one step, and one more for each of scale and bias that does not lie along the normalized axes alone. */
+/** One step, and one more for each of scale and bias that does not lie along the normalized axes alone. */
 export function lowerLayerNorm(builder: Builder, node: Node): void {
   const x = requiredInput(node, 0);
   const type = typeOf(x);
@@ -41,7 +41,7 @@ export function lowerLayerNorm(builder: Builder, node: Node): void {
     rows: elementCount(type.shape.slice(0, first)),
     count: elementCount(type.shape.slice(first)),
     epsilon: numberAttribute(node, "epsilon", EPSILON),
-    isCentred: true,
+    isCentred: node.op === "LayerNormalization",
     scale: scale ?? null,
     bias: isFused ? (bias ?? null) : null,
     mean,

@@ -21,7 +21,7 @@ import type { OpDefinition } from "./definition.ts";
 import { FUNCTIONS } from "./functions.ts";
 import { gather } from "./gather.ts";
 import { gemm, matMul } from "./matrix.ts";
-import { batchNormalization, instanceNormalization, layerNormalization } from "./normalization.ts";
+import { batchNormalization, instanceNormalization, layerNormalization, rmsNormalization } from "./normalization.ts";
 import { pick } from "./operands.ts";
 import { pad } from "./pad.ts";
 import { averagePool, globalAveragePool, globalMaxPool, maxPool } from "./pooling.ts";
@@ -45,7 +45,7 @@ const DEFINITIONS: ReadonlyMap<string, OpDefinition> = new Map(
     ...FUNCTIONS,
     ...[maxPool, averagePool, globalAveragePool, globalMaxPool],
     ...[softmax, logSoftmax],
-    ...[batchNormalization, instanceNormalization, layerNormalization],
+    ...[batchNormalization, instanceNormalization, layerNormalization, rmsNormalization],
     ...VIEWS,
     ...ARRANGEMENT,
     ...[pad, gather, resize, scatterND, topK],

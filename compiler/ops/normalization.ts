@@ -1,4 +1,4 @@
-/** BatchNormalization, InstanceNormalization and LayerNormalization. Statistics and arithmetic in float64, results rounded once. */
+/** BatchNormalization, InstanceNormalization, LayerNormalization and RMSNormalization. Statistics and arithmetic in float64, results rounded once. */
 import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { badOperands } from "../errors.ts";
 import { numberAttribute } from "../ir/attributes.ts";
@@ -137,6 +137,27 @@ export const layerNormalization: OpDefinition = {
     }
     const reduced = shape.map((d, i) => (i < axis ? d : 1));
     return node.outputs.map((_, i) => (i === 0 ? floatTensor(shape, y) : floatTensor(reduced, i === 1 ? means : inverses)));
+  },
+};
+
+/** RMSNormalization: x / √(mean x² + epsilon) · scale, over the axes from `axis` on. */
+export const rmsNormalization: OpDefinition = {
+  name: "RMSNormalization",
+  infer: (node) => [layerNormalization.infer({ ...node, inputs: node.inputs.slice(0, 2), outputs: node.outputs.slice(0, 1) })[0]!],
+  evaluate: (node, inputs) => {
+    const { shape } = requiredTensor(inputs, 0);
+    const x = floats(inputs, 0);
+    const axis = frontAxis(node, numberAttribute(node, "axis", -1), shape.length);
+    const inner = elementCount(shape.slice(axis));
+    const scale = places(requiredTensor(inputs, 1), shape);
+    const y = new Float32Array(x.length);
+    for (let start = 0; start < x.length; start += inner) {
+      let squares = 0;
+      for (let i = start; i < start + inner; i++) squares += x[i]! * x[i]!;
+      const inverse = 1 / Math.sqrt(squares / inner + numberAttribute(node, "epsilon", EPSILON));
+      for (let i = start; i < start + inner; i++) y[i] = x[i]! * inverse * scale(i);
+    }
+    return [floatTensor(shape, y)];
   },
 };
 

@@ -2,6 +2,7 @@
  * Finds layer normalizations that exporters write out.
  *
  *   d = x − mean(x);  v = mean(d²);  y = d / √(v + ε) · γ + β  = LayerNormalization(x, γ, β)
+ *                     v = mean(x²);  y = x / √(v + ε) · γ      = RMSNormalization(x, γ)
  *
  * The means run over the last axes and keep them. d² is d·d or d to the power 2, of the same difference or of one like it; the quotient may be a
  * product with a reciprocal; γ and β may be missing, and lie along the normalized axes alone. Declines when another value on the way has
@@ -24,11 +25,12 @@ export function fuseLayerNorm(graph: Graph): number {
 }
 
 interface Match {
+  readonly op: "LayerNormalization" | "RMSNormalization";
   readonly x: Value;
   /** The first normalized axis. */
   readonly first: number;
   readonly epsilon: number;
-  /** The quotient, which becomes the LayerNormalization. */
+  /** The quotient, which becomes the normalization. */
   readonly quotient: Node;
   /** What leads to it, readers before producers. */
   readonly inner: readonly Node[];
@@ -46,19 +48,25 @@ function normalization(quotient: Node): Match | null {
   const squares = variance?.inputs[0]?.producer;
   if (!variance || epsilon === null || epsilon < 0 || !squares) return null;
   const squared = squareOf(squares);
-  const differences = [...new Set([difference, squared])];
-  const [centred, other] = differences.map((value) => value && differenceOf(value));
-  if (!squared || !centred || (differences.length > 1 && (!other || other.x !== centred.x))) return null;
-  const { x } = centred;
+  const base = squared && centredBase(difference, squared);
+  if (!base) return null;
+  const { x, inner: centring } = base;
   const rank = typeOf(x).shape.length;
-  const axes = [variance, centred.mean, ...(other ? [other.mean] : [])].map((mean) => keptTrailingAxis(mean, rank));
+  const axes = [variance, ...centring.filter(({ op }) => op === "ReduceMean")].map((mean) => keptTrailingAxis(mean, rank));
   const [first] = axes;
   if (first === undefined || first === null || axes.some((axis) => axis !== first)) return null;
   if (`${typeOf(onlyOutput(quotient)).shape}` !== `${typeOf(x).shape}` || typeOf(x).dtype !== "float32") return null;
-  const means = [...new Set([centred.mean, ...(other ? [other.mean] : [])])];
-  const differing = differences.map((value) => value!.producer!);
-  const all = [...inner, root, shifted, variance, squares, ...differing, ...means];
-  return { x, first, epsilon, quotient, inner: [...new Set(all)] };
+  const op = centring.length > 0 ? "LayerNormalization" : "RMSNormalization";
+  return { op, x, first, epsilon, quotient, inner: [...inner, root, shifted, variance, squares, ...centring] };
+}
+
+/** The x of two equal differences x − mean(x), with the nodes that lead to them, readers first; or a value that is itself divided and squared. */
+function centredBase(difference: Value, squared: Value): { readonly x: Value; readonly inner: readonly Node[] } | null {
+  const [divided, other] = [differenceOf(difference), differenceOf(squared)];
+  if (divided && other?.x === divided.x) {
+    return { x: divided.x, inner: [...new Set([difference.producer!, squared.producer!, divided.mean, other.mean])] };
+  }
+  return difference === squared ? { x: difference, inner: [] } : null;
 }
 
 /** d / root, or d · (1 / root). */
@@ -110,14 +118,14 @@ function keptTrailingAxis(mean: Node, rank: number): number | null {
   return axes.every((axis, i) => axis === rank - axes.length + i) ? rank - axes.length : null;
 }
 
-function replace(graph: Graph, { x, first, epsilon, quotient, inner }: Match): boolean {
+function replace(graph: Graph, { op, x, first, epsilon, quotient, inner }: Match): boolean {
   const pattern = new Set([...inner, quotient]);
   const isWithin = (node: Node): boolean =>
     node.outputs.every((value) => !graph.outputs.includes(value) && [...value.readers].every((reader) => pattern.has(reader)));
   if (![...inner, quotient].every((node) => !isClamped(node)) || !inner.every(isWithin)) return false;
   const { shape } = typeOf(x);
   const scaled = parameterStep(graph, quotient, "Mul", shape, first);
-  const shifted = parameterStep(graph, scaled?.node ?? quotient, "Add", shape, first);
+  const shifted = op === "LayerNormalization" ? parameterStep(graph, scaled?.node ?? quotient, "Add", shape, first) : null;
   const last = shifted?.node ?? scaled?.node ?? quotient;
   const dims = shape.slice(first);
   const parameter = (name: string, values: ArrayLike<number>): Value =>
@@ -126,7 +134,7 @@ function replace(graph: Graph, { x, first, epsilon, quotient, inner }: Match): b
   const bias = shifted ? [parameter("bias", shifted.values)] : [];
   const tail = [shifted?.node, scaled?.node, quotient].filter((node): node is Node => node !== undefined);
   const sources = [...new Set([...[...inner].reverse(), ...[...tail].reverse()].flatMap((node) => node.sources))];
-  graph.replace(last, { op: "LayerNormalization", inputs: [x, scale, ...bias], attributes: { axis: first, epsilon }, sources });
+  graph.replace(last, { op, inputs: [x, scale, ...bias], attributes: { axis: first, epsilon }, sources });
   for (const node of tail.slice(1)) graph.remove(node);
   for (const node of inner) graph.remove(node);
   return true;

@@ -22,6 +22,8 @@ const SAME_PARAMETERS = new Set(
   ),
 );
 
+const NORMALIZING = new Set(["LayerNormalization", "RMSNormalization"]);
+
 const AVERAGING = new Set(["AveragePool", "GlobalAveragePool", "ReduceMean"]);
 
 /** Whether a node's result must have its operands' quantization. */
@@ -52,8 +54,7 @@ export function int8Nodes(graph: Graph, keepFloat: ReadonlySet<string>): Readonl
     const isLayer = WEIGHTED.has(node.op) && hasInt8Form(node) && !kept;
     const leads = isLayer || node.outputs.some((value) => [...value.readers].some((reader) => leadsToWeights.has(reader)));
     if (leads) leadsToWeights.add(node);
-    if (node.op === "Add" && isReadBy(node, (reader) => reader.op === "LayerNormalization" || normalizedSums.has(reader)))
-      normalizedSums.add(node);
+    if (node.op === "Add" && isReadBy(node, (reader) => NORMALIZING.has(reader.op) || normalizedSums.has(reader))) normalizedSums.add(node);
     const isView = VIEWS.has(node.op) && !isReadBy(node, (reader) => chosen.has(reader));
     if (kept || !leads || normalizedSums.has(node) || isView) continue;
     if (isLayer || (!WEIGHTED.has(node.op) && hasInt8Form(node))) chosen.add(node);
