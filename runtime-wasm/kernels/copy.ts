@@ -127,10 +127,26 @@ function moveAdjacentDimension(rank: i32, bytes: i32): bool {
   return false;
 }
 
-/** `rows` runs of `bytes` adjacent bytes. */
+/** `rows` runs of `bytes` adjacent bytes. A run of a few bytes is one element: a loop in each would cost several times as much. */
 function copyRuns(src: usize, srcStep: i32, dst: usize, dstStep: i32, rows: i32, bytes: i32): void {
+  switch (bytes) {
+    case 1: copyElements<u8>(src, 0, srcStep, dst, 0, dstStep, 1, rows); return;
+    case 2: copyElements<u16>(src, 0, srcStep, dst, 0, dstStep, 1, rows); return;
+    case 4: copyElements<u32>(src, 0, srcStep, dst, 0, dstStep, 1, rows); return;
+    case 8: copyElements<u64>(src, 0, srcStep, dst, 0, dstStep, 1, rows); return;
+    case 16: copyVectors(src, srcStep, dst, dstStep, rows); return;
+    default:
+  }
   for (; rows > 0; rows--) {
     copyRun(dst, src, bytes);
+    src += srcStep;
+    dst += dstStep;
+  }
+}
+
+function copyVectors(src: usize, srcStep: i32, dst: usize, dstStep: i32, rows: i32): void {
+  for (; rows > 0; rows--) {
+    v128.store(dst, v128.load(src));
     src += srcStep;
     dst += dstStep;
   }

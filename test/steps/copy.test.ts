@@ -66,6 +66,11 @@ describe("COPY moves every element of a block and nothing else, for 1, 2, 4 and 
 
   it("a slice and a concatenation along every axis", () => {
     check({ dims: [3, 4, 5], srcStrides: [99, 11, 1], dstStrides: [20, 5, 1] });
+    for (const n of [1, 2, 4, 8, 16]) {
+      check({ dims: [37, n], srcStrides: [n + 3, 1], dstStrides: [n, 1] });
+      check({ dims: [37, n], srcStrides: [n, 1], dstStrides: [n + 5, 1] });
+      check({ dims: [3, 5, n], srcStrides: [90, n, 1], dstStrides: [120, n + 1, 1] });
+    }
     check({ dims: [3, 4, 5], srcStrides: [20, 5, 1], dstStrides: [70, 9, 1] });
     check({ dims: [2, 3, 70], srcStrides: [210, 70, 1], dstStrides: [600, 100, 1] });
   });

@@ -83,7 +83,9 @@ describe.each([
 
   it("writes planes as pixels", () => {
     const next = randomSource(9);
-    const sizes = [1, 2, 3, 4, 7, 8, 9, 17].flatMap((axis) => [1, 2, 15, 16, 47, 48, 49, 100, 159, 160, 161, 333].map((inner) => ({ axis, inner })));
+    const sizes = [1, 2, 3, 4, 7, 8, 9, 17].flatMap((axis) =>
+      [1, 2, 15, 16, 47, 48, 49, 100, 159, 160, 161, 333].map((inner) => ({ axis, inner })),
+    );
     sizes.forEach(({ axis, inner }, i) => {
       const outer = between(next, 1, 3);
       const x = randomFloats(next, outer * axis * inner, -20, 20);
