@@ -23,3 +23,11 @@ it.each(["plain", "relaxed"])("takes a shared memory, and is otherwise the %s bu
 it("is refused for a module that imports something else", () => {
   expect(() => withSharedMemory(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]))).toThrow("unreachable");
 });
+
+it("has no atomic instruction: on Node 20 a loop around memory.atomic.wait32 may never end (docs/architecture.md)", () => {
+  const { targets } = JSON.parse(readFileSync(new URL("../../asconfig.json", import.meta.url), "utf8")) as {
+    readonly targets: Readonly<Record<string, { readonly enable: readonly string[] }>>;
+  };
+  for (const [name, { enable }] of Object.entries(targets))
+    expect(enable, `${name}: asc refuses atomics unless they are enabled`).not.toContain("threads");
+});

@@ -1,0 +1,117 @@
+/** A plan shared out among threads: slots of a phase never meet, so that their order shows in no result. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { compile } from "../../compiler/index.ts";
+import { OPCODE } from "../../format/plan.ts";
+import { openProgram } from "../../host/inspection.ts";
+import { layoutOf } from "../../host/layouts.ts";
+import { dataBytes } from "../../host/memory-layout.ts";
+import type { Program } from "../../host/program.ts";
+import { readEqm } from "../../host/reader.ts";
+import { type Schedule, schedule, scheduledMemoryBytes } from "../../host/schedule.ts";
+import { hasher, plainModule } from "../support/small-model.ts";
+import { randomSource } from "../support/step-bench.ts";
+
+const assets = process.env["EQM_ASSETS"] ?? join(import.meta.dirname, "../../../shared");
+const hasModels = existsSync(join(assets, "models/MANIFEST.json"));
+if (!hasModels) console.log(`skipped: the shared models are not at ${assets} (EQM_ASSETS)`);
+
+const MODELS = [
+  { name: "doodles", path: join(import.meta.dirname, "../../examples/doodles/model.onnx") },
+  ...(hasModels ? ["resnet8_cifar10", "kwt1", "yunet_n_320"].map((name) => ({ name, path: join(assets, "models", `${name}.onnx`) })) : []),
+];
+
+const NOBODY = -1;
+
+describe.each(MODELS)("$name", ({ path }) => {
+  const programs: Program[] = [];
+
+  beforeAll(async () => {
+    for (const precision of ["int8", "float32"] as const)
+      programs.push(readEqm((await compile(readFileSync(path), { precision, minSqnrDb: -100 })).bytes, hasher));
+  }, 120_000);
+
+  it.each([2, 3, 5])(
+    "shared among %i threads gives the same, in whatever order slots run",
+    (threads) => {
+      for (const program of programs) {
+        const shared = schedule(program.plan, threads);
+        expect(shared.phases.some((slots) => slots.length > 1)).toBe(true);
+        const expected = outputsOf(program, program.plan.steps);
+        const next = randomSource(threads);
+        for (let round = 0; round < 3; round++) {
+          const steps = shared.phases.flatMap((slots) => shuffled(slots, next).flat());
+          expect(Buffer.compare(outputsOf(program, steps, shared), expected), `round ${round}`).toBe(0);
+        }
+      }
+    },
+    60_000,
+  );
+
+  it("has phases in which no slot touches what another one writes", () => {
+    for (const program of programs) {
+      const shared = schedule(program.plan, 3);
+      const writer = new Int8Array(dataBytes(program.plan) + shared.scratchBytes);
+      for (const slots of shared.phases) {
+        writer.fill(NOBODY);
+        const each = (visit: (slot: number, page: number, isWrite: boolean) => void): void => {
+          for (const [slot, steps] of slots.entries())
+            for (const words of steps) {
+              const touch = (isWrite: boolean) => (address: number, bytes: number) => {
+                for (let at = address; at < address + bytes; at++) visit(slot, at, isWrite);
+              };
+              layoutOf(words[OPCODE]!)!.extents(words, {
+                read: touch(false),
+                write: touch(true),
+                check: (holds) => expect(holds).toBe(true),
+              });
+            }
+        };
+        let clashes = 0;
+        each((slot, at, isWrite) => {
+          if (!isWrite) return;
+          if (writer[at] !== NOBODY && writer[at] !== slot) clashes++;
+          writer[at] = slot;
+        });
+        each((slot, at) => {
+          if (writer[at] !== NOBODY && writer[at] !== slot) clashes++;
+        });
+        expect(clashes).toBe(0);
+      }
+    }
+  }, 60_000);
+});
+
+it("takes the memory that it says, more for each thread", async () => {
+  const { bytes } = await compile(readFileSync(MODELS[0]!.path), { precision: "int8" });
+  const { plan } = readEqm(bytes, hasher);
+  const sizes = [2, 4, 8].map((threads) => scheduledMemoryBytes(plan, schedule(plan, threads)));
+  expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
+  for (const size of sizes) expect(size % 65536).toBe(0);
+});
+
+/** The outputs' bytes after `steps`, on an arena that holds a schedule's scratch as well; every step is proved there. */
+function outputsOf(program: Program, steps: readonly Int32Array[], shared?: Schedule): Uint8Array {
+  const { plan, metadata } = program;
+  const arenaBytes = dataBytes(plan) - plan.constantsBytes + (shared?.scratchBytes ?? 0);
+  const { golden: _, ...rest } = program;
+  const model = openProgram({ ...rest, metadata: { ...metadata, steps: [] }, plan: { ...plan, arenaBytes, steps } }, plainModule);
+  const next = randomSource(7);
+  for (const view of model.inputs.values())
+    for (let i = 0; i < view.length; i++) view[i] = view instanceof BigInt64Array ? 0n : (next() % 200) / 100 - 1;
+  model.runSteps();
+  const bytes = [...model.outputs.values()].map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
+  const all = Buffer.concat(bytes);
+  model.dispose();
+  return all;
+}
+
+function shuffled<T>(values: readonly T[], next: () => number): readonly T[] {
+  const result = [...values];
+  for (let i = result.length - 1; i > 0; i--) {
+    const k = next() % (i + 1);
+    [result[i], result[k]] = [result[k]!, result[i]!];
+  }
+  return result;
+}
