@@ -29,7 +29,7 @@ export interface Schedule {
 }
 
 /** Cutting a step that takes less does not pay for a phase of its own. */
-const WORTH_A_PHASE_NS = 8_000;
+const WORTH_A_PHASE_NS = 5_000;
 /** Cutting a step that takes less does not pay for the calls. */
 const WORTH_CUTTING_NS = 1_500;
 
