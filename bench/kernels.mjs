@@ -57,6 +57,7 @@ const SHAPES = [
   ["3×3 3→8 @96 /2", { h: 96, w: 96, inC: 3, outC: 8, kernel: 3, stride: 2 }],
   ["3×3 3→32 @224 /2", { h: 224, w: 224, inC: 3, outC: 32, kernel: 3, stride: 2 }],
   ["depthwise 96 @112 /2", { h: 112, w: 112, inC: 96, kernel: 3, stride: 2, depthwise: true }],
+  ["depthwise 240 @80", { h: 80, w: 80, inC: 240, kernel: 3, depthwise: true }],
   ["depthwise 144 @56", { h: 56, w: 56, inC: 144, kernel: 3, depthwise: true }],
   ["depthwise 576 @14", { h: 14, w: 14, inC: 576, kernel: 3, depthwise: true }],
   ["depthwise 64 @25×5", { h: 25, w: 5, inC: 64, kernel: 3, depthwise: true }],

@@ -14,6 +14,13 @@ import { clampRow, rowStride1, rowStride2 } from "./depthwise-rows-i8.ts";
 import { depthwiseTaps } from "./depthwise-taps-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
 
+/**
+ * With stride 2, three rows of more bytes than this would leave the first cache between one eight channels and the next: they go in pieces of
+ * about PIECE_BYTES. With stride 1 there is more work to a byte, and pieces cost what they save.
+ */
+const CACHED_BYTES: i32 = 28672;
+const PIECE_BYTES: i32 = 20480;
+
 /** Runs one DEPTHWISE_I8 step. */
 export function depthwiseI8(step: usize, data: usize): void {
   const block = address(step, Depthwise.SCRATCH, data);
@@ -50,6 +57,7 @@ function rollImage(step: usize, data: usize, src: usize, dst: usize, block: usiz
   const inside = left * channels;
   const rowBytes = max(0, min(inW, width - left)) * channels;
   const narrower = word(step, Depthwise.MIN) > -128 || word(step, Depthwise.MAX) < 127;
+  const piece = stride == 2 && 3 * slotBytes > CACHED_BYTES ? outW / (3 * slotBytes / PIECE_BYTES + 1) + 1 : outW;
   memory.fill(ring, zero, 3 * slotBytes);
   let next = 0;
   for (let y = 0; y < outH; y++) {
@@ -64,8 +72,13 @@ function rollImage(step: usize, data: usize, src: usize, dst: usize, block: usiz
     const row0 = ring + <usize>((first % 3) * slotBytes);
     const row1 = ring + <usize>(((first + 1) % 3) * slotBytes);
     const row2 = ring + <usize>(((first + 2) % 3) * slotBytes);
-    if (stride == 1) rowStride1(row0, row1, row2, channels, outW, weights, bias, scale, dst, block);
-    else rowStride2(row0, row1, row2, channels, outW, weights, bias, scale, dst, block);
+    for (let x = 0; x < outW; x += piece) {
+      const at = <usize>(x * stride * channels);
+      const columns = min(piece, outW - x);
+      const out = dst + <usize>(x * channels);
+      if (stride == 1) rowStride1(row0 + at, row1 + at, row2 + at, channels, columns, weights, bias, scale, out, block);
+      else rowStride2(row0 + at, row1 + at, row2 + at, channels, columns, weights, bias, scale, out, block);
+    }
     if (narrower) clampRow(dst, outW * channels, block);
     dst += outW * channels;
   }

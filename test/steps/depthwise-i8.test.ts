@@ -127,6 +127,12 @@ describe("DEPTHWISE_I8", () => {
     }
   });
 
+  it("rolls rows that are longer than the cache, in pieces", () => {
+    check({ inH: 5, inW: 113, channels: 93, rolling: 1, stride: [2, 2] }, 1);
+    check({ inH: 3, inW: 70, channels: 400, rolling: 1, stride: [2, 2], pads: [0, 0, 1, 1] }, 2);
+    check({ inH: 3, inW: 3, channels: 3300, rolling: 1, stride: [2, 2] }, 3);
+  });
+
   it("takes kernels, strides and dilations of any shape", () => {
     check({ inH: 9, inW: 8, channels: 16, kernel: [5, 5], pads: [2, 2, 2, 2] }, 1);
     check({ inH: 9, inW: 8, channels: 13, kernel: [5, 5], pads: [2, 1, 2, 2], stride: [2, 2] }, 2);
