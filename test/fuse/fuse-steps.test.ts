@@ -93,6 +93,17 @@ describe("quantize-transposed", () => {
   });
 });
 
+test("a fused step names the ONNX nodes of all that it does", () => {
+  const graph = graphOf(
+    `${HEAD("1,3,5,7")}${conv("l", "a", 8, 3)}${conv("r", "a", 4, 3)}%c.y ? = Concat(%l, %r) axis=1\n${quantized("c", "c.y")}output %c\n`,
+  );
+  const { steps } = compileFused(graph, DESCRIPTION).program.metadata;
+  expect(steps.filter(({ op }) => op === "Conv+Concat").map(({ nodes }) => nodes)).toEqual([
+    ["l.y", "c.y"],
+    ["r.y", "c.y"],
+  ]);
+});
+
 describe("join-placed-copies", () => {
   const fire = `${HEAD("2,6,5,4")}${conv("s", "a", 5, 6)}${conv("l", "s", 7, 5)}${conv("r", "s", 4, 5, 3)}`;
   const concat = (operands: string, axis: number): string => `%c.y ? = Concat(${operands}) axis=${axis}\n${quantized("c", "c.y")}`;
