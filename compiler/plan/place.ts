@@ -12,6 +12,15 @@ export interface Placing {
   readonly addresses: ReadonlyMap<Region, number>;
   readonly constantsBytes: number;
   readonly arenaBytes: number;
+  readonly pieces: readonly Piece[];
+}
+
+/** A piece of the arena and the steps between which it holds what is needed: from `first`, which writes it, to `last`, which reads it last. */
+export interface Piece {
+  readonly address: number;
+  readonly bytes: number;
+  readonly first: number;
+  readonly last: number;
 }
 
 interface Lifetime {
@@ -50,7 +59,12 @@ export function placeRegions(program: Lowered): Placing {
     arenaBytes = Math.max(arenaBytes, align(address + piece.region.bytes));
     addresses.set(piece.region, constantsBytes + address);
   }
-  return { addresses, constantsBytes, arenaBytes: Math.max(arenaBytes, ALIGNMENT) };
+  return {
+    addresses,
+    constantsBytes,
+    arenaBytes: Math.max(arenaBytes, ALIGNMENT),
+    pieces: placed.map(({ region, first, last, address }) => ({ address: constantsBytes + address, bytes: region.bytes, first, last })),
+  };
 }
 
 /** Lifetimes of the regions in use, in order of first use. */

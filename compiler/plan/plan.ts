@@ -6,7 +6,7 @@ import type { Program } from "../../host/program.ts";
 import type { DType } from "../../host/tensor.ts";
 import type { Lowered, Port } from "../lower/lowered.ts";
 import { encodeStep } from "./encode.ts";
-import { placeRegions } from "./place.ts";
+import { type Piece, placeRegions } from "./place.ts";
 
 /** Where a computed value lies once `readyAfter` steps have run, and until a later step takes the place. */
 export interface Observable {
@@ -26,6 +26,8 @@ export interface Planned {
   readonly observables: ReadonlyMap<string, Observable>;
   /** The name of the graph node that each step belongs to. */
   readonly stepNodes: readonly (string | null)[];
+  /** The pieces of the arena and their lives. */
+  readonly pieces: readonly Piece[];
 }
 
 /** Plans memory and encodes the steps. */
@@ -63,5 +65,6 @@ export function planProgram(lowered: Lowered, description: Description): Planned
     },
     observables,
     stepNodes: lowered.steps.map(({ node }) => node?.name ?? null),
+    pieces: placing.pieces,
   };
 }
