@@ -1,5 +1,7 @@
 /** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
 
+import { CONV_I8 } from "../format/opcodes.ts";
+import { PAIR_SAFE } from "../format/steps/conv-i8.ts";
 import { memoryBytes } from "../host/memory-layout.ts";
 import { type Program, planWords } from "../host/program.ts";
 import { compressConstants } from "./emit/compress.ts";
@@ -119,7 +121,10 @@ function reportOf(
       observer: options.observer ?? "mse",
     },
     biasCorrection: quantized?.biasCorrection ?? null,
-    ...(quantized?.pairSafety && { pairSafety: { ...quantized.pairSafety, layers: quantized.pairSafety.layers.length } }),
+    rounding: quantized?.rounding
+      ? { layers: quantized.rounding.layers.length, beforeDb: quantized.rounding.beforeDb, afterDb: quantized.rounding.afterDb }
+      : null,
+    pairSafety: quantized?.rounding ? pairSafetyOf(layers, quantized.rounding.pairable) : null,
     outputs: quantized?.comparison.outputs ?? [],
     latency,
     layers,
@@ -128,9 +133,26 @@ function reportOf(
   };
 }
 
+function pairSafetyOf(layers: readonly LayerReport[], candidates: number): Report["pairSafety"] {
+  const macsOfAll = (some: readonly LayerReport[]): number => some.reduce((sum, { macs }) => sum + macs, 0);
+  const safe = layers.filter(({ pairSafe }) => pairSafe);
+  return {
+    candidates: Math.max(candidates, safe.length),
+    layers: safe.length,
+    macsShare: macsOfAll(safe) / Math.max(1, macsOfAll(layers)),
+  };
+}
+
+/** Names of the nodes whose steps have pair-safe weights. */
+function pairSafeNodes({ program, stepNodes }: Compiled): ReadonlySet<string | null> {
+  return new Set(stepNodes.filter((_, i) => program.plan.steps[i]![0] === CONV_I8 && program.plan.steps[i]![PAIR_SAFE] === 1));
+}
+
 function layersOf(float: Graph, quantized: Quantized | null): readonly LayerReport[] {
   const values = new Map(quantized?.comparison.values.map((value) => [value.name, value.sqnrDb]));
   const int8 = new Map(quantized?.graph.nodes.map((node) => [node.outputs[0]?.name, node]));
+  const pairSafe = quantized ? pairSafeNodes(quantized.compiled) : new Set();
+  const rounding = new Map(quantized?.rounding?.layers.map((layer) => [layer.name, layer]));
   return float.nodes
     .filter((node) => macsOf(node) > 0)
     .map((node) => {
@@ -139,6 +161,7 @@ function layersOf(float: Graph, quantized: Quantized | null): readonly LayerRepo
       const isInt8 = weights?.op === "DequantizeLinear";
       const sqnrDb = values.get(name);
       const weightBits = isInt8 ? (quantized?.weightBits.get(node.name) ?? 8) : 32;
+      const rounded = rounding.get(node.name);
       const count = node.inputs[1]?.constant?.data.length ?? 0;
       return {
         name: node.name,
@@ -149,6 +172,8 @@ function layersOf(float: Graph, quantized: Quantized | null): readonly LayerRepo
         weightBits,
         weightBytes: Math.ceil((count * weightBits) / 8),
         macs: macsOf(node),
+        ...(pairSafe.has(node.name) && { pairSafe: true as const }),
+        ...(rounded && { rounding: { nearest: rounded.noiseOfNearest, now: rounded.noise } }),
       };
     });
 }

@@ -29,8 +29,12 @@ export interface CompileOptions {
   /** Correct biases for the mean error of rounded weights, where it helps; true by default. */
   readonly biasCorrection?: boolean;
   /**
-   * Make the weights of as many layers pair-safe, which the relaxed build multiplies faster, as the outputs' agreement with the float32
-   * model allows; false by default.
+   * How weights are rounded: for what the layer's results on the calibration samples lose least by (the default), or each to the nearest.
+   * Without samples it is to the nearest.
+   */
+  readonly rounding?: "gptq" | "nearest";
+  /**
+   * Make eight-bit weights pair-safe, which the relaxed build multiplies faster, but of layers that would lose by it; true by default.
    */
   readonly pairSafe?: boolean;
   /** Nodes to leave in float32, by name; "first" and "last" stand for the first and the last layer with weights. */
@@ -66,6 +70,7 @@ export function checkOptions(options: CompileOptions): void {
     precision = "int8",
     weights = 8,
     observer = "mse",
+    rounding = "gptq",
     compression = "rans",
     minSqnrDb,
     shapes = {},
@@ -77,6 +82,7 @@ export function checkOptions(options: CompileOptions): void {
   if (precision !== "int8" && precision !== "float32") throw badOption("precision", precision, '"int8" or "float32"');
   if (![8, 4, 3, 2].includes(weights)) throw badOption("weights", weights, "8, 4, 3 or 2");
   if (!OBSERVERS.includes(observer)) throw badOption("observer", observer, OBSERVERS.join(", "));
+  if (rounding !== "gptq" && rounding !== "nearest") throw badOption("rounding", rounding, '"gptq" or "nearest"');
   if (compression !== "rans" && compression !== "none") throw badOption("compression", compression, '"rans" or "none"');
   if (calibration !== undefined && !isIterable(calibration))
     throw badOption("calibration", calibration, "samples, each a tensor for every input, by name");

@@ -16,7 +16,8 @@ import { correctBiases } from "./quantize/bias-correction.ts";
 import { type Calibration, calibrate, rangesOf, type Sample } from "./quantize/calibrate.ts";
 import { type Comparison, compareModels } from "./quantize/compare.ts";
 import { insertQuantization, type QuantizedForm } from "./quantize/insert.ts";
-import { choosePairSafe, outputMeasure, type PairSafety } from "./quantize/pair-safety.ts";
+import { outputMeasure } from "./quantize/output-measure.ts";
+import { chooseRounding, type RoundingChoice } from "./quantize/rounding.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
 import { chooseWeightBits, type WeightBits } from "./quantize/weight-bits.ts";
@@ -36,12 +37,15 @@ export interface Quantized {
   readonly synthetic: boolean;
   readonly comparison: Comparison;
   readonly biasCorrection: Report["biasCorrection"];
-  readonly pairSafety: PairSafety | null;
+  readonly rounding: RoundingChoice | null;
   readonly latency: Latency;
 }
 
-/** Samples that are kept to compare the int8 model with the float32 one. */
+/** Samples to compare the int8 model with the float32 one on. */
 const COMPARED_SAMPLES = 32;
+/** Samples that are kept at all, and their bytes. */
+const KEPT_SAMPLES = 256;
+const KEPT_BYTES = 256e6;
 
 /** Reads a model and optimises its graph. */
 export function importGraph(
@@ -86,34 +90,35 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   await pause();
   const description = describe(float, options, undefined);
   const floatCompiled = compileGraph(float, description);
-  const compared: Sample[] = [];
   const synthetic = options.calibration === undefined;
-  const samples = options.calibration ?? synthesise(float, options.preprocess);
-  const calibration = await calibrate(floatCompiled, module, collect(samples, compared, COMPARED_SAMPLES), float, watch("calibrate"));
+  const seen: Sample[] = [];
+  const samples = keep(options.calibration ?? synthesise(float, options.preprocess), seen);
+  const calibration = await calibrate(floatCompiled, module, samples, float, watch("calibrate"));
+  const { compared, fitted } = divide(seen);
 
   await pause();
-  const graph = cloneGraph(float);
-  const nodes = int8Nodes(graph, kept);
-  const bits = chooseWeightBits(graph, nodes, options.weights ?? 8);
+  const inserted = cloneGraph(float);
+  const nodes = int8Nodes(inserted, kept);
+  const bits = chooseWeightBits(inserted, nodes, options.weights ?? 8);
   const ranges = rangesOf(calibration, options.observer ?? "mse");
-  const choose = async (): Promise<PairSafety> => {
-    const measure = outputMeasure(floatCompiled, module, compared);
-    const eightBits = [...nodes].filter(({ name }) => !bits.has(name));
-    return choosePairSafe(eightBits, async (layers) => {
-      await pause();
-      const candidate = cloneGraph(float);
-      insertQuantization(candidate, int8Nodes(candidate, kept), ranges, layers, bits);
-      return measure(compileGraph(candidate, description));
-    });
-  };
-  const pairSafety = options.pairSafe ? await choose() : null;
-  const parameters = insertQuantization(graph, nodes, ranges, new Set(pairSafety?.layers), bits);
+  const parameters = insertQuantization(inserted, nodes, ranges, bits);
   const compile = async (candidate: Graph): Promise<Compiled> => {
     await pause();
     return compileGraph(candidate, description);
   };
   const compare = (candidate: Compiled): Promise<Comparison> =>
     compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
+  const measureOutputs = outputMeasure(floatCompiled, module, compared, pause);
+  const rounding = await chooseRounding(
+    float,
+    inserted,
+    floatCompiled,
+    module,
+    { rounding: options.rounding ?? "gptq", pairSafe: options.pairSafe ?? true, bits, samples: synthetic ? [] : fitted },
+    async (candidate) => measureOutputs(await compile(candidate)),
+    watch("round weights"),
+  );
+  const graph = rounding?.graph ?? inserted;
   let best = { graph, compiled: await compile(graph) };
   let comparison = await compare(best.compiled);
   let biasCorrection: Quantized["biasCorrection"] = null;
@@ -124,7 +129,7 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
       floatCompiled,
       best.compiled,
       module,
-      compared,
+      fitted.slice(0, COMPARED_SAMPLES),
       parameters,
       watch("correct biases"),
     );
@@ -154,7 +159,7 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
     synthetic,
     comparison,
     biasCorrection,
-    pairSafety,
+    rounding,
     latency,
   };
 }
@@ -173,11 +178,22 @@ export function worstOutput(comparison: Comparison): number {
   return Math.min(...comparison.outputs.map(({ sqnrDb }) => sqnrDb));
 }
 
-async function* collect(samples: Iterable<Sample> | AsyncIterable<Sample>, into: Sample[], limit: number): AsyncGenerator<Sample> {
+/** Passes samples on and keeps the first ones. */
+async function* keep(samples: Iterable<Sample> | AsyncIterable<Sample>, into: Sample[]): AsyncGenerator<Sample> {
+  let bytes = 0;
   for await (const sample of samples) {
-    if (into.length < limit) into.push(sample);
+    for (const { data } of Object.values(sample)) bytes += data.byteLength;
+    if (into.length < KEPT_SAMPLES && (into.length === 0 || bytes <= KEPT_BYTES)) into.push(sample);
     yield sample;
   }
+}
+
+/** Divides samples into those that choices are judged by and those that weights and biases are fitted to; few samples serve both ends. */
+function divide(samples: readonly Sample[]): { readonly compared: readonly Sample[]; readonly fitted: readonly Sample[] } {
+  if (samples.length < 2 * COMPARED_SAMPLES) return { compared: samples.slice(0, COMPARED_SAMPLES), fitted: samples };
+  const every = Math.floor(samples.length / COMPARED_SAMPLES);
+  const isCompared = (i: number): boolean => i % every === 0 && i < every * COMPARED_SAMPLES;
+  return { compared: samples.filter((_, i) => isCompared(i)), fitted: samples.filter((_, i) => !isCompared(i)) };
 }
 
 /** The names in `keepFloat`, "first" and "last" resolved. Throws `unknown-node` for a name that no node has. */

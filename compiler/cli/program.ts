@@ -99,6 +99,8 @@ function addCompile(program: Command): void {
     .option("--precision <TYPE>", "int8 or float32", "int8")
     .option("--weights <BITS>", "bits of int8 weights: 8, 4, 3 or 2; the first and last layers and depthwise ones keep 8", "8")
     .option("--observer <RULE>", "how int8 ranges are chosen: mse, minmax, percentile or entropy", "mse")
+    .option("--rounding <RULE>", "how weights are rounded: gptq (for what the results lose least by) or nearest", "gptq")
+    .option("--no-pair-safe", "leave weights as large as they are where the relaxed build would multiply smaller ones faster")
     .option("--no-bias-correction", "leave biases as they are")
     .option("--keep-float <NODE...>", 'nodes to leave in float32, by name; "first" and "last" are the first and last layer')
     .option("--min-sqnr <DB>", "fail (exit code 3) where an output's SQNR is lower", "10")
@@ -124,6 +126,8 @@ function addCompile(program: Command): void {
       precision: parseChoice("--precision", text(values, "precision") ?? "", ["int8", "float32"], ["mixed"]),
       weights: Number(parseChoice("--weights", text(values, "weights") ?? "", ["8", "4", "3", "2"], ["auto"])) as WeightBits,
       observer: parseChoice("--observer", text(values, "observer") ?? "", ["mse", "minmax", "percentile", "entropy"]),
+      rounding: parseChoice("--rounding", text(values, "rounding") ?? "", ["gptq", "nearest"]),
+      pairSafe: values["pairSafe"] === true,
       biasCorrection: values["biasCorrection"] === true,
       keepFloat: list(values, "keepFloat"),
       shapes: parseShapes(list(values, "shape")),

@@ -8,7 +8,6 @@
 import type { Tensor } from "../../host/tensor.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { roundHalfEven } from "../lower/rescale.ts";
-import { packedOrder } from "./packed-order.ts";
 import { type Parameters, parametersOf, type Range } from "./ranges.ts";
 import { activationInputs, isWeighted, keepsParameters } from "./scope.ts";
 import type { WeightBits } from "./weight-bits.ts";
@@ -20,14 +19,13 @@ export interface QuantizedForm extends Parameters {
 }
 
 /**
- * Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Nodes named in `pairSafe` get
- * pair-safe weights, those in `bits` weights of fewer than eight bits. Returns what became of the values by name.
+ * Quantizes the operands of `nodes`; `rangeOf` gives the range of a computed value or a constant operand. Nodes named in `bits` get
+ * weights of fewer than eight bits. Returns what became of the values by name.
  */
 export function insertQuantization(
   graph: Graph,
   nodes: ReadonlySet<Node>,
   rangeOf: (value: Value) => Range,
-  pairSafe: ReadonlySet<string> = new Set(),
   bits: ReadonlyMap<string, WeightBits> = new Map(),
 ): ReadonlyMap<string, QuantizedForm> {
   const groups = parameterGroups(nodes);
@@ -51,8 +49,7 @@ export function insertQuantization(
     const quantized = value.constant ? quantizeOperand(graph, value, nodes, chosen) : quantizeActivation(graph, value, nodes, chosen);
     forms.set(value.name, { ...chosen, quantized: quantized.name });
   }
-  for (const node of nodes)
-    if (isWeighted(node)) quantizeLayer(graph, node, scales.get(node)!, pairSafe.has(node.name), bits.get(node.name) ?? 8);
+  for (const node of nodes) if (isWeighted(node)) quantizeLayer(graph, node, scales.get(node)!, bits.get(node.name) ?? 8);
   return forms;
 }
 
@@ -164,7 +161,7 @@ function dequantized(graph: Graph, reader: Node, quantized: Value, parameters: r
   return onlyOutput(node);
 }
 
-function quantizeLayer(graph: Graph, node: Node, inputScale: number, pairSafe: boolean, bits: WeightBits): void {
+function quantizeLayer(graph: Graph, node: Node, inputScale: number, bits: WeightBits): void {
   const weights = requiredInput(node, 1);
   const bias = node.inputs[2] ?? null;
   const axis = outputAxis(node);
@@ -173,7 +170,6 @@ function quantizeLayer(graph: Graph, node: Node, inputScale: number, pairSafe: b
     axis,
     inputScale,
     (bias?.constant?.data as Float32Array | undefined) ?? null,
-    pairSafe ? packedOrder(node) : null,
     bits,
   );
   const scale = graph.addConstant(`${weights.name}.scale`, { dtype: "float32", shape: [scales.length], data: scales });

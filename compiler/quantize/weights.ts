@@ -4,16 +4,11 @@
  *
  * Of eight bits the scale is that of the largest weight. Of fewer it is the one, between LEAST_RANGE of that and all of it, with the
  * least squared error: what is clipped costs less than coarse steps do.
- *
- * Pair-safe weights have a larger scale: for each output, the larger of max|w|/127 and max(|w0| + |w1|)/127.5 over its pairs, in which
- * rounding adds at most a half to each of two weights.
  */
-import { PAIR_LIMIT } from "../../format/packings.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import type { Node } from "../ir/graph.ts";
 import { roundHalfEven } from "../lower/rescale.ts";
-import type { PackedOrder } from "./packed-order.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
 
 /** Steps in which a scale is searched, from the largest weight's down to LEAST_RANGE of it. */
@@ -36,15 +31,14 @@ export function outputAxis(node: Node): number {
 }
 
 /**
- * Quantizes weights along `axis` to `bits`. A scale is at least what keeps bias and sums of its channel in int32, and with `pairs` what makes
- * the pairs of that order pair-safe (format/packings.ts).
+ * Quantizes weights along `axis` to `bits`. A scale is at least what keeps bias and sums of its channel in
+ * int32.
  */
 export function quantizeWeights(
   weights: Tensor,
   axis: number,
   inputScale: number,
   bias: Float32Array | null,
-  pairs: PackedOrder | null = null,
   bits: WeightBits = 8,
 ): QuantizedTensor {
   const data = weights.data as Float32Array;
@@ -63,11 +57,9 @@ export function quantizeWeights(
   const best = bits === 8 ? largest.map((m) => m / levels) : leastSquares(data, channelOf, largest, levels);
   const scales = Float32Array.from(best, (own, c) => {
     const forBias = bias ? Math.abs(bias[c]!) / (inputScale * BIAS_LIMIT) : 0;
-    const scale = Math.max(own, forBias, sums[c]! / WEIGHTS_LIMIT, pairs ? largestPair(data, c, pairs) / (PAIR_LIMIT - 0.5) : 0);
+    const scale = Math.max(own, forBias, sums[c]! / WEIGHTS_LIMIT);
     return scale > 0 ? scale : 2 ** -20;
   });
-  if (pairs)
-    for (let c = 0; c < channels; c++) while (roundedPair(data, c, pairs, scales[c]!) > PAIR_LIMIT) scales[c] = scales[c]! * (1 + 2 ** -20);
   const values = new Int8Array(data.length);
   for (let i = 0; i < data.length; i++) values[i] = Math.max(-levels, Math.min(levels, roundHalfEven(data[i]! / scales[channelOf(i)]!)));
   return { values: { dtype: "int8", shape: weights.shape, data: values }, scales };
@@ -97,23 +89,16 @@ function leastSquares(data: Float32Array, channelOf: (i: number) => number, larg
   return best;
 }
 
-function largestPair(data: Float32Array, output: number, pairs: PackedOrder): number {
-  return overPairs(output, pairs, (i) => Math.abs(data[i]!));
-}
-
-function roundedPair(data: Float32Array, output: number, pairs: PackedOrder, scale: number): number {
-  return overPairs(output, pairs, (i) => Math.abs(roundHalfEven(data[i]! / scale)));
-}
-
-/** The largest sum of `magnitude` over the pairs of an output. */
-function overPairs(output: number, { depth, segmentLength, index }: PackedOrder, magnitude: (index: number) => number): number {
-  let largest = 0;
-  for (let segment = 0; segment < depth; segment += segmentLength) {
-    for (let k = segment; k + 1 < segment + segmentLength; k += 2) {
-      largest = Math.max(largest, magnitude(index(output, k)) + magnitude(index(output, k + 1)));
-    }
-  }
-  return largest;
+/**
+ * The least scale of each output that keeps its bias and its sums in int32; `weights` are rows of outputs. A bias may move by a tenth.
+ */
+export function leastScales(weights: Float32Array, outputs: number, inputScale: number, bias: Float32Array | null): Float64Array {
+  const depth = weights.length / outputs;
+  return Float64Array.from({ length: outputs }, (_, o) => {
+    let sum = 0;
+    for (let k = o * depth; k < (o + 1) * depth; k++) sum += Math.abs(weights[k]!);
+    return Math.max(sum / WEIGHTS_LIMIT, bias ? (1.1 * Math.abs(bias[o]!)) / (inputScale * BIAS_LIMIT) : 0);
+  });
 }
 
 /** Quantizes a bias to int32 in units of inputScale · scales[c]. */

@@ -14,6 +14,10 @@ export interface LayerReport {
   /** Bytes of the weights before they are entropy coded. */
   readonly weightBytes: number;
   readonly macs: number;
+  /** The relaxed build multiplies this layer by pairs. */
+  readonly pairSafe?: true;
+  /** Variance that the weights' rounding adds to the layer's result, as a part of that: to the nearest, and as it is. */
+  readonly rounding?: { readonly nearest: number; readonly now: number };
 }
 
 /** The report of one compilation. */
@@ -35,8 +39,13 @@ export interface Report {
     readonly beforeDb: number;
     readonly afterDb: number;
   } | null;
-  /** Where it was asked for: layers whose weights could be pair-safe, how many are, and the SQNR of the worst output without and with that. */
-  readonly pairSafety?: { readonly candidates: number; readonly layers: number; readonly beforeDb: number; readonly afterDb: number };
+  /**
+   * Layers whose weights were rounded for what the results lose least by, rather than to the nearest; the SQNR of the outputs,
+   * averaged over samples, with all weights rounded to the nearest, and as they are, before biases are corrected. Null where nothing else was tried.
+   */
+  readonly rounding: { readonly layers: number; readonly beforeDb: number; readonly afterDb: number } | null;
+  /** Layers whose eight-bit weights could be pair-safe by their shape, those that are, and their part of all multiply-accumulates. */
+  readonly pairSafety: { readonly candidates: number; readonly layers: number; readonly macsShare: number } | null;
   /** Agreement with the float32 model on calibration samples. */
   readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
   readonly layers: readonly LayerReport[];

@@ -22,7 +22,7 @@ import { checkOutput, writeFileWhole } from "../output/write-file.ts";
 export interface CompileCommandOptions
   extends Pick<
     CompileOptions,
-    "precision" | "weights" | "observer" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb" | "compression"
+    "precision" | "weights" | "observer" | "rounding" | "pairSafe" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb" | "compression"
   > {
   readonly output: string;
   readonly calibrate?: string;
@@ -48,7 +48,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   const progress = startProgress();
   try {
     const externalData = externalDataBeside(path);
-    const { precision, weights, observer, biasCorrection, keepFloat, shapes, minSqnrDb, compression } = options;
+    const { precision, weights, observer, rounding, pairSafe, biasCorrection, keepFloat, shapes, minSqnrDb, compression } = options;
     const calibration =
       data && precision !== "float32"
         ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec)
@@ -58,6 +58,8 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         precision,
         weights,
         observer,
+        rounding,
+        pairSafe,
         biasCorrection,
         keepFloat,
         shapes,
@@ -126,7 +128,7 @@ async function* samplesOf(data: Dataset, inputs: readonly InputShape[], spec: Co
 }
 
 function describe(path: string, { output }: CompileCommandOptions, report: Report): string {
-  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, outputs, timings, latency } = report;
+  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, pairSafety, outputs, timings, latency } = report;
   const float = report.layers.filter(({ precision }) => precision === "float32").length;
   const totalMs = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
   return formatFacts([
@@ -151,6 +153,14 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
           [
             "calibrated",
             `${calibration.samples} ${calibration.synthetic ? "synthesised samples" : "samples"}, ${calibration.observer}`,
+          ] as const,
+        ]),
+    ...(pairSafety === null || pairSafety.candidates === 0
+      ? []
+      : [
+          [
+            "pair-safe",
+            `${pairSafety.layers} of ${pairSafety.candidates} layers, ${(pairSafety.macsShare * 100).toFixed(0)} % of the MACs`,
           ] as const,
         ]),
     ...outputs.map(({ name, sqnrDb, maxAbs }) => [`SQNR ${name}`, `${sqnrDb.toFixed(2)} dB, max error ${formatReal(maxAbs)}`] as const),

@@ -1,0 +1,282 @@
+/**
+ * Rounds the weights of a layer so that its result changes least (GPTQ: Frantar et al. 2022, "asymmetric": the inputs are those of the
+ * network whose earlier layers are quantized already, the aim is the float32 network's result).
+ *
+ *   minimise over integers q:  E ‖ w·(x − E x) − s·q·(x̂ − E x̂) ‖²      for each output; the means go into the bias
+ *
+ * With H = Cov(x̂) + damping and C = Cov(x, x̂) the best real weights are w' = (w·C + ridge·w)·(Cov(x̂) + ridge)⁻¹, and the error above theirs
+ * is ‖(w' − s·q)·R‖² with H = R·Rᵀ (cholesky.ts). Its component k holds the first k weights only, so they are rounded in order, each to the
+ * nearest of what the earlier ones' errors leave it to compensate:
+ *
+ *   t_k = w'_k + Σ_{i<k} (w'_i − s·q_i)·R_ik / R_kk,   q_k = round(t_k / s)
+ *
+ * which is GPTQ's column sweep without the inverse of H. Columns of large variance come first.
+ *
+ * Pair-safe weights (format/packings.ts): whichever of a pair comes second has the range that the first left over; the first leaves the
+ * second half of what both are too much. What that clips the later columns compensate like any other error, so that the scale need not
+ * be that of the largest pair: of several scales the one with the least error is taken, for each output.
+ */
+import { PAIR_LIMIT } from "../../format/packings.ts";
+import { roundHalfEven } from "../lower/rescale.ts";
+import { type Factor, factor, solve } from "./cholesky.ts";
+import { type WeightBits, weightLevels } from "./weight-bits.ts";
+
+/** Second moments of a layer's inputs in its two forms, over a number of observations; both in the same unit. */
+export interface Moments {
+  readonly depth: number;
+  /** How many independent observations they are worth. */
+  readonly observations: number;
+  /** Cov(x̂): [depth][depth] */
+  readonly covariance: Float64Array;
+  /** Cov(x, x̂): [depth of x][depth of x̂] */
+  readonly cross: Float64Array;
+}
+
+/** What integers and scales are allowed. */
+export interface RoundingRule {
+  readonly bits: WeightBits;
+  /** Index, in an output's weights, of the one that each makes a pair with, or −1; null: any weights do. */
+  readonly partners: Int32Array | null;
+  /** The least scale of each output. */
+  readonly leastScales: Float64Array;
+}
+
+/** Weights of a layer, rounded. */
+export interface Rounded {
+  /** [outputs][depth] */
+  readonly values: Int8Array;
+  readonly scales: Float32Array;
+  /** For each output, the mean square that rounding adds to the error of the best real weights. */
+  readonly errors: Float64Array;
+}
+
+/** What is prepared once for a layer, whatever the rule. */
+export interface Prepared {
+  readonly depth: number;
+  /** Column that is rounded k-th. */
+  readonly order: Int32Array;
+  readonly factor: Factor;
+  /** w', in the order of rounding: [outputs][depth] */
+  readonly refitted: Float64Array;
+}
+
+/** Damping is at least this part of the mean variance. */
+const DAMPING = 0.01;
+/** What real weights are held to the given ones by, as a part of the mean variance: inputs of other samples have other errors. */
+const RIDGE = 1;
+/** And where moments are uncertain, as a part of their damping. */
+const RIDGE_PER_DAMPING = 20;
+/** Scales that are looked at, and how many of them are tried with compensation. */
+const SCALES = 24;
+const TRIED = 4;
+/** The least scale that is looked at, as a part of the largest weight's, for eight bits and for fewer. */
+const LEAST_RANGE_8 = 0.8;
+const LEAST_RANGE = 0.3;
+/** A scale for weights that are all 0. */
+const ANY_SCALE = 2 ** -20;
+
+/** Orders the columns, factors H and fits real weights: `weights` is [outputs][depth]. Null where the moments are not finite. */
+export function prepare(weights: Float32Array, { depth, observations, covariance, cross }: Moments): Prepared | null {
+  const variances = Float64Array.from({ length: depth }, (_, k) => covariance[k * depth + k]!);
+  const order = Int32Array.from({ length: depth }, (_, k) => k).sort((a, b) => variances[b]! - variances[a]! || a - b);
+  const mean = variances.reduce((a, b) => a + b, 0) / depth;
+  const uncertain = shrinkage(covariance, depth, observations);
+  const damping = mean * Math.max(DAMPING, uncertain) || 1;
+  const ridge = mean * Math.max(RIDGE, RIDGE_PER_DAMPING * uncertain) || 1;
+  const rounding = factor(damped(covariance, order, damping), depth);
+  const fitting = factor(damped(covariance, order, ridge), depth);
+  if (!rounding || !fitting) return null;
+  const refitted = new Float64Array(weights.length);
+  const target = new Float64Array(depth);
+  const row = new Float64Array(depth);
+  for (let first = 0; first < weights.length; first += depth) {
+    target.fill(0);
+    for (let k = 0; k < depth; k++) {
+      const w = weights[first + k]!;
+      if (w === 0) continue;
+      const from = k * depth;
+      for (let j = 0; j < depth; j++) target[j] = target[j]! + w * cross[from + j]!;
+      target[k] = target[k]! + w * ridge;
+    }
+    for (let k = 0; k < depth; k++) row[k] = target[order[k]!]!;
+    solve(fitting, row);
+    refitted.set(row, first);
+  }
+  return refitted.every(Number.isFinite) ? { depth, order, factor: rounding, refitted } : null;
+}
+
+/** Rounding without data: every input varies by itself, as much as any other. */
+export function prepareBlind(weights: Float32Array, depth: number): Prepared {
+  const upper = new Float64Array(depth * depth);
+  for (let k = 0; k < depth; k++) upper[k * depth + k] = 1;
+  const order = Int32Array.from({ length: depth }, (_, k) => k);
+  return { depth, order, factor: { size: depth, upper, lower: upper }, refitted: Float64Array.from(weights) };
+}
+
+function damped(covariance: Float64Array, order: Int32Array, damping: number): Float64Array {
+  const depth = order.length;
+  const matrix = new Float64Array(depth * depth);
+  for (let i = 0; i < depth; i++) {
+    for (let j = 0; j < depth; j++) matrix[i * depth + j] = covariance[order[i]! * depth + order[j]!]!;
+    matrix[i * depth + i] = matrix[i * depth + i]! + damping;
+  }
+  return matrix;
+}
+
+/**
+ * How much of the mean variance to add to a covariance that was estimated from few observations (after the oracle approximating
+ * shrinkage of Chen et al. 2010): with r = tr²/‖·‖², the number of directions that matter, ρ ≈ (1 + r) / (n·(1 − r/depth)), ρ/(1 − ρ).
+ */
+function shrinkage(covariance: Float64Array, depth: number, observations: number): number {
+  let trace = 0;
+  let squares = 0;
+  for (let i = 0; i < depth; i++) trace += covariance[i * depth + i]!;
+  for (const c of covariance) squares += c * c;
+  if (!(squares > 0)) return 0;
+  const rank = (trace * trace) / squares;
+  const rho = Math.min(0.9, (1 + rank) / (observations * Math.max(1e-3, 1 - rank / depth)));
+  return rho / (1 - rho);
+}
+
+/** Rounds prepared weights by a rule. */
+export function roundWeights(prepared: Prepared, { bits, partners, leastScales }: RoundingRule): Rounded {
+  const { depth, order, factor: factored, refitted } = prepared;
+  const outputs = refitted.length / depth;
+  const levels = weightLevels(bits);
+  const places = new Int32Array(depth);
+  order.forEach((column, k) => {
+    places[column] = k;
+  });
+  const mates = partners && Int32Array.from(order, (column) => (partners[column]! < 0 ? -1 : places[partners[column]!]!));
+  const pivots = Float64Array.from({ length: depth }, (_, k) => factored.upper[k * depth + k]! ** 2);
+  const values = new Int8Array(refitted.length);
+  const scales = new Float32Array(outputs);
+  const errors = new Float64Array(outputs);
+  const sweep = createSweep(factored, levels, mates);
+  for (let o = 0; o < outputs; o++) {
+    const row = refitted.subarray(o * depth, (o + 1) * depth);
+    const candidates = scalesFor(row, levels, bits === 8 ? LEAST_RANGE_8 : LEAST_RANGE, mates, leastScales[o]!, pivots);
+    const { integers, best } = sweep(row, candidates);
+    scales[o] = candidates[best.index]!;
+    errors[o] = best.error;
+    for (let k = 0; k < depth; k++) values[o * depth + order[k]!] = integers[k * TRIED + best.index]!;
+  }
+  return { values, scales, errors };
+}
+
+/** The mean square that given integers add to the error of the best real weights, for each output. */
+export function roundingErrors(
+  { depth, order, factor: { upper }, refitted }: Prepared,
+  values: Int8Array,
+  scales: Float32Array,
+): Float64Array {
+  const row = new Float64Array(depth);
+  const sums = new Float64Array(depth);
+  return Float64Array.from(scales, (scale, o) => {
+    for (let k = 0; k < depth; k++) row[k] = refitted[o * depth + k]! - values[o * depth + order[k]!]! * scale;
+    sums.fill(0);
+    for (let i = 0; i < depth; i++) for (let k = i; k < depth; k++) sums[k] = sums[k]! + row[i]! * upper[i * depth + k]!;
+    return sums.reduce((error, s) => error + s * s, 0);
+  });
+}
+
+/** The TRIED most promising scales for an output, as float32 values, by the error without compensation. */
+function scalesFor(
+  row: Float64Array,
+  levels: number,
+  leastRange: number,
+  mates: Int32Array | null,
+  leastScale: number,
+  pivots: Float64Array,
+): Float32Array {
+  let largest = 0;
+  let largestPair = 0;
+  for (let k = 0; k < row.length; k++) {
+    const magnitude = Math.abs(row[k]!);
+    const mate = mates ? mates[k]! : -1;
+    largest = Math.max(largest, magnitude);
+    if (mate >= 0) largestPair = Math.max(largestPair, magnitude + Math.abs(row[mate]!));
+  }
+  if (largest === 0) return new Float32Array(TRIED).fill(Math.max(leastScale, ANY_SCALE));
+  const low = (largest / levels) * leastRange;
+  const high = Math.max(largest / levels, mates ? largestPair / PAIR_LIMIT : 0);
+  const looked = Array.from({ length: SCALES }, (_, i) => {
+    const scale = Math.fround(Math.max(leastScale, low + ((high - low) * i) / (SCALES - 1)));
+    let error = 0;
+    for (let k = 0; k < row.length; k++) {
+      const t = row[k]! / scale;
+      const mate = mates ? mates[k]! : -1;
+      const limit = mate < 0 ? levels : Math.min(levels, shareOfPair(Math.abs(t), Math.abs(row[mate]! / scale)));
+      const d = Math.max(-limit, Math.min(limit, roundHalfEven(t))) * scale - row[k]!;
+      error += d * d * pivots[k]!;
+    }
+    return { scale, error };
+  });
+  looked.sort((a, b) => a.error - b.error || b.scale - a.scale);
+  return Float32Array.from({ length: TRIED }, (_, i) => looked[i]!.scale);
+}
+
+/** What a magnitude may be beside another: what it is, less half of what both are too much. */
+function shareOfPair(own: number, other: number): number {
+  return Math.round(Math.max(0, own - Math.max(0, own + other - PAIR_LIMIT) / 2));
+}
+
+/** The integers of TRIED scales, in the order of rounding and interleaved, and which of the scales has the least error. */
+interface Swept {
+  readonly integers: Int8Array;
+  readonly best: { readonly index: number; readonly error: number };
+}
+
+/** Rounding of one output with TRIED scales at once. The integers are overwritten by the next call. */
+function createSweep(
+  { size, lower }: Factor,
+  levels: number,
+  mates: Int32Array | null,
+): (row: Float64Array, scales: Float32Array) => Swept {
+  const integers = new Int8Array(size * TRIED);
+  const left = new Float64Array(size * TRIED);
+  const errors = new Float64Array(TRIED);
+  const targets = new Float64Array(TRIED);
+  return (row, scales) => {
+    errors.fill(0);
+    for (let k = 0; k < size; k++) {
+      const from = k * size;
+      let s0 = 0;
+      let s1 = 0;
+      let s2 = 0;
+      let s3 = 0;
+      for (let i = 0, e = 0; i < k; i++, e += TRIED) {
+        const r = lower[from + i]!;
+        s0 += left[e]! * r;
+        s1 += left[e + 1]! * r;
+        s2 += left[e + 2]! * r;
+        s3 += left[e + 3]! * r;
+      }
+      const pivot = lower[from + k]!;
+      targets[0] = s0;
+      targets[1] = s1;
+      targets[2] = s2;
+      targets[3] = s3;
+      const mate = mates ? mates[k]! : -1;
+      for (let c = 0; c < TRIED; c++) {
+        const scale = scales[c]!;
+        const target = row[k]! + targets[c]! / pivot;
+        const t = target / scale;
+        let limit = levels;
+        if (mate >= 0) {
+          const room =
+            mate < k ? PAIR_LIMIT - Math.abs(integers[mate * TRIED + c]!) : shareOfPair(Math.abs(t), Math.abs(row[mate]! / scale));
+          limit = Math.min(levels, room);
+        }
+        const q = Math.max(-limit, Math.min(limit, roundHalfEven(t)));
+        const error = target - q * scale;
+        integers[k * TRIED + c] = q;
+        left[k * TRIED + c] = row[k]! - q * scale;
+        errors[c] = errors[c]! + error * error * pivot * pivot;
+      }
+    }
+    let index = 0;
+    for (let c = 1; c < TRIED; c++) if (errors[c]! < errors[index]!) index = c;
+    return { integers, best: { index, error: errors[index]! } };
+  };
+}

@@ -1,0 +1,113 @@
+/** Rounding of weights: within the limits, better than to the nearest, and right where it can be checked by trying everything. */
+import { expect, test } from "vitest";
+import { roundHalfEven } from "../../compiler/lower/rescale.ts";
+import { factor, solve } from "../../compiler/quantize/cholesky.ts";
+import { type Moments, prepare, prepareBlind, roundingErrors, roundWeights } from "../../compiler/quantize/gptq.ts";
+import { PAIR_LIMIT } from "../../format/packings.ts";
+import { randomNumbers } from "../passes/evaluation.ts";
+
+/** Moments of correlated inputs, and of the same inputs with errors. */
+function momentsOf(depth: number, observations: number, seed: number): Moments {
+  const random = randomNumbers(seed);
+  const mix = Float64Array.from({ length: depth * depth }, () => random() - 0.5);
+  const covariance = new Float64Array(depth * depth);
+  const cross = new Float64Array(depth * depth);
+  for (let n = 0; n < observations; n++) {
+    const source = Float64Array.from({ length: depth }, () => random() - 0.5);
+    const x = Float64Array.from(source, (_, i) => source.reduce((sum, s, j) => sum + s * mix[i * depth + j]!, 0));
+    const seen = x.map((value) => value + (random() - 0.5) * 0.05);
+    for (let i = 0; i < depth; i++) {
+      for (let j = 0; j < depth; j++) {
+        const at = i * depth + j;
+        covariance[at] = covariance[at]! + (seen[i]! * seen[j]!) / observations;
+        cross[at] = cross[at]! + (x[i]! * seen[j]!) / observations;
+      }
+    }
+  }
+  return { depth, observations, covariance, cross };
+}
+
+function weightsOf(count: number, seed: number): Float32Array {
+  const random = randomNumbers(seed);
+  return Float32Array.from({ length: count }, () => random() + random() + random() - 1.5);
+}
+
+const neighbours = (depth: number): Int32Array => Int32Array.from({ length: depth }, (_, k) => ((k ^ 1) < depth ? k ^ 1 : -1));
+
+const total = (data: Float64Array): number => data.reduce((a, b) => a + b, 0);
+
+test("a matrix is the product of its factor and its transpose, and solving undoes multiplying", () => {
+  for (const size of [1, 2, 3, 7, 33]) {
+    const { covariance } = momentsOf(size, size * 4, size);
+    const { upper, lower } = factor(covariance, size)!;
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j < size; j++) {
+        let sum = 0;
+        for (let k = 0; k < size; k++) sum += upper[i * size + k]! * upper[j * size + k]!;
+        expect(sum).toBeCloseTo(covariance[i * size + j]!, 10);
+        expect(lower[j * size + i]).toBe(upper[i * size + j]);
+      }
+    }
+    const v = Float64Array.from({ length: size }, (_, i) => i - 2);
+    const t = v.map((_, j) => v.reduce((sum, x, i) => sum + x * covariance[i * size + j]!, 0));
+    solve({ size, upper, lower }, t);
+    t.forEach((x, i) => expect(x).toBeCloseTo(v[i]!, 4));
+  }
+  expect(factor(Float64Array.of(1, 2, 2, 1), 2)).toBeNull();
+  expect(factor(Float64Array.of(Number.NaN), 1)).toBeNull();
+});
+
+test.each([8, 4, 3, 2] as const)("weights of %d bits stay within their levels and add less noise than rounding to nearest", (bits) => {
+  const levels = 2 ** (bits - 1) - 1;
+  for (const depth of [2, 9, 31, 64]) {
+    const weights = weightsOf(6 * depth, depth);
+    const prepared = prepare(weights, momentsOf(depth, 400, depth + 1))!;
+    const { values, scales, errors } = roundWeights(prepared, { bits, partners: null, leastScales: new Float64Array(6) });
+    expect(values.every((q) => Math.abs(q) <= levels)).toBe(true);
+    const nearest = values.map((_, i) => Math.max(-levels, Math.min(levels, roundHalfEven(weights[i]! / scales[Math.floor(i / depth)]!))));
+    expect(total(errors)).toBeLessThanOrEqual(total(roundingErrors(prepared, nearest, scales)) * 1.000001);
+    const measured = roundingErrors(prepared, values, scales);
+    errors.forEach((error, o) => expect(measured[o]! / error).toBeCloseTo(1, 6));
+  }
+});
+
+test("pairs of weights keep to their limit, at less noise than scales that hold the largest pair", () => {
+  for (const depth of [2, 5, 24, 65]) {
+    const weights = weightsOf(8 * depth, depth + 3);
+    const partners = neighbours(depth);
+    const prepared = prepare(weights, momentsOf(depth, 500, depth))!;
+    const { values, scales, errors } = roundWeights(prepared, { bits: 8, partners, leastScales: new Float64Array(8) });
+    const wide = new Float32Array(8);
+    for (let o = 0; o < 8; o++) {
+      for (let k = 0; k < depth; k++) {
+        const mate = partners[k]!;
+        const [w, m] = [weights[o * depth + k]!, mate < 0 ? 0 : weights[o * depth + mate]!];
+        wide[o] = Math.max(wide[o]!, Math.abs(w) / 127, (Math.abs(w) + Math.abs(m)) / 127);
+        if (mate >= 0) expect(Math.abs(values[o * depth + k]!) + Math.abs(values[o * depth + mate]!)).toBeLessThanOrEqual(PAIR_LIMIT);
+      }
+    }
+    const nearest = values.map((_, i) => roundHalfEven(weights[i]! / wide[Math.floor(i / depth)]!));
+    expect(total(errors)).toBeLessThan(total(roundingErrors(prepared, nearest, wide)));
+    expect(scales.every((s) => s > 0)).toBe(true);
+  }
+});
+
+test("one weight is rounded to the nearest multiple of its scale; zeros stay zeros with a scale; a least scale is kept", () => {
+  const rule = { bits: 8, partners: null, leastScales: Float64Array.of(0, 0, 0.5) } as const;
+  const { values, scales } = roundWeights(prepareBlind(Float32Array.of(1, 0, 0, 0, 1, 2), 2), rule);
+  expect(values[0]! * scales[0]!).toBeCloseTo(1, 2);
+  expect([...values.subarray(2, 4)]).toEqual([0, 0]);
+  expect(scales[1]).toBeGreaterThan(0);
+  expect(scales[2]).toBeGreaterThanOrEqual(0.5);
+  expect([...values.subarray(4)]).toEqual([2, 4]);
+});
+
+test("inputs that never vary, fewer observations than inputs, and moments that are not finite are all survived", () => {
+  const still = { depth: 3, observations: 10, covariance: new Float64Array(9), cross: new Float64Array(9) };
+  const weights = Float32Array.of(0.3, -1, 0.25);
+  const prepared = prepare(weights, still)!;
+  prepared.refitted.forEach((w, k) => expect(w).toBeCloseTo(weights[prepared.order[k]!]!, 10));
+  const few = prepare(weightsOf(40, 1), momentsOf(40, 5, 2))!;
+  expect(few.refitted.every(Number.isFinite)).toBe(true);
+  expect(prepare(weights, { ...still, covariance: still.covariance.map(() => Number.NaN) })).toBeNull();
+});
