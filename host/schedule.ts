@@ -33,6 +33,9 @@ const WORTH_A_PHASE_NS = 5_000;
 /** Cutting a step that takes less does not pay for the calls. */
 const WORTH_CUTTING_NS = 1_500;
 
+/** Steps of a slot in one phase at most: each new one is held against all of them. */
+const PHASE_STEPS = 32;
+
 /** Shares a proved plan out among `threads` threads, 2 or more. */
 export function schedule(plan: Plan, threads: number): Schedule {
   const start = aligned(dataBytes(plan));
@@ -58,6 +61,7 @@ export function schedule(plan: Plan, threads: number): Schedule {
   }
 
   function canJoin(touches: readonly Touched[]): boolean {
+    if (phase.some((steps) => steps.length >= PHASE_STEPS)) return false;
     return touches.every((own, slot) => touched.every((other, i) => i === slot || areApart(own, other)));
   }
 

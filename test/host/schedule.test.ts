@@ -10,6 +10,7 @@ import { dataBytes } from "../../host/memory-layout.ts";
 import type { Program } from "../../host/program.ts";
 import { readEqm } from "../../host/reader.ts";
 import { type Schedule, schedule, scheduledMemoryBytes } from "../../host/schedule.ts";
+import { verifyProgram } from "../../host/verify.ts";
 import { hasher, plainModule } from "../support/small-model.ts";
 import { randomSource } from "../support/step-bench.ts";
 
@@ -90,6 +91,31 @@ it("takes the memory that it says, more for each thread", async () => {
   expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
   for (const size of sizes) expect(size % 65536).toBe(0);
 });
+
+it("takes any plan that is proved, and cuts it into steps that are proved", async () => {
+  const program = readEqm((await compile(readFileSync(MODELS[0]!.path), { precision: "int8" })).bytes, hasher);
+  const next = randomSource(99);
+  let proved = 0;
+  for (let i = 0; i < 3000; i++) {
+    const steps = program.plan.steps.map((words) => words.slice());
+    const words = steps[next() % steps.length]!;
+    // Fields, not the opcode and the length.
+    words[2 + (next() % (words.length - 2))] = [0, 1, 2, 3, 7, 8, 64, 1000, -1, 0x7fffffff][next() % 10]!;
+    const { golden: _, ...rest } = program;
+    const changed: Program = { ...rest, plan: { ...program.plan, steps } };
+    try {
+      verifyProgram(changed);
+    } catch {
+      continue;
+    }
+    proved++;
+    const shared = schedule(changed.plan, 2 + (i % 5));
+    const arenaBytes = dataBytes(changed.plan) - changed.plan.constantsBytes + shared.scratchBytes;
+    const all = shared.phases.flatMap((slots) => slots.flat());
+    verifyProgram({ ...changed, metadata: { ...changed.metadata, steps: [] }, plan: { ...changed.plan, arenaBytes, steps: all } });
+  }
+  expect(proved).toBeGreaterThan(300);
+}, 60_000);
 
 /** The outputs' bytes after `steps`, on an arena that holds a schedule's scratch as well; every step is proved there. */
 function outputsOf(program: Program, steps: readonly Int32Array[], shared?: Schedule): Uint8Array {
