@@ -27,3 +27,5 @@ export const LAYER_NORM = 24;
 export const TOP_K = 25;
 export const SCATTER = 26;
 export const CUMULATE = 27;
+export const NON_ZERO = 28;
+export const SUPPRESS = 29;

@@ -4,6 +4,7 @@ export type { LoadOptions } from "./load.ts";
 export { load } from "./load.ts";
 export type { Metadata } from "./metadata.ts";
 export type { Features, Inputs, Model, Outputs, RunOptions, TensorDescription } from "./model.ts";
+export { actualShape } from "./model.ts";
 export type { Batch, Image } from "./preprocess.ts";
 export { preprocess } from "./preprocess.ts";
 export type { PreprocessSpec } from "./preprocess-spec.ts";

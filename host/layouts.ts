@@ -24,6 +24,7 @@ import { WORDS as GATHER, extents as gather } from "../format/steps/gather.ts";
 import { WORDS as LAYER_NORM, extents as layerNorm } from "../format/steps/layer-norm.ts";
 import { WORDS as MATMUL_F32, extents as matmulF32 } from "../format/steps/matmul-f32.ts";
 import { WORDS as MATMUL_I8, extents as matmulI8 } from "../format/steps/matmul-i8.ts";
+import { WORDS as NON_ZERO, extents as nonZero } from "../format/steps/non-zero.ts";
 import { WORDS as PACK, extents as pack } from "../format/steps/pack.ts";
 import { WORDS as POOL, extents as pool } from "../format/steps/pool.ts";
 import { WORDS as QUANTIZE, extents as quantize } from "../format/steps/quantize.ts";
@@ -32,6 +33,7 @@ import { WORDS as RESAMPLE, extents as resample } from "../format/steps/resample
 import { WORDS as SCATTER, extents as scatter } from "../format/steps/scatter.ts";
 import { WORDS as SELECT, extents as select } from "../format/steps/select.ts";
 import { WORDS as SOFTMAX, extents as softmax } from "../format/steps/softmax.ts";
+import { WORDS as SUPPRESS, extents as suppress } from "../format/steps/suppress.ts";
 import { WORDS as TABLE_I8, extents as tableI8 } from "../format/steps/table-i8.ts";
 import { WORDS as TOP_K, extents as topK } from "../format/steps/top-k.ts";
 import { WORDS as UNARY, extents as unary } from "../format/steps/unary.ts";
@@ -74,6 +76,8 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map([
   [Opcode.TOP_K, { name: "TOP_K", words: TOP_K, extents: topK }],
   [Opcode.SCATTER, { name: "SCATTER", words: SCATTER, extents: scatter }],
   [Opcode.CUMULATE, { name: "CUMULATE", words: CUMULATE, extents: cumulate }],
+  [Opcode.NON_ZERO, { name: "NON_ZERO", words: NON_ZERO, extents: nonZero }],
+  [Opcode.SUPPRESS, { name: "SUPPRESS", words: SUPPRESS, extents: suppress }],
 ]);
 
 /** The layout of `opcode`, or undefined where there is no such step. */

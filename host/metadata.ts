@@ -18,6 +18,8 @@ export interface TensorRegion {
   /** real = (q − zeroPoint)·scale, for int8 and uint8 tensors that stand for real numbers; exactly a float32. */
   readonly scale?: number;
   readonly zeroPoint?: number;
+  /** Of an output: how many entries there are along `axis` stands, as an int32, at `address` after a run; `shape` says the most. They lie dense in front. */
+  readonly counted?: { readonly axis: number; readonly address: number };
 }
 
 /** Where a step comes from. */
@@ -85,6 +87,18 @@ function region(json: JsonValue, where: string, fail: Fail): TensorRegion {
     integer(dimension, 0, 0x7fffffff, `${where}.shape[${i}]`, fail),
   );
   const address = integer(row["address"], 0, 0x7fffffff, `${where}.address`, fail);
+  const counted = row["counted"];
+  if (counted !== undefined) {
+    const at = object(counted, `${where}.counted`, fail);
+    const axis = integer(at["axis"], 0, shape.length - 1, `${where}.counted.axis`, fail);
+    return {
+      name,
+      dtype,
+      shape,
+      address,
+      counted: { axis, address: integer(at["address"], 0, 0x7fffffff, `${where}.counted.address`, fail) },
+    };
+  }
   if (row["scale"] === undefined && row["zeroPoint"] === undefined) return { name, dtype, shape, address };
   if (dtype !== "int8" && dtype !== "uint8") fail(`${where}.scale`, `does not go with ${dtype}`);
   const scale = row["scale"];

@@ -7,7 +7,7 @@ import type { Instance } from "./instance.ts";
 import type { Metadata, TensorRegion } from "./metadata.ts";
 import type { Image } from "./preprocess.ts";
 import type { Program } from "./program.ts";
-import type { DType, Tensor, TypedArray } from "./tensor.ts";
+import { type DType, elementCount, type Tensor, type TypedArray } from "./tensor.ts";
 import { readTensor, writeTensor } from "./transfer.ts";
 import { type Warmup, type WarmupOptions, warmUp } from "./warmup.ts";
 
@@ -18,6 +18,18 @@ export interface TensorDescription {
   readonly shape: readonly number[];
   readonly scale?: number;
   readonly zeroPoint?: number;
+  /** The axis along which the data decide how many entries an output has: at most what `shape` says; `actualShape` tells from what `run` gave. */
+  readonly counted?: number;
+}
+
+/** The shape of what a run gave for an output: that of its description but for the axis along which it is counted. */
+export function actualShape(
+  { shape, counted }: Pick<TensorDescription, "shape" | "counted">,
+  data: { readonly length: number },
+): readonly number[] {
+  if (counted === undefined) return shape;
+  const others = shape.reduce((product, size, i) => (i === counted ? product : product * size), 1);
+  return shape.map((size, i) => (i === counted ? data.length / others : size));
 }
 
 /** What `run` takes: for each input an array of its type (or a Float32Array, quantized, where it has a scale), or a Tensor. */
@@ -45,6 +57,8 @@ export interface Features {
 interface Slot {
   readonly region: TensorRegion;
   readonly view: TypedArray;
+  /** Where the number of entries stands, of an output that is counted. */
+  readonly count?: Int32Array;
 }
 
 /** A loaded model; `using` disposes of it where the engine knows Symbol.dispose. */
@@ -71,7 +85,9 @@ export class Model {
     this.memoryBytes = this.#instance.memoryBytes;
     this.inputs = program.metadata.inputs.map(describeTensor);
     this.outputs = program.metadata.outputs.map(describeTensor);
-    const slot = (region: TensorRegion): Slot => ({ region, view: this.#instance.tensor(region) });
+    const countOf = ({ name, counted }: TensorRegion): Partial<Slot> =>
+      counted ? { count: this.#instance.tensor({ name, dtype: "int32", shape: [1], address: counted.address }) as Int32Array } : {};
+    const slot = (region: TensorRegion): Slot => ({ region, view: this.#instance.tensor(region), ...countOf(region) });
     this.#slots = { inputs: program.metadata.inputs.map(slot), outputs: program.metadata.outputs.map(slot) };
   }
 
@@ -87,8 +103,9 @@ export class Model {
     }
     this.#instance.run();
     const results = Object.create(null) as Outputs;
-    for (const { region, view } of this.#slots.outputs) {
-      results[region.name] = readTensor(view, region, Object.hasOwn(outputs, region.name) ? outputs[region.name] : undefined);
+    for (const { region, view, count } of this.#slots.outputs) {
+      const filled = count ? view.subarray(0, filledLength(region, count[0]!)) : view;
+      results[region.name] = readTensor(filled, region, Object.hasOwn(outputs, region.name) ? outputs[region.name] : undefined);
     }
     return results;
   }
@@ -130,9 +147,15 @@ export class Model {
 if (Symbol.dispose)
   Object.defineProperty(Model.prototype, Symbol.dispose, { value: Model.prototype.dispose, configurable: true, writable: true });
 
+/** Elements of an output with `count` entries, of which there are never more than its shape says. */
+function filledLength({ shape, counted }: TensorRegion, count: number): number {
+  const most = shape[counted!.axis]!;
+  return (elementCount(shape) / Math.max(1, most)) * Math.max(0, Math.min(most, count));
+}
+
 /** What a caller sees of a tensor. */
-export function describeTensor({ name, dtype, shape, scale, zeroPoint }: TensorRegion): TensorDescription {
-  return { name, dtype, shape, ...(scale !== undefined && { scale, zeroPoint }) };
+export function describeTensor({ name, dtype, shape, scale, zeroPoint, counted }: TensorRegion): TensorDescription {
+  return { name, dtype, shape, ...(scale !== undefined && { scale, zeroPoint }), ...(counted && { counted: counted.axis }) };
 }
 
 function checkNames(given: Readonly<Record<string, unknown>>, slots: readonly Slot[], what: "input" | "output"): void {

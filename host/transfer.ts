@@ -22,9 +22,10 @@ export function writeTensor(given: TypedArray | Tensor, region: TensorRegion, vi
   }
 }
 
-/** Gives a copy of `view`, in `into` where the caller brought an array. Throws InputError. */
+/** Gives a copy of `view`, in `into` where the caller brought an array: of an output that is counted, in its front. Throws InputError. */
 export function readTensor(view: TypedArray, region: TensorRegion, into: TypedArray | undefined): TypedArray {
-  const target = into === undefined ? newArray(region.dtype, view.length) : checked(into, region, "output");
+  const whole = into === undefined ? newArray(region.dtype, view.length) : checked(into, region, "output");
+  const target = whole.length === view.length ? whole : whole.subarray(0, view.length);
   if (target.BYTES_PER_ELEMENT === view.BYTES_PER_ELEMENT) {
     (target as Int8Array).set(view as Int8Array);
   } else {

@@ -215,11 +215,13 @@ function verifyGolden({ metadata, plan, golden }: Program, fail: Fail): void {
   }
 }
 
-function verifyRegion({ name, dtype, shape, address }: TensorRegion, plan: Plan, fail: (problem: string) => never): void {
+function verifyRegion({ name, dtype, shape, address, counted }: TensorRegion, plan: Plan, fail: (problem: string) => never): void {
   const bytes = elementCount(shape) * dtypeBytes(dtype);
   const end = plan.constantsBytes + plan.arenaBytes;
   if (address % dtypeBytes(dtype) !== 0)
     fail(`The tensor ${JSON.stringify(name)} lies at ${address}, no multiple of ${dtypeBytes(dtype)}.`);
+  if (counted && (counted.address % 4 !== 0 || counted.address < plan.constantsBytes || counted.address + 4 > end))
+    fail(`The count of ${JSON.stringify(name)} lies at ${counted.address}, the arena is ${plan.constantsBytes} to ${end}.`);
   if (address < plan.constantsBytes || address + bytes > end) {
     fail(`The tensor ${JSON.stringify(name)} takes ${bytes} bytes at ${address}, the arena is ${plan.constantsBytes} to ${end}.`);
   }

@@ -22,6 +22,7 @@ import { gather } from "./kernels/gather.ts";
 import { layerNorm } from "./kernels/layer-norm.ts";
 import { matmulF32 } from "./kernels/matmul-f32.ts";
 import { matmulI8 } from "./kernels/matmul-i8.ts";
+import { nonZero } from "./kernels/non-zero.ts";
 import { pool } from "./kernels/pool.ts";
 import { quantize } from "./kernels/quantize.ts";
 import { reduce } from "./kernels/reduce.ts";
@@ -29,6 +30,7 @@ import { resample } from "./kernels/resample.ts";
 import { scatter } from "./kernels/scatter.ts";
 import { select } from "./kernels/select.ts";
 import { softmax } from "./kernels/softmax.ts";
+import { suppress } from "./kernels/suppress.ts";
 import { tableI8 } from "./kernels/table-i8.ts";
 import { topK } from "./kernels/top-k.ts";
 import { unary } from "./kernels/unary.ts";
@@ -75,6 +77,8 @@ export function run(plan: usize, end: usize, data: usize): i32 {
         break;
       }
       case Opcode.CUMULATE: cumulate(step, data); break;
+      case Opcode.NON_ZERO: nonZero(step, data); break;
+      case Opcode.SUPPRESS: suppress(step, data); break;
       default: return UNKNOWN_STEP;
     }
     step += <usize>(word(step, LENGTH) << 2);

@@ -23,6 +23,8 @@ export class Builder {
   readonly steps: Step[] = [];
   readonly regions: Region[] = [];
   readonly placements = new Map<string, Placement>();
+  /** Where the numbers of entries stand, of values whose types are only the most that there can be. */
+  readonly counts = new Map<Value, Reference>();
   private readonly references = new Map<Value, Reference>();
   private readonly constants = new Map<string, Region[]>();
   private readonly computeLate: (builder: Builder, node: Node) => void;
@@ -67,6 +69,13 @@ export class Builder {
   define(value: Value): Reference {
     const reference = { region: this.region(this.byteSize(typeOf(value))), offsetBytes: 0 };
     this.place(value, reference);
+    return reference;
+  }
+
+  /** A place for the number of entries that a value turns out to have. */
+  count(value: Value): Reference {
+    const reference = { region: this.region(4), offsetBytes: 0 };
+    this.counts.set(value, reference);
     return reference;
   }
 

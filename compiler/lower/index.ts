@@ -5,9 +5,11 @@
 import { elementCount } from "../../host/tensor.ts";
 import { type Unsupported, unsupported } from "../errors.ts";
 import { type Graph, type Node, onlyOutput, typeOf } from "../ir/graph.ts";
+import { COUNTED_AXES } from "../ops/counted.ts";
 import { ARRANGEMENT_OPS, lowerArrangement, lowerArrangementI8, lowerConstantOfShape } from "./arrangement.ts";
 import { lowerBatchNorm } from "./batch-norm.ts";
 import { Builder } from "./builder.ts";
+import { lowerNonZero, lowerSuppression } from "./counted.ts";
 import { BINARY_OPS, lowerBinaryF32, lowerBinaryI8, lowerTableI8, lowerUnaryF32, lowerVariadic, UNARY_OPS } from "./elementwise.ts";
 import { lowerLayerNorm } from "./layer-norm.ts";
 import { LOGIC_OPS, lowerLogic } from "./logic.ts";
@@ -46,6 +48,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ...table(["TopK"], { int8: never, float: lowerTopK }),
   ...table(["ScatterND"], { int8: never, float: lowerScatter }),
   ...table(["CumSum", "CumProd"], { int8: never, float: lowerCumulation }),
+  ...table(["NonZero"], { int8: never, float: lowerNonZero }),
+  ...table(["NonMaxSuppression"], { int8: never, float: lowerSuppression }),
   ...table(["ConstantOfShape"], { int8: never, float: lowerConstantOfShape }),
   ...table(["Resize"], { int8: lowerResizeI8, float: lowerResize }),
   ...table(ARRANGEMENT_OPS, { int8: lowerArrangementI8, float: lowerArrangement }),
@@ -60,7 +64,8 @@ export function isLowerable(op: string): boolean {
 export function lowerGraph(graph: Graph): Lowered {
   const missing: Unsupported[] = graph.nodes
     .filter(({ op }) => !RULES.has(op))
-    .map(({ name, op }) => ({ node: name, op, reason: "eqm has no kernel for this operator yet" }));
+    .map(({ name, op, sources }) => ({ node: sources[0] ?? name, op, reason: "eqm has no kernel for this operator yet" }));
+  missing.push(...countedOperands(graph));
   if (missing.length > 0) throw unsupported(missing);
   keepQuantizedOutputs(graph);
   const builder = new Builder(lowerQuantizeLinear);
@@ -78,6 +83,16 @@ export function lowerGraph(graph: Graph): Lowered {
   builder.enter(null);
   const outputs = graph.outputs.map((_value, i) => outputPort(builder, graph, i, inputs));
   return { steps: builder.steps, regions: builder.regions, inputs, outputs, placements: builder.placements };
+}
+
+/** Nodes that work on what has as many entries as the data decide: such values can only be outputs. */
+function countedOperands(graph: Graph): readonly Unsupported[] {
+  return graph.nodes.flatMap(({ name, op, inputs, sources }) => {
+    const source = inputs.find((value) => value?.producer && Object.hasOwn(COUNTED_AXES, value.producer.op))?.producer;
+    if (!source) return [];
+    const reason = `how many entries its input has is known only when running (${source.op} "${source.name}"); end the model there`;
+    return [{ node: sources[0] ?? name, op, reason }];
+  });
 }
 
 /** Gives an output that is quantized as well a second reader, so that nobody takes its int8 form for all that is needed. */
@@ -100,12 +115,13 @@ function outputPort(builder: Builder, graph: Graph, index: number, inputs: reado
   const value = graph.outputs[index]!;
   const { dtype, shape } = typeOf(value);
   let reference = builder.reference(value);
+  const count = builder.counts.get(value);
+  const counted = count && { axis: COUNTED_AXES[value.producer!.op]!, reference: count };
   const shared = reference.region.constant !== null || inputs.some((port) => port.reference.region === reference.region);
   if (shared || graph.outputs.indexOf(value) !== index || reference.offsetBytes !== 0) {
     const copy = { region: builder.region(builder.byteSize({ dtype, shape })), offsetBytes: 0 };
-    const count = elementCount(shape);
-    emitCopy(builder, reference, copy, builder.byteSize({ dtype, shape: [1] }), [count], [1], [1]);
+    emitCopy(builder, reference, copy, builder.byteSize({ dtype, shape: [1] }), [elementCount(shape)], [1], [1]);
     reference = copy;
   }
-  return { name: graph.outputNames[index]!, dtype, shape, reference };
+  return { name: graph.outputNames[index]!, dtype, shape, reference, ...(counted && { counted }) };
 }

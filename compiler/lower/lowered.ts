@@ -63,6 +63,8 @@ export interface Port {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly reference: Reference;
+  /** How many entries there are along an axis, where the data decide. */
+  readonly counted?: { readonly axis: number; readonly reference: Reference };
 }
 
 /** A lowered graph: everything the planner needs. */

@@ -16,6 +16,7 @@ import { ARRANGEMENT } from "./arrangement.ts";
 import { rowMajorStrides, stridedIndices } from "./axes.ts";
 import { CASTS } from "./cast.ts";
 import { conv } from "./convolution.ts";
+import { nonMaxSuppression, nonZero } from "./counted.ts";
 import { CUMULATIONS } from "./cumulation.ts";
 import type { OpDefinition } from "./definition.ts";
 import { FUNCTIONS } from "./functions.ts";
@@ -48,7 +49,7 @@ const DEFINITIONS: ReadonlyMap<string, OpDefinition> = new Map(
     ...[batchNormalization, instanceNormalization, layerNormalization, rmsNormalization],
     ...VIEWS,
     ...ARRANGEMENT,
-    ...[pad, gather, resize, scatterND, topK],
+    ...[pad, gather, resize, scatterND, topK, nonZero, nonMaxSuppression],
     ...CUMULATIONS,
     ...REDUCTIONS,
     ...SHAPES,

@@ -79,7 +79,10 @@ function lifetimesOf(program: Lowered): Lifetime[] {
   program.steps.forEach((step, i) => {
     for (const field of Object.values(step.fields)) if (typeof field === "object") touch(field.region, i);
   });
-  for (const { reference } of program.outputs) touch(reference.region, program.steps.length);
+  for (const { reference, counted } of program.outputs) {
+    touch(reference.region, program.steps.length);
+    if (counted) touch(counted.reference.region, program.steps.length);
+  }
   return [...found.values()];
 }
 

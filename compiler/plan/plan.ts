@@ -4,7 +4,7 @@ import { stagingBytes } from "../../host/memory-layout.ts";
 import type { Metadata, TensorRegion } from "../../host/metadata.ts";
 import type { Program } from "../../host/program.ts";
 import type { DType } from "../../host/tensor.ts";
-import type { Lowered, Port } from "../lower/lowered.ts";
+import type { Lowered, Port, Reference } from "../lower/lowered.ts";
 import { encodeStep } from "./encode.ts";
 import { type Piece, placeRegions } from "./place.ts";
 
@@ -34,8 +34,14 @@ export interface Planned {
 export function planProgram(lowered: Lowered, description: Description): Planned {
   const placing = placeRegions(lowered);
   const { addresses } = placing;
-  const address = (port: Port): number => addresses.get(port.reference.region)! + port.reference.offsetBytes;
-  const region = (port: Port): TensorRegion => ({ name: port.name, dtype: port.dtype, shape: port.shape, address: address(port) });
+  const address = ({ region, offsetBytes }: Reference): number => addresses.get(region)! + offsetBytes;
+  const region = ({ name, dtype, shape, reference, counted }: Port): TensorRegion => ({
+    name,
+    dtype,
+    shape,
+    address: address(reference),
+    ...(counted && { counted: { axis: counted.axis, address: address(counted.reference) } }),
+  });
   const constants = lowered.regions
     .filter((r) => r.constant !== null && addresses.has(r))
     .map((r) => {

@@ -42,7 +42,7 @@ function selectRows<T>(step: usize, data: usize): void {
 }
 
 /** Leaves the first `k` places in order in `heap`. */
-function selectRow<T>(row: usize, stride: usize, count: i32, heap: usize, k: i32, flags: i32): void {
+export function selectRow<T>(row: usize, stride: usize, count: i32, heap: usize, k: i32, flags: i32): void {
   for (let i = 0; i < k; i++) store<i32>(heap + (<usize>i << 2), i);
   for (let i = (k >> 1) - 1; i >= 0; i--) sink<T>(row, stride, heap, i, k, flags);
   for (let i = k; i < count; i++) {

@@ -1,7 +1,7 @@
 /** Runs a model through the shipped compiler and runtime, in float32. */
 import { compile } from "../../compiler/index.ts";
 import { importGraph } from "../../compiler/pipeline.ts";
-import { load } from "../../host/index.ts";
+import { actualShape, load } from "../../host/index.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { shapeInputs } from "./shape-inputs.ts";
 import type { NamedTensor } from "./suite.ts";
@@ -24,7 +24,9 @@ export async function runCompiled(model: Uint8Array, inputs: readonly NamedTenso
   const loaded = await load(bytes);
   try {
     const results = loaded.run(pick(false));
-    const outputs = loaded.outputs.map(({ name, dtype, shape }): Tensor => ({ dtype, shape, data: results[name]! }));
+    const outputs = loaded.outputs.map(
+      (output): Tensor => ({ dtype: output.dtype, shape: actualShape(output, results[output.name]!), data: results[output.name]! }),
+    );
     return { outputs, isFolded: graph.outputs.every(({ constant }) => constant !== null) };
   } finally {
     loaded.dispose();

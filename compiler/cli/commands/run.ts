@@ -1,5 +1,6 @@
 /** `eqm run`: one inference on files. */
 import { extname } from "node:path";
+import { actualShape } from "../../../host/model.ts";
 import type { PreprocessSpec } from "../../../host/preprocess-spec.ts";
 import { type DType, elementCount, type TypedArray } from "../../../host/tensor.ts";
 import type { Sample } from "../data/dataset.ts";
@@ -105,11 +106,11 @@ async function readInput(path: string, spec: PreprocessSpec | undefined): Promis
 }
 
 function writeOutputs(path: string, { model }: OpenModel, values: Readonly<Record<string, TypedArray>>, force: boolean): void {
-  const arrays = model.outputs.map(({ name, dtype, shape, scale }) => ({
-    name,
-    type: NPY_TYPES[scale === undefined ? dtype : "float32"],
-    shape,
-    data: values[name] as TypedArray,
+  const arrays = model.outputs.map((output) => ({
+    name: output.name,
+    type: NPY_TYPES[output.scale === undefined ? output.dtype : "float32"],
+    shape: actualShape(output, values[output.name] as TypedArray),
+    data: values[output.name] as TypedArray,
   }));
   const [only] = arrays;
   if (path.toLowerCase().endsWith(".npz")) writeFileWhole(path, encodeNpz(arrays), force);
@@ -123,8 +124,10 @@ function describeOutputs(
   names: readonly string[] | undefined,
   { top, output }: RunOptions,
 ): Result {
-  const outputs = model.outputs.map(({ name, dtype, shape, scale }) => {
+  const outputs = model.outputs.map((described) => {
+    const { name, dtype, scale } = described;
     const data = values[name] as TypedArray;
+    const shape = actualShape(described, data);
     const classes = isClassScores(shape, 1) ? bestClasses(data, top) : [];
     return {
       name,
