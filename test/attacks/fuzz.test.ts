@@ -59,8 +59,10 @@ function plausibleWord(field: string, random: Random): number {
   if (/^(VALUES|PLACES|MEAN|INVERSE)$/.test(field)) return random() % 3 ? inArena() : -1;
   if (field === "PLANAR") return random() % 8 ? 0 : 1;
   if (/^(CENTRED|LARGEST|LAST)$/.test(field)) return random() % 2;
-  if (/^(DST|SCRATCH)$/.test(field)) return inArena();
-  if (/^(SRC|A|B|WEIGHTS|BIAS|TABLE)$/.test(field)) return random() % 2 ? inArena() : inConstants();
+  if (/^(DST|SCRATCH|TOTAL)$/.test(field)) return inArena();
+  if (/^(IOU|SCORE)$/.test(field)) return random() % 2 ? inConstants() : -1;
+  if (field === "RANK") return pick(random, [1, 6, 6, 6]);
+  if (/^(SRC|A|B|WEIGHTS|BIAS|TABLE|BOXES|SCORES|UPDATES)$/.test(field)) return random() % 2 ? inArena() : inConstants();
   if (field === "SCALE" && random() % 2) return inConstants();
   if (/SCALE|ALPHA|BETA|MIN|MAX|OUTSIDE|VALUE/.test(field)) return random() % 2 ? pick(random, FLOATS) : (random() % 300) - 150;
   if (/ZERO/.test(field)) return (random() % 256) - 128;
