@@ -162,6 +162,8 @@ function refuseWidened({ op, inputs }: Draft, { values }: NodeContext): void {
   for (const index of EXACT_INPUTS[op]!) {
     const input = inputs[index];
     const type = input ? values.typeNameOf(input) : null;
+    // A cast to floats of another width is one to float32, as Cast has it.
+    if (op === "CastLike" && input?.type?.dtype === "float32") continue;
     if (type !== null && CONVERTED_TYPES.has(type))
       throw new Refusal(`its input "${input!.name}" is ${type}, whose range eqm does not keep to`);
   }
