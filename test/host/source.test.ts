@@ -109,7 +109,7 @@ it("refuses what is no source, and options that mean nothing", async () => {
   expect(await thrown(load(smallFile(), { threads: 0 }))).toEqual({
     name: "InputError",
     code: "bad-option",
-    message: "threads is 0, not a positive integer.",
+    message: "threads is 0, not a whole number from 1 to 64.",
   });
 });
 
@@ -124,5 +124,9 @@ it("ends with the signal's reason, before, while and after fetching", async () =
 
 it("says which threads are at work where more were asked for", async () => {
   using model = await load(smallFile(), { threads: 4 });
-  expect(model.features).toEqual({ build: (await chooseBuild()).name, threads: 1 });
+  expect(model.features).toEqual({
+    build: (await chooseBuild()).name,
+    threads: 1,
+    threadsReason: 'This entry starts no threads: import load from "eqm/threads".',
+  });
 });
