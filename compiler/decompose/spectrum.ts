@@ -7,7 +7,8 @@
  */
 import { numberAttribute } from "../ir/attributes.ts";
 import type { Value } from "../ir/graph.ts";
-import { log, pow, sin } from "../ops/mathematics.ts";
+import { log, pow } from "../ops/mathematics.ts";
+import { sin } from "../ops/trigonometry.ts";
 import { axisOf, type Composer, shapeOf } from "./composer.ts";
 import type { Decomposition } from "./definition.ts";
 

@@ -7,28 +7,10 @@ import { badOperands } from "../errors.ts";
 import { numberAttribute, stringAttribute } from "../ir/attributes.ts";
 import type { Node } from "../ir/graph.ts";
 import type { OpDefinition } from "./definition.ts";
-import {
-  acos,
-  acosh,
-  asin,
-  asinh,
-  atan,
-  atanh,
-  cos,
-  cosh,
-  erf,
-  erfc,
-  exp,
-  expm1,
-  log,
-  log1p,
-  sigmoid,
-  sin,
-  sinh,
-  tanh,
-} from "./mathematics.ts";
+import { acosh, asinh, atanh, cosh, erf, erfc, exp, expm1, log, log1p, sigmoid, sinh, tanh } from "./mathematics.ts";
 import { floats, floatTensor, NUMERIC, operandType, requiredTensor, SIGNED } from "./operands.ts";
 import { roundHalfEven } from "./rounding.ts";
+import { acos, asin, atan, cos, sin } from "./trigonometry.ts";
 
 type FloatFunction = (x: number) => number;
 

@@ -1,11 +1,17 @@
 /** A temporary folder with a small classifier and its data, and the built command line run on it. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { encodeNpy } from "../../compiler/cli/data/npy.ts";
 import { floatTensor, int, ints, model, node, value } from "../support/onnx-model.ts";
+
+/** Samples of the classifier's data, and a picture. */
+export const COUNT = 12;
+export const PICTURE = fileURLToPath(new URL("./fixtures/jpeg/420.jpg", import.meta.url));
+/** How pictures become the classifier's input. */
+export const SPEC = { channels: "RGB", layout: "NCHW", resize: [8, 8], scale: 0.01, mean: 1 };
 
 const cli = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 
@@ -75,6 +81,30 @@ export function createScratch(): Scratch {
     },
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+/** A folder with the classifier, its data and what it compiles to: m.onnx, x.npy, y.npy, spec.json, names.txt, pictures/ with list.csv, m.eqm. */
+export function createCompiledScratch(): Scratch {
+  const scratch = createScratch();
+  scratch.write("m.onnx", classifier());
+  scratch.write("x.npy", samples(COUNT));
+  scratch.write(
+    "y.npy",
+    encodeNpy(
+      "i4",
+      [COUNT],
+      Int32Array.from({ length: COUNT }, (_, i) => i % 4),
+    ),
+  );
+  scratch.write("spec.json", JSON.stringify(SPEC));
+  scratch.write("names.txt", "one\ntwo\nthree\nfour\n");
+  mkdirSync(scratch.path("pictures"));
+  for (const name of ["b.jpg", "a.jpg"]) copyFileSync(PICTURE, scratch.path(`pictures/${name}`));
+  scratch.write("pictures/list.csv", "file,label\na.jpg,1\nb.jpg,2\n");
+  const args = ["compile", "m.onnx", "-o", "m.eqm", "--calibrate", "x.npy", "--preprocess", "spec.json", "--labels", "names.txt"];
+  const { status, stderr } = scratch.eqm(...args);
+  if (status !== 0 || stderr !== "") throw new Error(`the classifier did not compile: ${stderr}`);
+  return scratch;
 }
 
 /** Numbers of a linear congruential generator, in [0, 1). */

@@ -1,6 +1,9 @@
 import { describe, expect, test } from "vitest";
 import * as M from "../../compiler/ops/mathematics.ts";
+import * as T from "../../compiler/ops/trigonometry.ts";
 import { randomNumbers } from "./operation.ts";
+
+const FUNCTIONS = { ...M, ...T };
 
 const view = new DataView(new ArrayBuffer(8));
 
@@ -36,13 +39,13 @@ describe("functions of float64", () => {
       const next = randomNumbers(20_240_601);
       for (let i = 0; i < 20_000; i++) {
         const x = RANGES[name](next);
-        expect(ulps(M[name](x), Math[name](x)), `${name}(${x})`).toBeLessThanOrEqual(BOUND);
+        expect(ulps(FUNCTIONS[name](x), Math[name](x)), `${name}(${x})`).toBeLessThanOrEqual(BOUND);
       }
     });
     test.each([0, -0, 1, -1, 0.5, 2, NaN, Infinity, -Infinity, 5e-324, -1e-310, 1e300])(`${name}(%d) is the engine's`, (x) => {
       const expected = Math[name](x);
-      expect(ulps(M[name](x), expected)).toBeLessThanOrEqual(BOUND);
-      if (expected === 0) expect(M[name](x)).toBe(expected);
+      expect(ulps(FUNCTIONS[name](x), expected)).toBeLessThanOrEqual(BOUND);
+      if (expected === 0) expect(FUNCTIONS[name](x)).toBe(expected);
     });
   }
 
@@ -55,8 +58,8 @@ describe("functions of float64", () => {
   });
 
   test("sin is right beside a large multiple of π", () => {
-    expect(M.sin(6381956970095103 * 2 ** 797)).toBeCloseTo(1, 15);
-    expect(Math.abs(M.cos(6381956970095103 * 2 ** 797) / -4.687165924254628e-19 - 1)).toBeLessThan(1e-15);
+    expect(T.sin(6381956970095103 * 2 ** 797)).toBeCloseTo(1, 15);
+    expect(Math.abs(T.cos(6381956970095103 * 2 ** 797) / -4.687165924254628e-19 - 1)).toBeLessThan(1e-15);
   });
 
   test("pow agrees with the engine's", () => {
@@ -120,8 +123,8 @@ describe("functions of float64", () => {
         M.tanh(x),
         M.erf(x),
         M.erfc(x),
-        M.sin(x * 1e6),
-        M.cos(x * 1e20),
+        T.sin(x * 1e6),
+        T.cos(x * 1e20),
         M.pow(x * x, x),
         M.log1p(x * x),
         M.expm1(x / 10),
