@@ -6,14 +6,14 @@
  */
 import type { Metadata } from "../host/metadata.ts";
 import { CompileError } from "./errors.ts";
-import { createPause } from "./event-loop.ts";
+import { createPause, type Pause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
 import type { Graph, Node } from "./ir/graph.ts";
 import { type ImportedModel, importModel } from "./onnx/import.ts";
 import { type CompileOptions, DEFAULT_MIN_SQNR_DB } from "./options.ts";
 import { optimize } from "./passes/index.ts";
 import { correctBiases } from "./quantize/bias-correction.ts";
-import { type Calibration, calibrate, rangesOf, type Sample } from "./quantize/calibrate.ts";
+import { type Calibration, calibrate, rangesOf, type Sample, type Watch } from "./quantize/calibrate.ts";
 import { type Comparison, compareModels } from "./quantize/compare.ts";
 import { insertQuantization, type QuantizedForm } from "./quantize/insert.ts";
 import { outputMeasure } from "./quantize/output-measure.ts";
@@ -79,14 +79,25 @@ export function describe(
 /** Written into every file. */
 export const PRODUCER = { name: "eqm", version: "0.1.0" } as const;
 
-/** Quantizes a float32 graph. Throws `below-floor` where the outputs are noise, unless forced. */
-export async function quantizeGraph(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<Quantized> {
-  const kept = keptNames(float, options.keepFloat ?? []);
-  const pause = createPause(options.signal);
-  const watch = (phase: string) => ({
-    pause,
-    step: (done: number, total: number) => options.onProgress?.({ phase, done, total }),
-  });
+/** What the float32 model showed on the samples, and those that are kept. */
+export interface Observed {
+  readonly floatCompiled: Compiled;
+  readonly calibration: Calibration;
+  readonly synthetic: boolean;
+  /** Samples that choices are judged by, and those that weights and biases are fitted to. */
+  readonly compared: readonly Sample[];
+  readonly fitted: readonly Sample[];
+}
+
+/** Runs the samples through a float32 graph. `comparedOf` says by how many of so many samples choices are judged. */
+export async function observeGraph(
+  float: Graph,
+  module: WebAssembly.Module,
+  options: CompileOptions,
+  comparedOf: (samples: number) => number = () => COMPARED_SAMPLES,
+): Promise<Observed> {
+  keptNames(float, options.keepFloat ?? []);
+  const { pause, watch } = watches(options);
   await pause();
   const description = describe(float, options, undefined);
   const floatCompiled = compileGraph(float, description);
@@ -94,12 +105,28 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   const seen: Sample[] = [];
   const samples = keep(options.calibration ?? synthesise(float, options.preprocess), seen);
   const calibration = await calibrate(floatCompiled, module, samples, float, watch("calibrate"));
-  const { compared, fitted } = divide(seen);
+  return { floatCompiled, calibration, synthetic, ...divide(seen, comparedOf(seen.length)) };
+}
 
+/**
+ * Quantizes a float32 graph. `given` says how many bits which layers have; by default it follows from `options.weights`. Throws `below-floor`
+ * where the outputs are noise, unless forced.
+ */
+export async function quantizeGraph(
+  float: Graph,
+  module: WebAssembly.Module,
+  options: CompileOptions,
+  observed?: Observed,
+  given?: ReadonlyMap<string, WeightBits>,
+): Promise<Quantized> {
+  const { floatCompiled, calibration, synthetic, compared, fitted } = observed ?? (await observeGraph(float, module, options));
+  const kept = keptNames(float, options.keepFloat ?? []);
+  const { pause, watch } = watches(options);
   await pause();
+  const description = describe(float, options, undefined);
   const inserted = cloneGraph(float);
   const nodes = int8Nodes(inserted, kept);
-  const bits = chooseWeightBits(inserted, nodes, options.weights ?? 8);
+  const bits = given ?? chooseWeightBits(inserted, nodes, options.weights ?? 8);
   const ranges = rangesOf(calibration, options.observer ?? "mse");
   const parameters = insertQuantization(inserted, nodes, ranges, bits);
   const compile = async (candidate: Graph): Promise<Compiled> => {
@@ -164,6 +191,12 @@ export async function quantizeGraph(float: Graph, module: WebAssembly.Module, op
   };
 }
 
+/** Progress by phase, and turns of the event loop. */
+function watches(options: CompileOptions): { readonly pause: Pause; readonly watch: (phase: string) => Watch } {
+  const pause = createPause(options.signal);
+  return { pause, watch: (phase) => ({ pause, step: (done, total) => options.onProgress?.({ phase, done, total }) }) };
+}
+
 function measure(float: Compiled, int8: Compiled, module: WebAssembly.Module, sample: Sample): Latency {
   const runners = [new GraphRunner(float, module), new GraphRunner(int8, module)] as const;
   try {
@@ -189,10 +222,10 @@ async function* keep(samples: Iterable<Sample> | AsyncIterable<Sample>, into: Sa
 }
 
 /** Divides samples into those that choices are judged by and those that weights and biases are fitted to; few samples serve both ends. */
-function divide(samples: readonly Sample[]): { readonly compared: readonly Sample[]; readonly fitted: readonly Sample[] } {
-  if (samples.length < 2 * COMPARED_SAMPLES) return { compared: samples.slice(0, COMPARED_SAMPLES), fitted: samples };
-  const every = Math.floor(samples.length / COMPARED_SAMPLES);
-  const isCompared = (i: number): boolean => i % every === 0 && i < every * COMPARED_SAMPLES;
+function divide(samples: readonly Sample[], judging: number): { readonly compared: readonly Sample[]; readonly fitted: readonly Sample[] } {
+  if (samples.length < 2 * judging) return { compared: samples.slice(0, judging), fitted: samples };
+  const every = Math.floor(samples.length / judging);
+  const isCompared = (i: number): boolean => i % every === 0 && i < every * judging;
   return { compared: samples.filter((_, i) => isCompared(i)), fitted: samples.filter((_, i) => !isCompared(i)) };
 }
 

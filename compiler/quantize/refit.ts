@@ -50,11 +50,25 @@ export interface RefittedLayer {
   readonly noise: number;
 }
 
+/** Weights and bias of a layer as they may stand in a graph. */
+export interface LayerForm {
+  /** In the order of the model's tensor. */
+  readonly values: Int8Array;
+  /** One for each output. */
+  readonly scales: Float32Array;
+  /** In real units; null where the layer has none. */
+  readonly bias: Float32Array | null;
+  /** Variance that rounding adds to the layer's result, as a part of that. */
+  readonly noise: number;
+}
+
 /** How to refit. */
 export interface RefitRule {
   /** Bits of layers of fewer than eight, by name. */
   readonly bits: ReadonlyMap<string, WeightBits>;
   readonly pairSafe: boolean;
+  /** Is told of each layer before its weights are replaced; `formOf` gives those that it would have in other bits, as long as the call lasts. */
+  readonly explore?: (name: string, formOf: (bits: WeightBits) => LayerForm) => void;
 }
 
 interface Layer {
@@ -167,7 +181,7 @@ async function refitLayer(
   { node, weights, places, window, floatBias, partners: pairable }: Layer,
   observed: Observed | null,
   products: MomentProducts,
-  { bits: chosenBits, pairSafe }: RefitRule,
+  { bits: chosenBits, pairSafe, explore }: RefitRule,
   { pause }: Watch,
 ): Promise<RefittedLayer | null> {
   const depth = depthOf(window);
@@ -191,35 +205,41 @@ async function refitLayer(
   }
   const [signal, nearest] = [sum(groups.map((group) => group.signal)), sum(groups.map((group) => group.nearest))];
   const least = leastScales(weights, outputs, unit, floatBias);
-  const round = (mates: Int32Array | null): readonly Rounded[] =>
-    groups.map(({ prepared }, g) => roundWeights(prepared, { bits, partners: mates, leastScales: part(least, g, perGroup) }));
+  const round = (to: WeightBits, mates: Int32Array | null): readonly Rounded[] =>
+    groups.map(({ prepared }, g) => roundWeights(prepared, { bits: to, partners: mates, leastScales: part(least, g, perGroup) }));
   const noiseOf = (rounded: readonly Rounded[]): number => sum(rounded.map(({ errors }) => sum(errors)));
-  let rounded = round(pairSafe ? partners : null);
+  const formOf = (rounded: readonly Rounded[]): LayerForm => {
+    const values = new Int8Array(weights.length);
+    const scales = new Float32Array(outputs);
+    const bias = floatBias?.slice() ?? null;
+    rounded.forEach((result, g) => {
+      const from = g * perGroup * depth;
+      for (const [i, q] of result.values.entries()) values[places[from + i]!] = q;
+      scales.set(result.scales, g * perGroup);
+      const { moments } = groups[g]!;
+      if (!bias || !moments) return;
+      const shift = shifts(part(weights, g, perGroup * depth), result, moments);
+      for (let o = 0; o < perGroup; o++) bias[g * perGroup + o] = bias[g * perGroup + o]! + shift[o]! * unit;
+    });
+    return { values, scales, bias, noise: signal > 0 ? noiseOf(rounded) / signal : 0 };
+  };
+  explore?.(node.name, (other) => formOf(round(other, null)));
+  let rounded = round(bits, pairSafe ? partners : null);
   if (
     pairSafe &&
     partners &&
     noiseOf(rounded) > Math.max((observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest, NEGLIGIBLE_NOISE * signal)
   )
-    rounded = round(null);
-  const values = new Int8Array(weights.length);
-  const scales = new Float32Array(outputs);
-  const bias = floatBias?.slice();
-  rounded.forEach((result, g) => {
-    values.set(result.values, g * perGroup * depth);
-    scales.set(result.scales, g * perGroup);
-    const { moments } = groups[g]!;
-    if (!bias || !moments) return;
-    const shift = shifts(part(weights, g, perGroup * depth), result, moments);
-    for (let o = 0; o < perGroup; o++) bias[g * perGroup + o] = bias[g * perGroup + o]! + shift[o]! * unit;
-  });
-  replaceWeights(graph, node, places, values, scales);
-  if (bias) replaceBias(graph, node, bias, unit, scales);
+    rounded = round(bits, null);
+  const form = formOf(rounded);
+  setLayerForm(graph, node, form);
+  const inOrder = Int8Array.from(places, (place) => form.values[place]!);
   return {
     name: node.name,
     isPairable: partners !== null,
-    isPairSafe: partners !== null && arePairSafe(values, depth, partners),
+    isPairSafe: partners !== null && arePairSafe(inOrder, depth, partners),
     noiseOfNearest: signal > 0 ? nearest / signal : 0,
-    noise: signal > 0 ? noiseOf(rounded) / signal : 0,
+    noise: form.noise,
   };
 }
 
@@ -285,22 +305,18 @@ function rowsOf(dequantize: Node, places: Float32Array, outputs: number): { read
   };
 }
 
-function replaceWeights(graph: Graph, node: Node, places: Float32Array, values: Int8Array, scales: Float32Array): void {
+/** Puts other weights, and with them another bias, behind the DequantizeLinear nodes of a layer. */
+export function setLayerForm(graph: Graph, node: Node, { values, scales, bias }: LayerForm): void {
   const dequantize = requiredInput(node, 1).producer!;
   const [weights, scale] = [requiredInput(dequantize, 0), requiredInput(dequantize, 1)];
-  const data = new Int8Array(values.length);
-  places.forEach((place, i) => {
-    data[place] = values[i]!;
-  });
-  graph.setInput(dequantize, 0, graph.addConstant(weights.name, { dtype: "int8", shape: weights.constant!.shape, data }));
+  graph.setInput(dequantize, 0, graph.addConstant(weights.name, { dtype: "int8", shape: weights.constant!.shape, data: values }));
   graph.setInput(dequantize, 1, graph.addConstant(scale.name, { dtype: "float32", shape: [scales.length], data: scales }));
-}
-
-function replaceBias(graph: Graph, node: Node, bias: Float32Array, unit: number, scales: Float32Array): void {
-  const dequantize = requiredInput(node, 2).producer!;
-  const [integers, units] = [requiredInput(dequantize, 0), requiredInput(dequantize, 1)];
-  graph.setInput(dequantize, 0, graph.addConstant(integers.name, quantizeBias(bias, unit, scales)));
-  graph.setInput(dequantize, 1, graph.addConstant(units.name, biasScales(unit, scales)));
+  if (!bias) return;
+  const unit = inputScale(node);
+  const biases = requiredInput(node, 2).producer!;
+  const [integers, units] = [requiredInput(biases, 0), requiredInput(biases, 1)];
+  graph.setInput(biases, 0, graph.addConstant(integers.name, quantizeBias(bias, unit, scales)));
+  graph.setInput(biases, 1, graph.addConstant(units.name, biasScales(unit, scales)));
 }
 
 /** The layers that can be refitted, in the order of their steps. */
