@@ -7,7 +7,7 @@ import { createFeeder } from "../compiler/cli/data/feeds.ts";
 import { readLabels } from "../compiler/cli/data/labels.ts";
 import { preprocessFileBeside, readPreprocessSpec } from "../compiler/cli/data/preprocess-file.ts";
 import { Difference } from "../compiler/cli/difference.ts";
-import { bestClass } from "../compiler/cli/metrics.ts";
+import { bestClass } from "../compiler/report/classes.ts";
 import { compile } from "../compiler/index.ts";
 import { load, type Model, type Tensor } from "../host/index.ts";
 

@@ -3,7 +3,7 @@
  *
  *   SQNR = 10 · log10(Σ reference² / Σ (reference − value)²) dB
  */
-import type { Scores } from "./metrics.ts";
+import type { Scores } from "../report/classes.ts";
 
 /** SQNR of numbers that are all equal, in place of infinity, which JSON lacks; minus that where nothing agrees. */
 export const SQNR_LIMIT_DB = 300;

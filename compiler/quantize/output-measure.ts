@@ -6,7 +6,43 @@ import { NoiseMeter } from "../report/sqnr.ts";
 import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
 import type { Sample } from "./calibrate.ts";
 
-type Outputs = readonly ArrayLike<number>[];
+/** What a model gives for one sample: its outputs, in their order. */
+export type Outputs = readonly ArrayLike<number>[];
+
+/** Runs a model on samples. */
+export async function outputsOf(
+  compiled: Compiled,
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  pause: () => Promise<void>,
+): Promise<readonly Outputs[]> {
+  const runner = new GraphRunner(compiled, module);
+  const found: Outputs[] = [];
+  try {
+    for (const sample of samples) {
+      await pause();
+      runner.run(sample);
+      found.push(runner.outputNames.map((name) => numbers(runner.output(name))));
+    }
+  } finally {
+    runner.dispose();
+  }
+  return found;
+}
+
+/** The agreement of what was measured with what was expected of the same samples, in dB. */
+export function meanSqnrDb(expected: readonly Outputs[], measured: readonly Outputs[]): number {
+  const decibels = expected[0]!.map((_, output) => {
+    let total = 0;
+    for (const [i, outputs] of expected.entries()) {
+      const meter = new NoiseMeter();
+      meter.add(outputs[output]!, measured[i]![output]!);
+      total += meter.sqnrDb;
+    }
+    return total / expected.length;
+  });
+  return Math.min(...decibels);
+}
 
 /** A measure of models against `float`, which runs once. */
 export function outputMeasure(
@@ -15,34 +51,10 @@ export function outputMeasure(
   samples: readonly Sample[],
   pause: () => Promise<void>,
 ): (compiled: Compiled) => Promise<number> {
-  const outputsOf = async (compiled: Compiled): Promise<readonly Outputs[]> => {
-    const runner = new GraphRunner(compiled, module);
-    const found: Outputs[] = [];
-    try {
-      for (const sample of samples) {
-        await pause();
-        runner.run(sample);
-        found.push(runner.outputNames.map((name) => numbers(runner.output(name))));
-      }
-    } finally {
-      runner.dispose();
-    }
-    return found;
-  };
   let reference: Promise<readonly Outputs[]> | null = null;
   return async (compiled) => {
-    reference ??= outputsOf(float);
-    const [expected, measured] = [await reference, await outputsOf(compiled)];
-    const decibels = expected[0]!.map((_, output) => {
-      let total = 0;
-      for (const [i, outputs] of expected.entries()) {
-        const meter = new NoiseMeter();
-        meter.add(outputs[output]!, measured[i]![output]!);
-        total += meter.sqnrDb;
-      }
-      return total / expected.length;
-    });
-    return Math.min(...decibels);
+    reference ??= outputsOf(float, module, samples, pause);
+    return meanSqnrDb(await reference, await outputsOf(compiled, module, samples, pause));
   };
 }
 

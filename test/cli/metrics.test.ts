@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { Difference, SQNR_LIMIT_DB } from "../../compiler/cli/difference.ts";
-import { bestClass, bestClasses, classOf, isAmongBest, isClassScores } from "../../compiler/cli/metrics.ts";
+import { classOf } from "../../compiler/cli/metrics.ts";
+import { bestClass, bestClasses, isAmongBest, isClassScores } from "../../compiler/report/classes.ts";
 
 describe("the best classes", () => {
   it("gives the first of equal scores, and NaN last", () => {

@@ -18,7 +18,7 @@ import { modelKind, withPath } from "../model-file.ts";
 import type { Result } from "../output/result.ts";
 import { formatFacts, formatTable } from "../output/table.ts";
 import { formatBytes, formatCount, formatShape } from "../output/units.ts";
-import { type StepWeights, weightsOf } from "../step-weights.ts";
+import { type StepWeights, weightsOf } from "../../report/step-weights.ts";
 
 /** Checked options of the command. */
 export interface InspectOptions {

@@ -11,7 +11,7 @@ import { decodeNpy, encodeNpy, type NpyArray, type NpyType } from "../data/npy.t
 import { decodeNpz, encodeNpz } from "../data/npz.ts";
 import { badFile, wrongUsage } from "../errors.ts";
 import { decodeImage, type Image, isImageFile } from "../image/image.ts";
-import { bestClasses, isClassScores } from "../metrics.ts";
+import { bestClasses, isClassScores } from "../../report/classes.ts";
 import { type OpenModel, openModel, preprocessFor } from "../model-file.ts";
 import type { Result } from "../output/result.ts";
 import { formatTable } from "../output/table.ts";
