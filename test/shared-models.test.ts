@@ -7,8 +7,8 @@ import { createFeeder } from "../compiler/cli/data/feeds.ts";
 import { readLabels } from "../compiler/cli/data/labels.ts";
 import { preprocessFileBeside, readPreprocessSpec } from "../compiler/cli/data/preprocess-file.ts";
 import { Difference } from "../compiler/cli/difference.ts";
-import { bestClass } from "../compiler/report/classes.ts";
 import { compile } from "../compiler/index.ts";
+import { bestClass } from "../compiler/report/classes.ts";
 import { load, type Model, type Tensor } from "../host/index.ts";
 
 const assets = process.env["EQM_ASSETS"] ?? join(import.meta.dirname, "../../shared");

@@ -1,9 +1,10 @@
 /** `eqm compare`: how far a compiled model's outputs are from those of the model that it came from. */
+
+import { bestClass, isClassScores } from "../../report/classes.ts";
 import { openDataset } from "../data/dataset.ts";
 import { createFeeder } from "../data/feeds.ts";
 import { Difference } from "../difference.ts";
 import { badData } from "../errors.ts";
-import { bestClass, isClassScores } from "../../report/classes.ts";
 import { type OpenModel, openModel, preprocessFor } from "../model-file.ts";
 import type { Result } from "../output/result.ts";
 import { formatTable } from "../output/table.ts";

@@ -1,10 +1,10 @@
 /** `eqm eval`: how often a model is right. */
 import type { TensorDescription } from "../../../host/model.ts";
+import { isAmongBest, isClassScores } from "../../report/classes.ts";
 import { openDataset } from "../data/dataset.ts";
 import { createFeeder } from "../data/feeds.ts";
 import { readLabels } from "../data/labels.ts";
 import { badData } from "../errors.ts";
-import { isAmongBest, isClassScores } from "../../report/classes.ts";
 import { classOf, METRICS, type Metric } from "../metrics.ts";
 import { openModel, preprocessFor } from "../model-file.ts";
 import type { Result } from "../output/result.ts";

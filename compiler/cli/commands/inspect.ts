@@ -11,6 +11,7 @@ import type { DType } from "../../../host/tensor.ts";
 import { CompileError, type Unsupported } from "../../errors.ts";
 import { compile, type Report } from "../../index.ts";
 import { readModel } from "../../onnx/model.ts";
+import { type StepWeights, weightsOf } from "../../report/step-weights.ts";
 import { readBytes } from "../data/file.ts";
 import { externalDataBeside } from "../external-data.ts";
 import { stopSignal } from "../interruption.ts";
@@ -18,7 +19,6 @@ import { modelKind, withPath } from "../model-file.ts";
 import type { Result } from "../output/result.ts";
 import { formatFacts, formatTable } from "../output/table.ts";
 import { formatBytes, formatCount, formatShape } from "../output/units.ts";
-import { type StepWeights, weightsOf } from "../../report/step-weights.ts";
 
 /** Checked options of the command. */
 export interface InspectOptions {

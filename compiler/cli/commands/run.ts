@@ -3,6 +3,7 @@ import { extname } from "node:path";
 import { actualShape } from "../../../host/model.ts";
 import type { PreprocessSpec } from "../../../host/preprocess-spec.ts";
 import { type DType, elementCount, type TypedArray } from "../../../host/tensor.ts";
+import { bestClasses, isClassScores } from "../../report/classes.ts";
 import type { Sample } from "../data/dataset.ts";
 import { createFeeder } from "../data/feeds.ts";
 import { readBytes } from "../data/file.ts";
@@ -11,7 +12,6 @@ import { decodeNpy, encodeNpy, type NpyArray, type NpyType } from "../data/npy.t
 import { decodeNpz, encodeNpz } from "../data/npz.ts";
 import { badFile, wrongUsage } from "../errors.ts";
 import { decodeImage, type Image, isImageFile } from "../image/image.ts";
-import { bestClasses, isClassScores } from "../../report/classes.ts";
 import { type OpenModel, openModel, preprocessFor } from "../model-file.ts";
 import type { Result } from "../output/result.ts";
 import { formatTable } from "../output/table.ts";
