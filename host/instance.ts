@@ -6,15 +6,17 @@
 import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
 import { COPY, NIBBLES } from "../format/packings.ts";
 import * as Status from "../format/status.ts";
+import { now } from "./clock.ts";
 import { Crew } from "./crew.ts";
 import { disposed, FormatError, outOfMemory, RunError } from "./errors.ts";
 import { memoryBytes, stagingOf } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
+import { Pace } from "./pace.ts";
 import { type Constant, canonicalBytes, type Program, planWords } from "./program.ts";
 import { instantiate, type Runtime } from "./runtime.ts";
 import { type Schedule, scheduledMemoryBytes, scheduleWords } from "./schedule.ts";
 import type { Sharing } from "./sharing.ts";
-import { controlWords, type Duty, dissolve, runTogether, TRAPPED } from "./team.ts";
+import { controlWords, type Duty, dissolve, runAlone, runTogether, TRAPPED } from "./team.ts";
 import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
 
 /** A program ready to run. Everything throws RunError `disposed` after `dispose`. */
@@ -29,7 +31,7 @@ export class Instance {
   readonly #stepAddresses: Int32Array;
   readonly #module: WebAssembly.Module;
   readonly #schedule: Schedule | undefined;
-  #team: { readonly duty: Duty; readonly crew: Crew; readonly patienceMs: number | undefined } | undefined;
+  #team: { readonly duty: Duty; readonly crew: Crew; readonly patienceMs: number | undefined; readonly pace: Pace } | undefined;
 
   /**
    * Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`, FormatError `bad-constants` where the coded bytes of a
@@ -66,7 +68,7 @@ export class Instance {
       kernelScratch: data + address,
     }));
     const crew = await Crew.start(start, assignments, signal);
-    this.#team = { duty: { ...common, run: (from, to) => runtime.run(from, to, data) }, crew, patienceMs };
+    this.#team = { duty: { ...common, run: (from, to) => runtime.run(from, to, data) }, crew, patienceMs, pace: new Pace() };
   }
 
   /** Runs the steps `from` to `to`, the latter not included; all of them unless said. Throws RunError. */
@@ -85,9 +87,11 @@ export class Instance {
 
   #runTogether(): void {
     if (!this.#team) throw new Error("unreachable: a schedule without threads");
-    const { duty, crew, patienceMs } = this.#team;
+    const { duty, crew, patienceMs, pace } = this.#team;
     crew.check();
-    const status = runTogether(duty, patienceMs);
+    const start = now();
+    const status = pace.together ? runTogether(duty, patienceMs) : runAlone(duty);
+    pace.ran(now() - start);
     if (status === undefined) {
       dissolve(duty);
       throw crew.giveUp();
