@@ -17,11 +17,20 @@ export function encodeUtf8(text: string): Uint8Array {
 /** Smallest code point that needs 0, 1, 2, 3 bytes behind the first. */
 const SMALLEST = [0, 0x80, 0x800, 0x10000];
 
+/** Codes that are made a text of at once. */
+const CHUNK = 4096;
+
 /** Decodes bytes, or returns the offset of the first byte that is no UTF-8 (overlong forms and surrogates included). */
 export function decodeUtf8(bytes: Uint8Array): string | number {
   const parts: string[] = [];
   let codes: number[] = [];
   let i = 0;
+  // ASCII in the engine's own code: this runs once in a process as a rule, before any of it is compiled.
+  for (; i < bytes.length; i += CHUNK) {
+    const text = String.fromCharCode(...bytes.subarray(i, i + CHUNK));
+    if (/[^\0-\x7f]/.test(text)) break;
+    parts.push(text);
+  }
   while (i < bytes.length) {
     const first = bytes[i]!;
     const more = first < 0x80 ? 0 : first < 0xc2 ? -1 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : -1;
@@ -34,7 +43,7 @@ export function decodeUtf8(bytes: Uint8Array): string | number {
     }
     if (c < SMALLEST[more]! || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff) return i;
     codes.push(c);
-    if (codes.length === 4096) {
+    if (codes.length === CHUNK) {
       parts.push(String.fromCodePoint(...codes));
       codes = [];
     }
