@@ -10,6 +10,7 @@ import { INTEGER_FORMS } from "./integer.ts";
 import { STREAMING } from "./linear-attention.ts";
 import { NORMALIZATIONS } from "./normalization.ts";
 import { PATCHES } from "./patches.ts";
+import { QUANTIZED_FORMS } from "./quantized.ts";
 import { RECURRENT } from "./recurrent.ts";
 import { REDUCTION_FORMS } from "./reduction.ts";
 import { ROTARY_EMBEDDING } from "./rotary-embedding.ts";
@@ -34,6 +35,7 @@ export const DECOMPOSITIONS: readonly Decomposition[] = [
   ...INDEXING,
   ...SELECTIONS,
   ...INTEGER_FORMS,
+  ...QUANTIZED_FORMS,
 ];
 
 const BY_NAME: ReadonlyMap<string, Decomposition> = new Map(DECOMPOSITIONS.map((decomposition) => [decomposition.name, decomposition]));

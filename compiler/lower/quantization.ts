@@ -8,7 +8,8 @@ import * as TableI8 from "../../format/steps/table-i8.ts";
 import { type DType, dtypeCode, elementCount } from "../../host/tensor.ts";
 import { numberAttribute } from "../ir/attributes.ts";
 import { type Node, onlyOutput, requiredInput, typeOf } from "../ir/graph.ts";
-import { type Builder, quantizationOf, quantizedOperand } from "./builder.ts";
+import { areEqual, tensorParameters } from "../passes/quantized/parameters.ts";
+import type { Builder } from "./builder.ts";
 import type { Reference } from "./lowered.ts";
 import { type TypedReference, temporary } from "./movement.ts";
 import { roundHalfEven } from "./rescale.ts";
@@ -46,25 +47,31 @@ export function lowerQuantizeLinear(builder: Builder, node: Node): void {
   else builder.step(Opcode.DEQUANTIZE, Dequantize, { ...fields, DST: dst });
 }
 
-/** QuantizeLinear of a dequantized int8: the same integers where the parameters are the same, else a table from the old ones to the new. */
+/** QuantizeLinear of dequantized bytes: the same bytes where type and parameters are the same, else a table from the old ones to the new. */
 export function lowerRequantize(builder: Builder, node: Node): boolean {
-  const x = node.op === "QuantizeLinear" ? quantizedOperand(requiredInput(node, 0)) : null;
-  const result = x ? quantizationOf(node) : null;
-  if (!x || !result) return false;
-  const src = builder.reference(x.value);
-  if (x.scale === result.scale && x.zeroPoint === result.zeroPoint) {
-    builder.place(result.value, src);
+  const dequantize = node.op === "QuantizeLinear" ? requiredInput(node, 0).producer : null;
+  const from = dequantize?.op === "DequantizeLinear" ? tensorParameters(dequantize) : null;
+  const to = from && tensorParameters(node);
+  if (!from || !to) return false;
+  const x = requiredInput(dequantize!, 0);
+  const src = builder.reference(x);
+  if (areEqual(from, to)) {
+    builder.place(onlyOutput(node), src);
     return true;
   }
   const f = Math.fround;
-  const count = elementCount(typeOf(x.value).shape);
+  const count = elementCount(typeOf(x).shape);
+  const [least, most] = to.dtype === "int8" ? [-128, 127] : [0, 255];
   const table = Int8Array.from({ length: 256 }, (_, i) => {
-    const real = f(f(i - 128 - x.zeroPoint) * f(x.scale));
-    return Math.max(-128, Math.min(127, roundHalfEven(f(real / f(result.scale))) + result.zeroPoint));
+    const q = from.dtype === "int8" ? i - 128 : (i + 128) & 255;
+    const real = f(f(q - from.zeroPoint) * f(from.scale));
+    return Math.max(least, Math.min(most, roundHalfEven(f(real / f(to.scale))) + to.zeroPoint));
   });
+  const dst = builder.define(onlyOutput(node));
+  if (count === 0) return true;
   builder.step(Opcode.TABLE_I8, TableI8, {
     SRC: src,
-    DST: builder.define(result.value),
+    DST: dst,
     TABLE: builder.constant(Packing.COPY, { dtype: "int8", shape: [256], data: table }),
     ROWS: 1,
     COLUMNS: count,

@@ -3,6 +3,7 @@
  *
  *   infer-shapes          types for all values; folds what is constant, shape arithmetic included
  *   decompose             operators that are stated in others, so that their parts are fused like any other's
+ *   quantized/            the form of models that come quantized, where there are such nodes
  *   ┌ remove-no-ops       so that the patterns below are not interrupted
  *   │ fuse-silu           before scales are folded out of its patterns
  *   │ fuse-gelu             likewise; and layer normalizations before their scales find another way
@@ -14,6 +15,7 @@
  *   │ fuse-batch-norm     last of the foldings: what it cannot fold becomes a Conv of its own
  *   └ eliminate-dead-code    … again while something changed
  *   fuse-activations      once nothing else changes, for a clamp between stops the foldings; then again from remove-no-ops
+ *   quantized/complete    quantization through what only moves elements, which would stop the foldings
  *
  * Not here: channels-last and flatten-weights, which need the final graph and run before lowering.
  */
@@ -30,6 +32,10 @@ import { fuseScale } from "./fuse-scale.ts";
 import { fuseSilu } from "./fuse-silu.ts";
 import { inferShapes } from "./infer-shapes.ts";
 import { mergeClips } from "./merge-clips.ts";
+import { completeQuantization } from "./quantized/complete.ts";
+import { foldQuantizedConstants } from "./quantized/fold-constants.ts";
+import { moveReals } from "./quantized/real-movement.ts";
+import { makeSigned } from "./quantized/signed.ts";
 import { removeNoOps } from "./remove-no-ops.ts";
 
 const PASSES: readonly ((graph: Graph) => number)[] = [
@@ -55,7 +61,17 @@ export function optimize(graph: Graph): void {
   inferShapes(graph);
   decompose(graph);
   eliminateDeadCode(graph);
+  const isQuantized = graph.nodes.some(({ op }) => op === "DequantizeLinear" || op === "QuantizeLinear");
+  if (isQuantized) toQuantizedForm(graph);
   for (let round = 0; sweep(graph); round++) if (round === MAXIMUM_ROUNDS) throw new Error("unreachable: the passes undo each other");
+  if (isQuantized) completeQuantization(graph);
+}
+
+function toQuantizedForm(graph: Graph): void {
+  foldQuantizedConstants(graph);
+  moveReals(graph);
+  makeSigned(graph);
+  eliminateDeadCode(graph);
 }
 
 function sweep(graph: Graph): boolean {
