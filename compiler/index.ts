@@ -12,6 +12,7 @@ import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
 import { type CompileOptions, checkOptions } from "./options.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
+import { givenRange, isQuantized, notesOnGiven } from "./quantize/given.ts";
 import { macsOf } from "./report/macs.ts";
 import type { LayerReport, Report } from "./report/report.ts";
 import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner.ts";
@@ -35,7 +36,9 @@ export async function compile(
   await pause();
   let compiled: Compiled;
   let quantized: Quantized | null = null;
-  if ((options.precision ?? "int8") === "float32") {
+  const isGiven = isQuantized(graph);
+  const notes = isGiven ? notesOnGiven(options) : [];
+  if (isGiven || (options.precision ?? "int8") === "float32") {
     compiled = compileFused(graph, describe(graph, options, undefined));
   } else {
     quantized = await quantizeGraph(graph, module, options);
@@ -47,12 +50,12 @@ export async function compile(
   const plain = compiled.program;
   const { program, warnings } = addGolden(compressConstants(plain, options.compression), module, hasher, (name) => {
     const histogram = histograms?.get(name);
-    return histogram ? { low: histogram.min, high: histogram.max } : null;
+    return histogram ? { low: histogram.min, high: histogram.max } : givenRange(graph, name);
   });
   await pause();
   const bytes = emitFile(program, hasher);
   clock.lap("emit");
-  return { bytes, report: reportOf(onnx, bytes, graph, program, quantized, options, warnings, clock.laps) };
+  return { bytes, report: reportOf(onnx, bytes, graph, program, quantized, options, [...notes, ...warnings], clock.laps) };
 }
 
 /** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
@@ -65,6 +68,13 @@ export async function quantizeToOnnx(
   const { module } = await compilerRuntime();
   const { graph, metadata } = importGraph(onnx, options);
   clock.lap("import");
+  if (isQuantized(graph)) {
+    const notes = notesOnGiven(options);
+    const { program } = compileFused(graph, describe(graph, options, undefined));
+    const bytes = exportModel(graph, { ...metadata, producer: PRODUCER });
+    clock.lap("export");
+    return { bytes, report: reportOf(onnx, bytes, graph, program, null, options, notes, clock.laps) };
+  }
   const quantized = await quantizeGraph(graph, module, options);
   clock.lap("quantize");
   await createPause(options.signal)();
@@ -106,10 +116,12 @@ function reportOf(
       `int8 is slower than float32 here (${latency.int8Ms.toFixed(2)} ms against ${latency.float32Ms.toFixed(2)} ms): --precision float32 keeps the model fast.`,
     );
   }
+  const isGiven = isQuantized(float);
   const layers = layersOf(float, quantized);
   return {
     model: float.name,
-    precision: quantized ? "int8" : "float32",
+    precision: quantized || isGiven ? "int8" : "float32",
+    alreadyQuantized: isGiven,
     sourceBytes: onnx.length,
     bytes: bytes.length,
     weightBytes: program.constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
@@ -150,7 +162,7 @@ function pairSafeNodes({ program, stepNodes }: Compiled): ReadonlySet<string | n
 
 function layersOf(float: Graph, quantized: Quantized | null): readonly LayerReport[] {
   const values = new Map(quantized?.comparison.values.map((value) => [value.name, value.sqnrDb]));
-  const int8 = new Map(quantized?.graph.nodes.map((node) => [node.outputs[0]?.name, node]));
+  const int8 = new Map((quantized?.graph ?? float).nodes.map((node) => [node.outputs[0]?.name, node]));
   const pairSafe = quantized ? pairSafeNodes(quantized.compiled) : new Set();
   const rounding = new Map(quantized?.rounding?.layers.map((layer) => [layer.name, layer]));
   return float.nodes
@@ -158,11 +170,12 @@ function layersOf(float: Graph, quantized: Quantized | null): readonly LayerRepo
     .map((node) => {
       const name = node.outputs[0]!.name;
       const weights = int8.get(name)?.inputs[1]?.producer;
-      const isInt8 = weights?.op === "DequantizeLinear";
+      const isInt8 = weights?.op === "DequantizeLinear" && int8.get(name)?.inputs[0]?.producer?.op === "DequantizeLinear";
       const sqnrDb = values.get(name);
       const weightBits = isInt8 ? (quantized?.weightBits.get(node.name) ?? 8) : 32;
       const rounded = rounding.get(node.name);
-      const count = node.inputs[1]?.constant?.data.length ?? 0;
+      const stored = node.inputs[1]?.constant ?? node.inputs[1]?.producer?.inputs[0]?.constant;
+      const count = stored?.data.length ?? 0;
       return {
         name: node.name,
         op: node.op,

@@ -11,7 +11,7 @@ export interface WithGolden {
   readonly warnings: readonly string[];
 }
 
-/** Runs a program on golden inputs. `rangeOf` gives the calibrated range of a float32 input, or null. */
+/** Runs a program on golden inputs. `rangeOf` gives the range of an input where it is known, or null. */
 export function addGolden(
   program: Program,
   module: WebAssembly.Module,
@@ -39,8 +39,8 @@ export function addGolden(
   }
 }
 
-/** Integers may be indices: 0 is the one that is always allowed. */
+/** Integers of which nothing is known may be indices: 0 is the one that is always allowed. */
 function goldenRange({ dtype }: TensorRegion, calibrated: GoldenRange | null): GoldenRange {
-  if (dtype !== "float32") return { low: 0, high: 0 };
-  return calibrated && rangeHolds(calibrated, dtype) ? calibrated : { low: -1, high: 1 };
+  if (calibrated && rangeHolds(calibrated, dtype)) return calibrated;
+  return dtype === "float32" ? { low: -1, high: 1 } : { low: 0, high: 0 };
 }

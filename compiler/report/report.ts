@@ -24,6 +24,8 @@ export interface LayerReport {
 export interface Report {
   readonly model: string;
   readonly precision: "int8" | "float32";
+  /** The model came quantized: its own scales are kept, and what it computes in float32 stays so. */
+  readonly alreadyQuantized: boolean;
   readonly sourceBytes: number;
   readonly bytes: number;
   /** Bytes of constants in the file. */

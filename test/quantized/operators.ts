@@ -1,7 +1,7 @@
 /** Random models of one integer operator, written with onnx-proto. */
 import type { Tensor } from "../../host/tensor.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
-import { model, node, type NodeSpec, type TensorSpec, value } from "../support/onnx-model.ts";
+import { model, type NodeSpec, node, type TensorSpec, value } from "../support/onnx-model.ts";
 import type { Bytes } from "./reference.ts";
 
 /** Random choices, the same for a seed on every machine. */
@@ -25,7 +25,13 @@ export function chance(seed: number): Chance {
 const BITS = { uint8: [0, 255], int8: [-128, 127] } as const;
 
 /** Random bytes over their whole range; `count` scales and zero points. `zero` "none" makes all zero points 0. */
-export function randomBytes(c: Chance, dtype: "int8" | "uint8", shape: readonly number[], count = 1, zero: "any" | "none" | "middle" = "any"): Bytes {
+export function randomBytes(
+  c: Chance,
+  dtype: "int8" | "uint8",
+  shape: readonly number[],
+  count = 1,
+  zero: "any" | "none" | "middle" = "any",
+): Bytes {
   const [low, high] = BITS[dtype];
   const size = shape.reduce((a, b) => a * b, 1);
   const values = Array.from({ length: size }, () => c.between(low, high));
@@ -49,10 +55,7 @@ export function integers(name: string, dtype: "int8" | "uint8" | "int32", dims: 
 /** Scales and zero points as initializers `name.scale` and `name.zero`, scalars where there is one. */
 export function parameters(name: string, { dtype, scales, zeros }: Pick<Bytes, "dtype" | "scales" | "zeros">): TensorSpec[] {
   const dims = scales.length === 1 ? [] : [scales.length];
-  return [
-    { name: `${name}.scale`, dims, dataType: 1, floatData: [...scales] },
-    integers(`${name}.zero`, dtype, dims, zeros),
-  ];
+  return [{ name: `${name}.scale`, dims, dataType: 1, floatData: [...scales] }, integers(`${name}.zero`, dtype, dims, zeros)];
 }
 
 /** Names of a quantized operand's three inputs. */

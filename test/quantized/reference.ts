@@ -23,7 +23,11 @@ export interface Geometry {
 }
 
 /** Sums of a convolution, int32: x [N, C, H, W], w [K, C/group, h, w]. */
-export function convolve(x: Bytes, w: Bytes, { group, strides, dilations, pads }: Geometry): { readonly shape: number[]; readonly sums: number[] } {
+export function convolve(
+  x: Bytes,
+  w: Bytes,
+  { group, strides, dilations, pads }: Geometry,
+): { readonly shape: number[]; readonly sums: number[] } {
   const [n, , height, width] = x.shape as [number, number, number, number];
   const [k, perGroup, kh, kw] = w.shape as [number, number, number, number];
   const out = (size: number, kernel: number, axis: 0 | 1): number =>
@@ -64,7 +68,8 @@ export function multiply(a: Bytes, b: Bytes): { readonly shape: number[]; readon
     for (let j = 0; j < n; j++) {
       let sum = 0;
       for (let d = 0; d < k; d++) {
-        sum += (a.data[i * k + d]! - a.zeros[a.zeros.length === 1 ? 0 : i]!) * (b.data[d * n + j]! - b.zeros[b.zeros.length === 1 ? 0 : j]!);
+        sum +=
+          (a.data[i * k + d]! - a.zeros[a.zeros.length === 1 ? 0 : i]!) * (b.data[d * n + j]! - b.zeros[b.zeros.length === 1 ? 0 : j]!);
       }
       sums.push(sum);
     }

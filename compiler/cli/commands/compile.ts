@@ -140,7 +140,11 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
       "precision",
       report.precision === "float32"
         ? "float32"
-        : ["int8", ...fewerBits(report), ...(float > 0 ? [`${float} of ${report.layers.length} layers in float32`] : [])].join(", "),
+        : [
+            report.alreadyQuantized ? "int8, quantized already: its own scales" : "int8",
+            ...fewerBits(report),
+            ...(float > 0 ? [`${float} of ${report.layers.length} layers in float32`] : []),
+          ].join(", "),
     ],
     ["memory", formatBytes(memoryBytes)],
     ["MACs", formatCount(macs)],

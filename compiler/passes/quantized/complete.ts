@@ -7,7 +7,7 @@
  *
  * Runs after the passes that fuse, whose patterns it would interrupt. Declines for values with other readers, where it would add work.
  */
-import { type Graph, type Node, onlyOutput, requiredInput, type Value } from "../../ir/graph.ts";
+import { type Graph, type Node, requiredInput, type Value } from "../../ir/graph.ts";
 import { addDequantize, addQuantize, areEqual, type TensorParameters, tensorParameters } from "./parameters.ts";
 import { MOVING, movedInputs } from "./real-movement.ts";
 
@@ -75,13 +75,4 @@ function sink(graph: Graph, node: Node): boolean {
     changed = true;
   }
   return changed;
-}
-
-/** Whether a graph came quantized: a layer has both its operands dequantized. */
-export function isQuantized(graph: Graph): boolean {
-  return graph.nodes.some(
-    (node) =>
-      ["Conv", "Gemm", "MatMul"].includes(node.op) &&
-      node.inputs.slice(0, 2).every((value) => value?.producer?.op === "DequantizeLinear" && !onlyOutput(value.producer).constant),
-  );
 }
