@@ -56,7 +56,12 @@ interface Convolution {
   readonly attributes: Parameters<typeof node>[3];
 }
 
-function convolution(c: Chance, typesOfW: readonly ("int8" | "uint8")[], zeroOfW: "any" | "none" | "middle", perChannel: boolean): Convolution {
+function convolution(
+  c: Chance,
+  typesOfW: readonly ("int8" | "uint8")[],
+  zeroOfW: "any" | "none" | "middle",
+  perChannel: boolean,
+): Convolution {
   const group = c.pick([1, 1, 2, 4]);
   const isDepthwise = group === 4 && c.between(0, 1) === 0;
   const perGroup = isDepthwise ? 1 : c.between(1, 5);
@@ -75,7 +80,11 @@ function convolution(c: Chance, typesOfW: readonly ("int8" | "uint8")[], zeroOfW
   return { x, w, geometry, attributes };
 }
 
-function qlinearConv(zeroOfW: "any" | "none" | "middle", typesOfW: readonly ("int8" | "uint8")[], perChannel: boolean): (c: Chance) => Case {
+function qlinearConv(
+  zeroOfW: "any" | "none" | "middle",
+  typesOfW: readonly ("int8" | "uint8")[],
+  perChannel: boolean,
+): (c: Chance) => Case {
   return (c) => {
     const { x, w, geometry, attributes } = convolution(c, typesOfW, zeroOfW, perChannel);
     const { shape, sums } = convolve(x, w, geometry);
@@ -83,7 +92,12 @@ function qlinearConv(zeroOfW: "any" | "none" | "middle", typesOfW: readonly ("in
     const place = (i: number): number => Math.floor(i / (shape[2]! * shape[3]!)) % shape[1]!;
     const y = { ...randomBytes(c, x.dtype, [1]), scales: [c.real(0.5, 4)] };
     const biased = sums.map((sum, i) => sum + (bias ? bias[place(i)]! : 0));
-    const initializers: TensorSpec[] = [...parameters("x", x), integers("w", w.dtype, w.shape, w.data), ...parameters("w", w), ...parameters("y", y)];
+    const initializers: TensorSpec[] = [
+      ...parameters("x", x),
+      integers("w", w.dtype, w.shape, w.data),
+      ...parameters("w", w),
+      ...parameters("y", y),
+    ];
     if (bias) initializers.push(integers("bias", "int32", [bias.length], bias));
     const operands = [...named("x"), ...named("w"), "y.scale", "y.zero", ...(bias ? ["bias"] : [])];
     const inputs = { x: tensorOf(x) };
@@ -106,7 +120,12 @@ agree("ConvInteger gives the sums", 20, (c) => {
   const inputs = { x: tensorOf(x) };
   const initializers = [integers("w", w.dtype, w.shape, w.data), parameters("x", x)[1]!, parameters("w", w)[1]!];
   return {
-    model: modelOf([node("ConvInteger", ["x", "w", "x.zero", "w.zero"], ["y"], attributes)], inputs, { y: { dtype: "int32", shape } }, initializers),
+    model: modelOf(
+      [node("ConvInteger", ["x", "w", "x.zero", "w.zero"], ["y"], attributes)],
+      inputs,
+      { y: { dtype: "int32", shape } },
+      initializers,
+    ),
     inputs,
     expected: sums,
   };
@@ -165,16 +184,33 @@ function matMulInteger(depth: (c: Chance) => number, computed: boolean): (c: Cha
       parameters("b", b)[1]!,
     ];
     return {
-      model: modelOf([node("MatMulInteger", ["a", "b", "a.zero", "b.zero"], ["y"])], inputs, { y: { dtype: "int32", shape } }, initializers),
+      model: modelOf(
+        [node("MatMulInteger", ["a", "b", "a.zero", "b.zero"], ["y"])],
+        inputs,
+        { y: { dtype: "int32", shape } },
+        initializers,
+      ),
       inputs,
       expected: sums,
     };
   };
 }
 
-agree("MatMulInteger gives the sums", 20, matMulInteger((c) => c.between(1, 40), false));
-agree("MatMulInteger of depths whose sums float32 does not hold", 4, matMulInteger((c) => c.between(1500, 2500), false));
-agree("MatMulInteger with zero points that are computed", 15, matMulInteger((c) => c.between(1, 600), true));
+agree(
+  "MatMulInteger gives the sums",
+  20,
+  matMulInteger((c) => c.between(1, 40), false),
+);
+agree(
+  "MatMulInteger of depths whose sums float32 does not hold",
+  4,
+  matMulInteger((c) => c.between(1500, 2500), false),
+);
+agree(
+  "MatMulInteger with zero points that are computed",
+  15,
+  matMulInteger((c) => c.between(1, 600), true),
+);
 
 agree("QuantizeLinear and DequantizeLinear, between them what moves elements", 20, (c) => {
   const x = Array.from({ length: 2 * 3 * 4 }, () => c.real(-20, 20));
@@ -182,11 +218,11 @@ agree("QuantizeLinear and DequantizeLinear, between them what moves elements", 2
   const inputs: Readonly<Record<string, Tensor>> = { x: { dtype: "float32", shape: [2, 3, 4], data: Float32Array.from(x) } };
   const q = quantized(x, y.scales[0]!, y.zeros[0]!, y.dtype);
   const nodes = [
-    node("QuantizeLinear", named("y").with(0, "x"), ["q"]),
+    node("QuantizeLinear", ["x", ...named("y").slice(1)], ["q"]),
     node("Reshape", ["q", "shape"], ["r"]),
     node("Transpose", ["r"], ["t"], { perm: ints(1, 0) }),
     node("Concat", ["t", "t"], ["c"], { axis: int(1) }),
-    node("DequantizeLinear", named("y").with(0, "c"), ["y"]),
+    node("DequantizeLinear", ["c", ...named("y").slice(1)], ["y"]),
   ];
   const shape: TensorSpec = { name: "shape", dims: [2], dataType: 7, int64Data: [6, 4] };
   const real = (i: number): number => Math.fround((q[i]! - y.zeros[0]!) * Math.fround(y.scales[0]!));
