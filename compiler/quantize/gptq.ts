@@ -75,8 +75,15 @@ const LEAST_RANGE = 0.3;
 /** A scale for weights that are all 0. */
 const ANY_SCALE = 2 ** -20;
 
-/** Orders the columns, factors H and fits real weights: `weights` is [outputs][depth]. Null where the moments are not finite. */
-export function prepare(weights: Float32Array, { depth, observations, covariance, cross }: Moments): Prepared | null {
+/**
+ * Orders the columns, factors H and fits real weights: `weights` is [outputs][depth]. `shareOf` says how much of the way to the fitted weights,
+ * [outputs][depth] too, to go; all of it unless given. Null where the moments are not finite.
+ */
+export function prepare(
+  weights: Float32Array,
+  { depth, observations, covariance, cross }: Moments,
+  shareOf: (fitted: Float64Array) => number = () => 1,
+): Prepared | null {
   const variances = Float64Array.from({ length: depth }, (_, k) => covariance[k * depth + k]!);
   const order = Int32Array.from({ length: depth }, (_, k) => k).sort((a, b) => variances[b]! - variances[a]! || a - b);
   const mean = variances.reduce((a, b) => a + b, 0) / depth;
@@ -86,7 +93,7 @@ export function prepare(weights: Float32Array, { depth, observations, covariance
   const rounding = factor(damped(covariance, order, damping), depth);
   const fitting = factor(damped(covariance, order, ridge), depth);
   if (!rounding || !fitting) return null;
-  const refitted = new Float64Array(weights.length);
+  const fitted = new Float64Array(weights.length);
   const target = new Float64Array(depth);
   const row = new Float64Array(depth);
   for (let first = 0; first < weights.length; first += depth) {
@@ -100,8 +107,13 @@ export function prepare(weights: Float32Array, { depth, observations, covariance
     }
     for (let k = 0; k < depth; k++) row[k] = target[order[k]!]!;
     solve(fitting, row);
-    refitted.set(row, first);
+    for (let k = 0; k < depth; k++) fitted[first + order[k]!] = row[k]!;
   }
+  const share = shareOf(fitted);
+  const refitted = Float64Array.from(fitted, (_, at) => {
+    const column = at - (at % depth) + order[at % depth]!;
+    return weights[column]! + share * (fitted[column]! - weights[column]!);
+  });
   return refitted.every(Number.isFinite) ? { depth, order, factor: rounding, refitted } : null;
 }
 

@@ -1,12 +1,20 @@
 /**
  * How well a model's outputs agree with the float32 model's, in one number to choose by: the SQNR of each sample by itself, in dB, averaged
- * over the samples, of the output where that is least. One sample on which a network is undecided does not outweigh the others.
+ * over the samples, of the output where that is least. One sample on which a network is undecided does not outweigh the others. Probabilities are
+ * compared by their logarithms: of a network that is sure of itself hardly anything can be seen in the probabilities.
  */
+import * as Opcode from "../../format/opcodes.ts";
+import { OPCODE } from "../../format/plan.ts";
+import * as Softmax from "../../format/steps/softmax.ts";
+import { log } from "../ops/mathematics.ts";
 import { NoiseMeter } from "../report/sqnr.ts";
 import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
 import type { Sample } from "./calibrate.ts";
 
-/** What a model gives for one sample: its outputs, in their order. */
+/** Less than this is as good as none. */
+const LEAST_PROBABILITY = 2 ** -40;
+
+/** What a model gives for one sample: its outputs, in their order; of probabilities the logarithms, less their mean. */
 export type Outputs = readonly ArrayLike<number>[];
 
 /** Runs a model on samples. */
@@ -17,12 +25,13 @@ export async function outputsOf(
   pause: () => Promise<void>,
 ): Promise<readonly Outputs[]> {
   const runner = new GraphRunner(compiled, module);
+  const classes = compiled.program.metadata.outputs.map(({ address }) => classesAt(compiled, address));
   const found: Outputs[] = [];
   try {
     for (const sample of samples) {
       await pause();
       runner.run(sample);
-      found.push(runner.outputNames.map((name) => numbers(runner.output(name))));
+      found.push(runner.outputNames.map((name, i) => centredLogarithms(numbers(runner.output(name)), classes[i]!)));
     }
   } finally {
     runner.dispose();
@@ -56,6 +65,25 @@ export function outputMeasure(
     reference ??= outputsOf(float, module, samples, pause);
     return meanSqnrDb(await reference, await outputsOf(compiled, module, samples, pause));
   };
+}
+
+/** How many probabilities make one distribution in the output at an address of the data region; 0: they are none. */
+function classesAt({ program: { plan } }: Compiled, address: number): number {
+  const step = [...plan.steps].reverse().find((words) => words[OPCODE] === Opcode.SOFTMAX && words[Softmax.DST] === address);
+  return step && step[Softmax.LOG] === 0 && step[Softmax.INNER] === 1 ? step[Softmax.COUNT]! : 0;
+}
+
+function centredLogarithms(data: ArrayLike<number>, classes: number): ArrayLike<number> {
+  if (classes === 0) return data;
+  const logarithms = Float64Array.from(data, (p) => log(Math.max(p, LEAST_PROBABILITY)));
+  for (let first = 0; first < logarithms.length; first += classes) {
+    const row = logarithms.subarray(first, first + classes);
+    const mean = row.reduce((a, b) => a + b, 0) / classes;
+    row.forEach((x, i) => {
+      row[i] = x - mean;
+    });
+  }
+  return logarithms;
 }
 
 function numbers(data: ArrayLike<number> | BigInt64Array): ArrayLike<number> {

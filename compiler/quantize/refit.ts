@@ -3,29 +3,23 @@
  * (format/packings.ts) where that is asked for and costs little. Samples walk through the float32 and the int8 model in step. Without
  * samples every input counts as much as any other.
  *
- * A layer's weights stay as they are where they serve several layers, and where one output has more than MOST_DEPTH.
+ * A layer's weights stay as they are where refit-layers.ts leaves it out.
  */
-
-import * as Opcode from "../../format/opcodes.ts";
-import { PAIR_LIMIT, pairsFit } from "../../format/packings.ts";
-import * as ConvF32 from "../../format/steps/conv-f32.ts";
-import * as ConvI8 from "../../format/steps/conv-i8.ts";
-import * as DepthwiseF32 from "../../format/steps/depthwise-f32.ts";
+import { PAIR_LIMIT } from "../../format/packings.ts";
 import { type Graph, type Node, requiredInput } from "../ir/graph.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { mostLiveBytes, SampleWalk } from "../run/sample-walk.ts";
 import type { Sample, Watch } from "./calibrate.ts";
 import { type Prepared, prepare, prepareBlind, type Rounded, roundingErrors, roundWeights } from "./gptq.ts";
 import { type CenteredMoments, MomentProducts } from "./moments.ts";
-import { areAlike, depthOf, gather, pixelsOf, type Window, windowOf } from "./patches.ts";
+import { depthOf, gather, pixelsOf, type Window, windowOf } from "./patches.ts";
+import { checkRefit } from "./refit-check.ts";
+import { type Layer, layersOf } from "./refit-layers.ts";
 import type { WeightBits } from "./weight-bits.ts";
-import { compileIndices, floatConstant } from "./weight-order.ts";
 import { biasScales, leastScales, quantizeBias } from "./weights.ts";
 
 /** Samples beyond what this many bytes of states allow are left out. */
 const MEMORY_BUDGET_BYTES = 512e6;
-/** Layers whose outputs have more weights are left as they are: the work grows with the cube. */
-const MOST_DEPTH = 2304;
 /** Observations for each weight of an output, and the least and the most of a layer. */
 const OBSERVATIONS_PER_WEIGHT = 4;
 const FEWEST_OBSERVATIONS = 1024;
@@ -33,11 +27,15 @@ const MOST_OBSERVATIONS = 6144;
 
 /**
  * Pair-safe weights may add this many times the noise that rounding to nearest does, fitted to samples and not; or any noise so far below
- * the signal.
+ * the signal, or below the noise that comes with the layer's input.
  */
 const ALLOWED_NOISE = 1.1;
 const ALLOWED_BLIND_NOISE = 2.5;
 const NEGLIGIBLE_NOISE = 2e-5;
+const NEGLIGIBLE_TO_INPUT = 1 / 16;
+/** Of so many samples every so many-th is kept from fitting, to check the fit by. */
+const FEWEST_CHECKED = 8;
+const CHECK_EVERY = 4;
 
 /** What became of a layer. */
 export interface RefittedLayer {
@@ -69,20 +67,6 @@ export interface RefitRule {
   readonly pairSafe: boolean;
   /** Is told of each layer before its weights are replaced; `formOf` gives those that it would have in other bits, as long as the call lasts. */
   readonly explore?: (name: string, formOf: (bits: WeightBits) => LayerForm) => void;
-}
-
-interface Layer {
-  readonly node: Node;
-  readonly step: number;
-  readonly floatStep: number;
-  readonly window: Window;
-  readonly floatWindow: Window;
-  /** [outputs][depth], groups one after the other. */
-  readonly weights: Float32Array;
-  /** Place in the model's tensor of each of `weights`. */
-  readonly places: Float32Array;
-  readonly floatBias: Float32Array | null;
-  readonly partners: Int32Array | null;
 }
 
 /** Refits the weights and biases of `graph` in place; `float` is the graph it was made from. With no samples biases stay as they are. */
@@ -124,13 +108,18 @@ export async function refitWeights(
   return done;
 }
 
-interface Observed {
+interface Seen {
   readonly observations: number;
-  /** How many independent ones they are worth: neighbouring pixels are alike. */
-  readonly independent: number;
   /** [groups][observations][depth], in units of one step of the int8 input. */
   readonly x: Float32Array;
   readonly quantized: Float32Array;
+}
+
+interface Observed extends Seen {
+  /** How many independent ones they are worth: neighbouring pixels are alike. */
+  readonly independent: number;
+  /** What took no part; null where there were too few samples. */
+  readonly check: Seen | null;
 }
 
 /** Takes all samples to the layer and gathers what a part of its pixels sees, the same in both models. */
@@ -146,15 +135,27 @@ async function observe(
   const [pixels, depth] = [pixelsOf(window), depthOf(window)];
   const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));
   const share = Math.min(pixels, Math.ceil(wanted / samples));
-  const observations = share * samples;
-  const x = new Float32Array(window.groups * observations * depth);
-  const quantized = new Float32Array(x.length);
+  const checked = samples < FEWEST_CHECKED ? 0 : Math.floor(samples / CHECK_EVERY);
+  const seenOf = (count: number): Seen => {
+    const [x, quantized] = [
+      new Float32Array(window.groups * share * count * depth),
+      new Float32Array(window.groups * share * count * depth),
+    ];
+    return { observations: share * count, x, quantized };
+  };
+  const [fitted, check] = [seenOf(samples - checked), seenOf(checked)];
   const look =
-    (seen: Window, factor: number, into: Float32Array) => (sample: number, view: (address: number, bytes: number) => Uint8Array) =>
-      gather(seen, view(seen.address, seen.bytes), spread(pixels, share, sample), factor, into, observations, sample * share);
-  await walk.advanceTo(step, look(window, 1, quantized), pause);
-  await floatWalk.advanceTo(floatStep, look(floatWindow, 1 / inputScale(node), x), pause);
-  return { observations, independent: samples * Math.sqrt(share), x, quantized };
+    (window: Window, factor: number, form: "x" | "quantized") =>
+    (sample: number, view: (address: number, bytes: number) => Uint8Array): void => {
+      const checkedBefore = Math.min(checked, Math.floor(sample / CHECK_EVERY));
+      const isChecked = sample % CHECK_EVERY === CHECK_EVERY - 1 && checkedBefore < checked;
+      const [into, at] = isChecked ? [check, checkedBefore] : [fitted, sample - checkedBefore];
+      const image = view(window.address, window.bytes);
+      gather(window, image, spread(pixels, share, sample), factor, into[form], into.observations, at * share);
+    };
+  await walk.advanceTo(step, look(window, 1, "quantized"), pause);
+  await floatWalk.advanceTo(floatStep, look(floatWindow, 1 / inputScale(node), "x"), pause);
+  return { ...fitted, independent: (samples - checked) * Math.sqrt(share), check: checked > 0 ? check : null };
 }
 
 /** `count` of `pixels`, evenly spread, each sample at another offset. */
@@ -194,11 +195,18 @@ async function refitLayer(
   const part = <T extends Float32Array | Float64Array | Int8Array>(data: T, g: number, length: number): T =>
     data.subarray(g * length, (g + 1) * length) as T;
   const groups: Group[] = [];
+  let inputNoise = 0;
   for (let g = 0; g < window.groups; g++) {
     await pause();
     const rows = part(weights, g, perGroup * depth);
     const moments = observed && momentsOf(observed, products, g, depth, floatBias !== null);
-    const prepared = moments ? prepare(rows, moments) : prepareBlind(rows, depth);
+    const prepared = moments
+      ? prepare(rows, moments, (fitted) => {
+          const checked = checkRefit(rows, fitted, { ...seenBy(observed.check ?? observed, g, depth), depth });
+          inputNoise += checked.inputNoise;
+          return observed.check ? checked.share : 1;
+        })
+      : prepareBlind(rows, depth);
     if (!prepared) return null;
     const nearest = sum(roundingErrors(prepared, part(old.values, g, perGroup * depth), part(old.scales, g, perGroup)));
     groups.push({ prepared, moments, nearest, signal: signalOf(rows, depth, moments) });
@@ -228,7 +236,8 @@ async function refitLayer(
   if (
     pairSafe &&
     partners &&
-    noiseOf(rounded) > Math.max((observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest, NEGLIGIBLE_NOISE * signal)
+    noiseOf(rounded) >
+      Math.max((observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest, NEGLIGIBLE_NOISE * signal, NEGLIGIBLE_TO_INPUT * inputNoise)
   )
     rounded = round(bits, null);
   const form = formOf(rounded);
@@ -243,15 +252,15 @@ async function refitLayer(
   };
 }
 
-function momentsOf(
-  { observations, independent, x, quantized }: Observed,
-  products: MomentProducts,
-  g: number,
-  depth: number,
-  centered: boolean,
-): CenteredMoments {
+function momentsOf(observed: Observed, products: MomentProducts, g: number, depth: number, centered: boolean): CenteredMoments {
+  const { x, quantized } = seenBy(observed, g, depth);
+  return { ...products.of(x, quantized, depth, centered), observations: observed.independent };
+}
+
+/** What the layers of a group see. */
+function seenBy({ observations, x, quantized }: Seen, g: number, depth: number): Pick<Seen, "x" | "quantized"> {
   const part = (data: Float32Array): Float32Array => data.subarray(g * observations * depth, (g + 1) * observations * depth);
-  return { ...products.of(part(x), part(quantized), depth, centered), observations: independent };
+  return { x: part(x), quantized: part(quantized) };
 }
 
 function sum(data: Iterable<number>): number {
@@ -317,72 +326,4 @@ export function setLayerForm(graph: Graph, node: Node, { values, scales, bias }:
   const [integers, units] = [requiredInput(biases, 0), requiredInput(biases, 1)];
   graph.setInput(biases, 0, graph.addConstant(integers.name, quantizeBias(bias, unit, scales)));
   graph.setInput(biases, 1, graph.addConstant(units.name, biasScales(unit, scales)));
-}
-
-/** The layers that can be refitted, in the order of their steps. */
-function layersOf(float: Graph, graph: Graph, floatCompiled: Compiled, int8: Compiled): readonly Layer[] {
-  const indices = compileIndices(float);
-  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
-  const floatNodes = new Map(float.nodes.map((node) => [node.name, node]));
-  const floatSteps = new Map<string, number>();
-  floatCompiled.program.plan.steps.forEach((words, step) => {
-    const name = floatCompiled.stepNodes[step];
-    if (name && windowOf(words)?.isInt8 === false) floatSteps.set(name, floatSteps.has(name) ? -1 : step);
-  });
-  const found: Layer[] = [];
-  let last = -1;
-  int8.program.plan.steps.forEach((words, step) => {
-    const name = int8.stepNodes[step] ?? "";
-    const node = nodes.get(name);
-    const floatNode = floatNodes.get(name);
-    const floatStep = floatSteps.get(name) ?? -1;
-    const window = windowOf(words);
-    if (!node || !floatNode || floatStep <= last || !window?.isInt8 || requiredInput(node, 1).producer?.op !== "DequantizeLinear") return;
-    const floatWords = floatCompiled.program.plan.steps[floatStep]!;
-    const floatWindow = windowOf(floatWords)!;
-    const weightsAddress = floatWords[floatWords[0] === Opcode.CONV_F32 ? ConvF32.WEIGHTS : DepthwiseF32.WEIGHTS]!;
-    const weights = floatConstant(floatCompiled, weightsAddress);
-    const places = indexConstant(indices, floatStep);
-    const bias = node.inputs[2] ?? null;
-    const given = requiredInput(floatNode, 1);
-    if (!given.constant || given.readers.size > 1) return;
-    if (!areAlike(window, floatWindow) || depthOf(window) > MOST_DEPTH || !weights || places?.length !== weights.length) return;
-    if (bias && bias.producer?.op !== "DequantizeLinear") return;
-    last = floatStep;
-    found.push({
-      node,
-      step,
-      floatStep,
-      window,
-      floatWindow,
-      weights,
-      places,
-      floatBias: (floatNode.inputs[2]?.constant?.data as Float32Array | undefined) ?? null,
-      partners: words[0] === Opcode.CONV_I8 ? partnersOf(words) : null,
-    });
-  });
-  return found;
-}
-
-function indexConstant(indices: Compiled, step: number): Float32Array | null {
-  const words = indices.program.plan.steps[step]!;
-  return floatConstant(indices, words[words[0] === Opcode.CONV_F32 ? ConvF32.WEIGHTS : DepthwiseF32.WEIGHTS]!);
-}
-
-/** The pairs of a CONV_I8 step, or null where its shape has none that are safe. */
-function partnersOf(w: Int32Array): Int32Array | null {
-  const sizes = [
-    w[ConvI8.KERNEL_H]!,
-    w[ConvI8.KERNEL_W]!,
-    w[ConvI8.IN_C]!,
-    w[ConvI8.GROUPS]!,
-    w[ConvI8.DILATION_W]!,
-    w[ConvI8.SRC_PITCH]!,
-  ] as const;
-  const [count, length] = [ConvI8.segments(...sizes), ConvI8.segmentLength(...sizes)];
-  if (!pairsFit(count, length)) return null;
-  return Int32Array.from({ length: count * length }, (_, k) => {
-    const mate = (k % length) ^ 1;
-    return mate < length ? k - (k % length) + mate : -1;
-  });
 }
