@@ -65,56 +65,21 @@ function quadBy<M>(
 
 /** Four neighbouring output pixels of a kernel three wide, stride 1, dilation 1: six input columns serve all. */
 export function quadOfThree(src: usize, lineStep: usize, rows: i32, weights: usize, tapBytes: usize, bias: usize, dst: usize, bytes: usize): void {
-  if (HAS_FUSED && isFused()) quadOfThreeBy<Fused>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
-  else quadOfThreeBy<Exact>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
-}
-
-function quadOfThreeBy<M>(src: usize, lineStep: usize, rows: i32, weights: usize, tapBytes: usize, bias: usize, dst: usize, bytes: usize): void {
-  const low = v128.load(limits());
-  const high = v128.load(limits(), 16);
-  for (let c: usize = 0; c < bytes; c += 16) {
-    if (c + 16 > bytes) c = bytes - 16;
-    let s0 = v128.load(bias + c);
-    let s1 = s0;
-    let s2 = s0;
-    let s3 = s0;
-    let line = src + c;
-    let w = weights + c;
-    for (let y = rows; y > 0; y--) {
-      const w0 = v128.load(w);
-      w += tapBytes;
-      const w1 = v128.load(w);
-      w += tapBytes;
-      const w2 = v128.load(w);
-      w += tapBytes;
-      let p = line;
-      const x0 = v128.load(p);
-      p += bytes;
-      const x1 = v128.load(p);
-      p += bytes;
-      const x2 = v128.load(p);
-      s0 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s0, x0, w0), x1, w1), x2, w2);
-      p += bytes;
-      const x3 = v128.load(p);
-      s1 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s1, x1, w0), x2, w1), x3, w2);
-      p += bytes;
-      const x4 = v128.load(p);
-      s2 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s2, x2, w0), x3, w1), x4, w2);
-      const x5 = v128.load(p + bytes);
-      s3 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s3, x3, w0), x4, w1), x5, w2);
-      line += lineStep;
-    }
-    storeQuad(dst + c, bytes, clampFloat(s0, low, high), clampFloat(s1, low, high), clampFloat(s2, low, high), clampFloat(s3, low, high));
-  }
+  if (HAS_FUSED && isFused()) quadOfThreeBy<Fused, Adjacent>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
+  else quadOfThreeBy<Exact, Adjacent>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
 }
 
 /** As quadOfThree of stride 2: nine input columns serve all. */
 export function quadOfThreeApart(src: usize, lineStep: usize, rows: i32, weights: usize, tapBytes: usize, bias: usize, dst: usize, bytes: usize): void {
-  if (HAS_FUSED && isFused()) quadOfThreeApartBy<Fused>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
-  else quadOfThreeApartBy<Exact>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
+  if (HAS_FUSED && isFused()) quadOfThreeBy<Fused, Apart>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
+  else quadOfThreeBy<Exact, Apart>(src, lineStep, rows, weights, tapBytes, bias, dst, bytes);
 }
 
-function quadOfThreeApartBy<M>(src: usize, lineStep: usize, rows: i32, weights: usize, tapBytes: usize, bias: usize, dst: usize, bytes: usize): void {
+/** Type arguments that stand for strides of 1 and 2. */
+type Adjacent = i32;
+type Apart = f32;
+
+function quadOfThreeBy<M, Columns>(src: usize, lineStep: usize, rows: i32, weights: usize, tapBytes: usize, bias: usize, dst: usize, bytes: usize): void {
   const low = v128.load(limits());
   const high = v128.load(limits(), 16);
   for (let c: usize = 0; c < bytes; c += 16) {
@@ -133,28 +98,45 @@ function quadOfThreeApartBy<M>(src: usize, lineStep: usize, rows: i32, weights: 
       const w2 = v128.load(w);
       w += tapBytes;
       let p = line;
-      s0 = multiplyAdd<M>(s0, v128.load(p), w0);
-      p += bytes;
-      s0 = multiplyAdd<M>(s0, v128.load(p), w1);
-      p += bytes;
-      const x2 = v128.load(p);
-      s0 = multiplyAdd<M>(s0, x2, w2);
-      s1 = multiplyAdd<M>(s1, x2, w0);
-      p += bytes;
-      s1 = multiplyAdd<M>(s1, v128.load(p), w1);
-      p += bytes;
-      const x4 = v128.load(p);
-      s1 = multiplyAdd<M>(s1, x4, w2);
-      s2 = multiplyAdd<M>(s2, x4, w0);
-      p += bytes;
-      s2 = multiplyAdd<M>(s2, v128.load(p), w1);
-      p += bytes;
-      const x6 = v128.load(p);
-      s2 = multiplyAdd<M>(s2, x6, w2);
-      s3 = multiplyAdd<M>(s3, x6, w0);
-      p += bytes;
-      s3 = multiplyAdd<M>(s3, v128.load(p), w1);
-      s3 = multiplyAdd<M>(s3, v128.load(p + bytes), w2);
+      if (isInteger<Columns>()) {
+        const x0 = v128.load(p);
+        p += bytes;
+        const x1 = v128.load(p);
+        p += bytes;
+        const x2 = v128.load(p);
+        s0 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s0, x0, w0), x1, w1), x2, w2);
+        p += bytes;
+        const x3 = v128.load(p);
+        s1 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s1, x1, w0), x2, w1), x3, w2);
+        p += bytes;
+        const x4 = v128.load(p);
+        s2 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s2, x2, w0), x3, w1), x4, w2);
+        const x5 = v128.load(p + bytes);
+        s3 = multiplyAdd<M>(multiplyAdd<M>(multiplyAdd<M>(s3, x3, w0), x4, w1), x5, w2);
+      } else {
+        s0 = multiplyAdd<M>(s0, v128.load(p), w0);
+        p += bytes;
+        s0 = multiplyAdd<M>(s0, v128.load(p), w1);
+        p += bytes;
+        const x2 = v128.load(p);
+        s0 = multiplyAdd<M>(s0, x2, w2);
+        s1 = multiplyAdd<M>(s1, x2, w0);
+        p += bytes;
+        s1 = multiplyAdd<M>(s1, v128.load(p), w1);
+        p += bytes;
+        const x4 = v128.load(p);
+        s1 = multiplyAdd<M>(s1, x4, w2);
+        s2 = multiplyAdd<M>(s2, x4, w0);
+        p += bytes;
+        s2 = multiplyAdd<M>(s2, v128.load(p), w1);
+        p += bytes;
+        const x6 = v128.load(p);
+        s2 = multiplyAdd<M>(s2, x6, w2);
+        s3 = multiplyAdd<M>(s3, x6, w0);
+        p += bytes;
+        s3 = multiplyAdd<M>(s3, v128.load(p), w1);
+        s3 = multiplyAdd<M>(s3, v128.load(p + bytes), w2);
+      }
       line += lineStep;
     }
     storeQuad(dst + c, bytes, clampFloat(s0, low, high), clampFloat(s1, low, high), clampFloat(s2, low, high), clampFloat(s3, low, high));
