@@ -20,7 +20,7 @@ const ONES: usize = RESULT + 256;
 
 /** `tiles` tiles of 4 rows × 8 outputs of `i32x4.dot_i16x8_s` and an addition. Returns the multiply-accumulates of one tile. */
 export function dotI16(tiles: i32): i32 {
-  for (let tile = 0; tile < tiles; tile++) dotI16Tile(A, B, RESULT);
+  for (let tile = 0; tile < tiles; tile++) dotTile<Int16>(A, B, RESULT);
   return 4 * 8 * DEPTH_I16;
 }
 
@@ -28,7 +28,7 @@ export function dotI16(tiles: i32): i32 {
 export function dotPairs(tiles: i32): i32 {
   if (!HAS_PAIR_DOT) return 0;
   v128.store(ONES, i16x8.splat(1));
-  for (let tile = 0; tile < tiles; tile++) dotPairsTile(A, B, RESULT);
+  for (let tile = 0; tile < tiles; tile++) dotTile<Int8Pairs>(A, B, RESULT);
   return 4 * 8 * DEPTH_I8;
 }
 
@@ -45,47 +45,19 @@ export function fusedF32(tiles: i32): i32 {
   return 6 * 8 * DEPTH_F32;
 }
 
-/** A as [DEPTH/2][4 rows][2], B as [DEPTH/2][8 outputs][2], both int16. */
-function dotI16Tile(a: usize, b: usize, dst: usize): void {
-  let c0 = i32x4.splat(0);
-  let c1 = c0;
-  let c2 = c0;
-  let c3 = c0;
-  let c4 = c0;
-  let c5 = c0;
-  let c6 = c0;
-  let c7 = c0;
-  for (let k = DEPTH_I16 >> 1; k > 0; k--) {
-    const b0 = v128.load(b);
-    const b1 = v128.load(b, 16);
-    const rows = v128.load(a);
-    let x = v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
-    c0 = i32x4.add(c0, i32x4.dot_i16x8_s(x, b0));
-    c1 = i32x4.add(c1, i32x4.dot_i16x8_s(x, b1));
-    x = v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
-    c2 = i32x4.add(c2, i32x4.dot_i16x8_s(x, b0));
-    c3 = i32x4.add(c3, i32x4.dot_i16x8_s(x, b1));
-    x = v128.shuffle<i32>(rows, rows, 2, 2, 2, 2);
-    c4 = i32x4.add(c4, i32x4.dot_i16x8_s(x, b0));
-    c5 = i32x4.add(c5, i32x4.dot_i16x8_s(x, b1));
-    x = v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
-    c6 = i32x4.add(c6, i32x4.dot_i16x8_s(x, b0));
-    c7 = i32x4.add(c7, i32x4.dot_i16x8_s(x, b1));
-    a += 16;
-    b += 32;
-  }
-  v128.store(dst, c0);
-  v128.store(dst, c1, 16);
-  v128.store(dst, c2, 32);
-  v128.store(dst, c3, 48);
-  v128.store(dst, c4, 64);
-  v128.store(dst, c5, 80);
-  v128.store(dst, c6, 96);
-  v128.store(dst, c7, 112);
+/** Type arguments that stand for what a tile is made of: A as [DEPTH/2][4 rows][2], B as [DEPTH/2][8 outputs][2], both int16. */
+type Int16 = i16;
+/** A as [DEPTH/4][4 rows][4], B as [DEPTH/4][8 outputs][4], both int8. */
+type Int8Pairs = i8;
+
+// @ts-ignore: decorator
+@inline
+function dotAdd<T>(sum: v128, b: v128, x: v128, ones: v128): v128 {
+  if (sizeof<T>() == 2) return i32x4.add(sum, i32x4.dot_i16x8_s(x, b));
+  return pairDotAdd(sum, b, x, ones);
 }
 
-/** A as [DEPTH/4][4 rows][4], B as [DEPTH/4][8 outputs][4], both int8. */
-function dotPairsTile(a: usize, b: usize, dst: usize): void {
+function dotTile<T>(a: usize, b: usize, dst: usize): void {
   // A literal would be made anew at every use.
   const ones = v128.load(ONES);
   let c0 = i32x4.splat(0);
@@ -96,22 +68,22 @@ function dotPairsTile(a: usize, b: usize, dst: usize): void {
   let c5 = c0;
   let c6 = c0;
   let c7 = c0;
-  for (let k = DEPTH_I8 >> 2; k > 0; k--) {
+  for (let k = sizeof<T>() == 2 ? DEPTH_I16 >> 1 : DEPTH_I8 >> 2; k > 0; k--) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
     const rows = v128.load(a);
     let x = v128.shuffle<i32>(rows, rows, 0, 0, 0, 0);
-    c0 = pairDotAdd(c0, b0, x, ones);
-    c1 = pairDotAdd(c1, b1, x, ones);
+    c0 = dotAdd<T>(c0, b0, x, ones);
+    c1 = dotAdd<T>(c1, b1, x, ones);
     x = v128.shuffle<i32>(rows, rows, 1, 1, 1, 1);
-    c2 = pairDotAdd(c2, b0, x, ones);
-    c3 = pairDotAdd(c3, b1, x, ones);
+    c2 = dotAdd<T>(c2, b0, x, ones);
+    c3 = dotAdd<T>(c3, b1, x, ones);
     x = v128.shuffle<i32>(rows, rows, 2, 2, 2, 2);
-    c4 = pairDotAdd(c4, b0, x, ones);
-    c5 = pairDotAdd(c5, b1, x, ones);
+    c4 = dotAdd<T>(c4, b0, x, ones);
+    c5 = dotAdd<T>(c5, b1, x, ones);
     x = v128.shuffle<i32>(rows, rows, 3, 3, 3, 3);
-    c6 = pairDotAdd(c6, b0, x, ones);
-    c7 = pairDotAdd(c7, b1, x, ones);
+    c6 = dotAdd<T>(c6, b0, x, ones);
+    c7 = dotAdd<T>(c7, b1, x, ones);
     a += 16;
     b += 32;
   }

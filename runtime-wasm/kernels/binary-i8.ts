@@ -143,20 +143,25 @@ function combine(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bMove
   const bScale = floatWord(step, BinaryI8.B_SCALE);
   // Both distances from the zero points are below 256.
   const isBounded = <f32>256 * (abs<f32>(aScale) + abs<f32>(bScale)) < ROUNDING_LIMIT;
-  if ((op == ADD || op == SUB) && isBounded) addBounded(step, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
-  else if (op == ADD || op == SUB) addScaled(step, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
+  if ((op == ADD || op == SUB) && isBounded) addScaled<Bounded>(step, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
+  else if (op == ADD || op == SUB) addScaled<Unbounded>(step, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
   else multiply(step, op, a, aMove, aPitch, b, bMove, bPitch, dst, count, rows);
 }
 
-/** addScaled of sums below 2²²: sixteen at a time, nothing to cut off before rounding. */
-function addBounded(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bMove: i32, bPitch: i32, dst: usize, count: i32, rows: i32): void {
+/** Type arguments that stand for sums below 2²², of which nothing is to be cut off before rounding, and any others. */
+type Bounded = i32;
+type Unbounded = f32;
+
+/** ADD and SUB: a − b·scale is a + b·(−scale), to the bit. */
+function addScaled<Range>(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bMove: i32, bPitch: i32, dst: usize, count: i32, rows: i32): void {
   const bScale = floatWord(step, BinaryI8.B_SCALE);
   const aZero = i16x8.splat(<i16>word(step, BinaryI8.A_ZERO));
   const bZero = i16x8.splat(<i16>word(step, BinaryI8.B_ZERO));
   const aFactor = f32x4.splat(floatWord(step, BinaryI8.A_SCALE));
   const bFactor = f32x4.splat(word(step, BinaryI8.OP) == SUB ? -bScale : bScale);
   const magic = v128.load(ROUNDING_MAGIC);
-  const offset = roundingOffset(word(step, BinaryI8.OUT_ZERO));
+  const zero = word(step, BinaryI8.OUT_ZERO);
+  const offset = isInteger<Range>() ? roundingOffset(zero) : i16x8.splat(<i16>zero);
   const low = i8x16.splat(<i8>word(step, BinaryI8.MIN));
   const high = i8x16.splat(<i8>word(step, BinaryI8.MAX));
   while (rows > 0) {
@@ -165,8 +170,8 @@ function addBounded(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bM
     let out = dst;
     let rest = count;
     while (rest >= 16) {
-      const r0 = sumOfEight(p, q, aZero, bZero, aFactor, bFactor, magic, offset);
-      const r1 = sumOfEight(p + aMove, q + bMove, aZero, bZero, aFactor, bFactor, magic, offset);
+      const r0 = sumOfEight<Range>(p, q, aZero, bZero, aFactor, bFactor, magic, offset);
+      const r1 = sumOfEight<Range>(p + aMove, q + bMove, aZero, bZero, aFactor, bFactor, magic, offset);
       v128.store(out, clampInt8(r0, r1, low, high));
       p += aMove << 1;
       q += bMove << 1;
@@ -174,7 +179,7 @@ function addBounded(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bM
       rest -= 16;
     }
     while (rest > 0) {
-      const r = sumOfEight(p, q, aZero, bZero, aFactor, bFactor, magic, offset);
+      const r = sumOfEight<Range>(p, q, aZero, bZero, aFactor, bFactor, magic, offset);
       storeUpTo8(out, clampInt8(r, r, low, high), rest);
       p += aMove;
       q += bMove;
@@ -190,7 +195,7 @@ function addBounded(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bM
 
 // @ts-ignore: decorator
 @inline
-function sumOfEight(p: usize, q: usize, aZero: v128, bZero: v128, aFactor: v128, bFactor: v128, magic: v128, offset: v128): v128 {
+function sumOfEight<Range>(p: usize, q: usize, aZero: v128, bZero: v128, aFactor: v128, bFactor: v128, magic: v128, offset: v128): v128 {
   const x = i16x8.sub(v128.load_ext<i8>(p), aZero);
   const y = i16x8.sub(v128.load_ext<i8>(q), bZero);
   const sum0 = f32x4.add(
@@ -201,50 +206,10 @@ function sumOfEight(p: usize, q: usize, aZero: v128, bZero: v128, aFactor: v128,
     f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x)), aFactor),
     f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y)), bFactor),
   );
-  return i16x8.narrow_i32x4_s(roundAround(sum0, magic, offset), roundAround(sum1, magic, offset));
-}
-
-/** ADD and SUB: a − b·scale is a + b·(−scale), to the bit. */
-function addScaled(step: usize, a: usize, aMove: i32, aPitch: i32, b: usize, bMove: i32, bPitch: i32, dst: usize, count: i32, rows: i32): void {
-  const bScale = floatWord(step, BinaryI8.B_SCALE);
-  const aZero = i16x8.splat(<i16>word(step, BinaryI8.A_ZERO));
-  const bZero = i16x8.splat(<i16>word(step, BinaryI8.B_ZERO));
-  const aFactor = f32x4.splat(floatWord(step, BinaryI8.A_SCALE));
-  const bFactor = f32x4.splat(word(step, BinaryI8.OP) == SUB ? -bScale : bScale);
+  if (isInteger<Range>()) return i16x8.narrow_i32x4_s(roundAround(sum0, magic, offset), roundAround(sum1, magic, offset));
   const lowest = v128.load(INT16_LOW);
   const highest = v128.load(INT16_HIGH);
-  const magic = v128.load(ROUNDING_MAGIC);
-  const zero = i16x8.splat(<i16>word(step, BinaryI8.OUT_ZERO));
-  const low = i8x16.splat(<i8>word(step, BinaryI8.MIN));
-  const high = i8x16.splat(<i8>word(step, BinaryI8.MAX));
-  while (rows > 0) {
-    let p = a;
-    let q = b;
-    let out = dst;
-    let rest = count;
-    while (rest > 0) {
-      const x = i16x8.sub(v128.load_ext<i8>(p), aZero);
-      const y = i16x8.sub(v128.load_ext<i8>(q), bZero);
-      const sum0 = f32x4.add(
-        f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(x)), aFactor),
-        f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(y)), bFactor),
-      );
-      const sum1 = f32x4.add(
-        f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(x)), aFactor),
-        f32x4.mul(f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(y)), bFactor),
-      );
-      const r = addZero(roundBounded(clampFloat(sum0, lowest, highest), magic), roundBounded(clampFloat(sum1, lowest, highest), magic), zero);
-      storeUpTo8(out, clampInt8(r, r, low, high), rest);
-      p += aMove;
-      q += bMove;
-      out += 8;
-      rest -= 8;
-    }
-    a += aPitch;
-    b += bPitch;
-    dst += count;
-    rows--;
-  }
+  return addZero(roundBounded(clampFloat(sum0, lowest, highest), magic), roundBounded(clampFloat(sum1, lowest, highest), magic), offset);
 }
 
 /** MUL, DIV and PRELU. */
