@@ -4,19 +4,21 @@ import { CONV_I8 } from "../format/opcodes.ts";
 import { PAIR_SAFE } from "../format/steps/conv-i8.ts";
 import { memoryBytes } from "../host/memory-layout.ts";
 import { type Program, planWords } from "../host/program.ts";
-import { compressConstants } from "./emit/compress.ts";
-import { emitFile } from "./emit/emit.ts";
-import { addGolden } from "./emit/golden.ts";
+import type { BudgetReport } from "./budget/report.ts";
+import { compressToBudget } from "./budget/search.ts";
+import { finishFile } from "./emit/finish.ts";
+import { CompileError } from "./errors.ts";
 import { createPause } from "./event-loop.ts";
 import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
-import { type CompileOptions, checkOptions } from "./options.ts";
+import { type CompileOptions, checkOptions, hasBudget } from "./options.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
 import { givenRange, isQuantized, notesOnGiven } from "./quantize/given.ts";
 import { macsOf } from "./report/macs.ts";
 import type { LayerReport, Report } from "./report/report.ts";
 import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner.ts";
 
+export type { BudgetPoint, BudgetReport, Target } from "./budget/report.ts";
 export { CompileError } from "./errors.ts";
 export type { CompileOptions, Progress } from "./options.ts";
 export type { WeightBits } from "./quantize/weight-bits.ts";
@@ -36,26 +38,26 @@ export async function compile(
   await pause();
   let compiled: Compiled;
   let quantized: Quantized | null = null;
+  let budget: BudgetReport | null = null;
   const isGiven = isQuantized(graph);
   const notes = isGiven ? notesOnGiven(options) : [];
   if (isGiven || (options.precision ?? "int8") === "float32") {
     compiled = compileFused(graph, describe(graph, options, undefined));
   } else {
-    quantized = await quantizeGraph(graph, module, options);
+    if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(graph, module, hasher, options));
+    else quantized = await quantizeGraph(graph, module, options);
     compiled = quantized.compiled;
   }
   clock.lap("quantize");
   await pause();
   const histograms = quantized?.calibration.histograms;
-  const plain = compiled.program;
-  const { program, warnings } = addGolden(compressConstants(plain, options.compression), module, hasher, (name) => {
+  const { program, bytes, warnings } = finishFile(compiled.program, module, hasher, options.compression, (name) => {
     const histogram = histograms?.get(name);
     return histogram ? { low: histogram.min, high: histogram.max } : givenRange(graph, name);
   });
   await pause();
-  const bytes = emitFile(program, hasher);
   clock.lap("emit");
-  return { bytes, report: reportOf(onnx, bytes, graph, program, quantized, options, [...notes, ...warnings], clock.laps) };
+  return { bytes, report: reportOf(onnx, bytes, graph, program, quantized, budget, options, [...notes, ...warnings], clock.laps) };
 }
 
 /** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
@@ -64,6 +66,7 @@ export async function quantizeToOnnx(
   options: CompileOptions = {},
 ): Promise<{ readonly bytes: Uint8Array; readonly report: Report }> {
   checkOptions(options);
+  if (hasBudget(options)) throw noBudgetForOnnx();
   const clock = stopwatch();
   const { module } = await compilerRuntime();
   const { graph, metadata } = importGraph(onnx, options);
@@ -80,7 +83,16 @@ export async function quantizeToOnnx(
   await createPause(options.signal)();
   const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
   clock.lap("export");
-  return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled.program, quantized, options, [], clock.laps) };
+  return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled.program, quantized, null, options, [], clock.laps) };
+}
+
+function noBudgetForOnnx(): CompileError {
+  return new CompileError(
+    "bad-option",
+    "A target and a greatest drop are for a .eqm: they are about its size and what it gives. Compile with them.",
+    {},
+    "usage",
+  );
 }
 
 function stopwatch(): { lap(name: string): void; readonly laps: Readonly<Record<string, number>> } {
@@ -102,6 +114,7 @@ function reportOf(
   float: Graph,
   program: Program,
   quantized: Quantized | null,
+  budget: BudgetReport | null,
   options: CompileOptions,
   notes: readonly string[],
   timings: Readonly<Record<string, number>>,
@@ -139,6 +152,7 @@ function reportOf(
     pairSafety: quantized?.rounding ? pairSafetyOf(layers, quantized.rounding.pairable) : null,
     outputs: quantized?.comparison.outputs ?? [],
     latency,
+    budget,
     layers,
     warnings,
     timings,

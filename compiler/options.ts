@@ -1,6 +1,7 @@
 /** What a caller of the compiler may ask for; checked before any work begins. */
 import { checkPreprocessSpec, type PreprocessSpec } from "../host/preprocess-spec.ts";
 import type { Tensor } from "../host/tensor.ts";
+import type { Target } from "./budget/report.ts";
 import { CompileError } from "./errors.ts";
 import type { Sample } from "./quantize/calibrate.ts";
 import type { Observer } from "./quantize/ranges.ts";
@@ -22,6 +23,18 @@ export interface CompileOptions {
    * same; three and two bits only make the file smaller, they are multiplied as four.
    */
   readonly weights?: WeightBits;
+  /**
+   * What the file may take: the bits of each layer's weights are searched, `weights` at most. Fails with `budget-unmet` where that cannot be, but
+   * with `force`.
+   */
+  readonly target?: Target;
+  /**
+   * Points that may be lost on samples held out: of top-1 where they are labelled, else of agreement with the float32 model's top class. Without a
+   * target the smallest file is searched that keeps to it.
+   */
+  readonly maxDrop?: number;
+  /** The right class of each calibration sample, from 0; of a model with a batch, of each of a sample's rows. Only `maxDrop` looks at them. */
+  readonly calibrationLabels?: readonly number[];
   /** Samples to calibrate with, each a tensor for every input. Without them inputs are synthesised, and the report says so. */
   readonly calibration?: Iterable<Sample> | AsyncIterable<Sample>;
   /** How activation ranges are chosen; "mse" by default. */
@@ -93,10 +106,30 @@ export function checkOptions(options: CompileOptions): void {
       throw badOption("preprocess", preprocess, `a specification; this one ${problem}`);
     });
   }
+  checkBudget(options);
   if (minSqnrDb !== undefined && !Number.isFinite(minSqnrDb)) throw badOption("minSqnrDb", minSqnrDb, "a number of decibels");
   for (const [name, size] of Object.entries(shapes)) {
     if (!Number.isInteger(size) || size < 1) throw badOption(`shapes.${name}`, size, "a positive integer");
   }
+}
+
+/** Whether a model is to be searched for. */
+export function hasBudget({ target, maxDrop }: CompileOptions): boolean {
+  return target !== undefined || maxDrop !== undefined;
+}
+
+function checkBudget({ target, maxDrop, calibrationLabels, precision = "int8" }: CompileOptions): void {
+  if (target !== undefined) {
+    const { bytes, ...others } = target;
+    if (bytes === undefined || Object.keys(others).length > 0) throw badOption("target", target, "{ bytes }");
+    if (!Number.isSafeInteger(bytes) || bytes < 1) throw badOption("target.bytes", bytes, "a positive integer");
+  }
+  if (maxDrop !== undefined && !(Number.isFinite(maxDrop) && maxDrop >= 0 && maxDrop <= 100))
+    throw badOption("maxDrop", maxDrop, "points from 0 to 100");
+  if ((target !== undefined || maxDrop !== undefined) && precision === "float32")
+    throw badOption(target ? "target" : "maxDrop", target ?? maxDrop, 'the precision "int8": bits of weights are what is searched');
+  if (calibrationLabels !== undefined && !(Array.isArray(calibrationLabels) && calibrationLabels.every(Number.isSafeInteger)))
+    throw badOption("calibrationLabels", calibrationLabels, "a list of integers");
 }
 
 function isIterable(samples: object): boolean {

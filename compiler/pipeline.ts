@@ -120,15 +120,10 @@ export async function quantizeGraph(
   given?: ReadonlyMap<string, WeightBits>,
 ): Promise<Quantized> {
   const { floatCompiled, calibration, synthetic, compared, fitted } = observed ?? (await observeGraph(float, module, options));
-  const kept = keptNames(float, options.keepFloat ?? []);
   const { pause, watch } = watches(options);
   await pause();
   const description = describe(float, options, undefined);
-  const inserted = cloneGraph(float);
-  const nodes = int8Nodes(inserted, kept);
-  const bits = given ?? chooseWeightBits(inserted, nodes, options.weights ?? 8);
-  const ranges = rangesOf(calibration, options.observer ?? "mse");
-  const parameters = insertQuantization(inserted, nodes, ranges, bits);
+  const { graph: inserted, parameters, bits } = insertAll(float, calibration, options, given);
   const compile = async (candidate: Graph): Promise<Compiled> => {
     await pause();
     return compileGraph(candidate, description);
@@ -191,8 +186,22 @@ export async function quantizeGraph(
   };
 }
 
+/** Puts Q/DQ around all that works in int8, weights rounded to the nearest. `given`: bits of layers of fewer than eight. */
+export function insertAll(
+  float: Graph,
+  calibration: Calibration,
+  options: CompileOptions,
+  given?: ReadonlyMap<string, WeightBits>,
+): { readonly graph: Graph; readonly parameters: Quantized["parameters"]; readonly bits: Quantized["weightBits"] } {
+  const graph = cloneGraph(float);
+  const nodes = int8Nodes(graph, keptNames(float, options.keepFloat ?? []));
+  const bits = given ?? chooseWeightBits(graph, nodes, options.weights ?? 8);
+  const ranges = rangesOf(calibration, options.observer ?? "mse");
+  return { graph, parameters: insertQuantization(graph, nodes, ranges, bits), bits };
+}
+
 /** Progress by phase, and turns of the event loop. */
-function watches(options: CompileOptions): { readonly pause: Pause; readonly watch: (phase: string) => Watch } {
+export function watches(options: CompileOptions): { readonly pause: Pause; readonly watch: (phase: string) => Watch } {
   const pause = createPause(options.signal);
   return { pause, watch: (phase) => ({ pause, step: (done, total) => options.onProgress?.({ phase, done, total }) }) };
 }

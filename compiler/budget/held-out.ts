@@ -2,14 +2,17 @@
  * Judges a compressed model by samples that nothing was fitted to: the SQNR of its outputs, how often its top class is the float32 model's,
  * and, where the samples are labelled, how often it is right.
  */
+import { CompileError } from "../errors.ts";
+import { type Graph, typeOf } from "../ir/graph.ts";
+import { log } from "../ops/mathematics.ts";
+import type { Description } from "../plan/plan.ts";
 import type { Sample } from "../quantize/calibrate.ts";
-import { meanSqnrDb, type Outputs, outputsOf } from "../quantize/output-measure.ts";
 import { bestClass, isClassScores } from "../report/classes.ts";
-import type { Compiled } from "../run/graph-runner.ts";
+import { type Decisions, decisionsOf, distance } from "./decisions.ts";
 
 /** What a model was found to be worth. */
 export interface Verdict {
-  /** SQNR of the outputs, averaged over the samples, in dB. */
+  /** SQNR of the outputs, before a final Softmax or Sigmoid, of the worst one, in dB. */
   readonly sqnrDb: number;
   /** Part of the samples whose top class is the float32 model's; null where no output is a list of classes. */
   readonly agreement: number | null;
@@ -22,10 +25,8 @@ export type DropMeasure = "labels" | "agreement";
 
 /** Samples that are held out, with the float32 model's results on them. */
 export class HeldOut {
-  private readonly module: WebAssembly.Module;
-  private readonly samples: readonly Sample[];
-  private readonly pause: () => Promise<void>;
-  private readonly expected: readonly Outputs[];
+  private readonly run: (graph: Graph) => Promise<Decisions>;
+  private readonly expected: Decisions;
   /** Index of the output of class scores and how many samples its rows are, or null. */
   private readonly scores: { readonly output: number; readonly rows: number } | null;
   /** The right classes, one for each row; null: not known. */
@@ -33,47 +34,41 @@ export class HeldOut {
   private readonly floatClasses: readonly number[];
 
   private constructor(
-    module: WebAssembly.Module,
-    samples: readonly Sample[],
-    pause: () => Promise<void>,
-    expected: readonly Outputs[],
+    run: (graph: Graph) => Promise<Decisions>,
+    expected: Decisions,
     scores: HeldOut["scores"],
     labels: readonly number[] | null,
   ) {
-    this.module = module;
-    this.samples = samples;
-    this.pause = pause;
+    this.run = run;
     this.expected = expected;
     this.scores = scores;
     this.labels = labels;
     this.floatClasses = this.classesOf(expected);
+    const chance = scores ? scores.rows / expected[0]![scores.output]!.length : 0;
+    const right = labels ? share(this.floatClasses, labels) : 1;
+    if (right <= chance) throw uselessLabels(right);
   }
 
   /** Runs the float32 model on the samples. `labelsOf` gives the right classes of a sample, one for each of its rows, where they are known. */
   static async create(
-    float: Compiled,
+    float: Graph,
+    description: Description,
     module: WebAssembly.Module,
     samples: readonly Sample[],
-    labelsOf: ((sample: Sample) => readonly number[]) | null,
+    labelsOf: ((sample: Sample, rows: number) => readonly number[]) | null,
     pause: () => Promise<void>,
   ): Promise<HeldOut> {
-    const { inputs, outputs } = float.program.metadata;
-    const batch = inputs[0]?.shape[0] ?? 1;
-    const output = outputs.findIndex(({ shape }) => isClassScores(shape, batch));
-    const rows = output >= 0 && outputs[output]!.shape.length > 1 && outputs[output]!.shape[0] === batch ? batch : 1;
+    const shapes = float.outputs.map((value) => typeOf(value).shape);
+    const batch = float.inputs[0] ? (typeOf(float.inputs[0]).shape[0] ?? 1) : 1;
+    const output = shapes.findIndex((shape) => isClassScores(shape, batch));
+    const rows = output >= 0 && shapes[output]!.length > 1 && shapes[output]![0] === batch ? batch : 1;
+    const run = async (graph: Graph): Promise<Decisions> => (await decisionsOf(graph, description, module, samples, pause)).decisions;
     const scores = output < 0 ? null : { output, rows };
-    return new HeldOut(
-      module,
-      samples,
-      pause,
-      await outputsOf(float, module, samples, pause),
-      scores,
-      labelsOf && scores ? samples.flatMap(labelsOf) : null,
-    );
+    return new HeldOut(run, await run(float), scores, labelsOf && scores ? samples.flatMap((sample) => labelsOf(sample, rows)) : null);
   }
 
   get size(): number {
-    return this.samples.length;
+    return this.expected.length;
   }
 
   /** What a drop is measured by; null where outputs are no classes. */
@@ -82,10 +77,10 @@ export class HeldOut {
     return this.labels ? "labels" : "agreement";
   }
 
-  /** Runs a model on the samples. */
-  async judge(compiled: Compiled): Promise<Verdict> {
-    const measured = await outputsOf(compiled, this.module, this.samples, this.pause);
-    const sqnrDb = meanSqnrDb(this.expected, measured);
+  /** Runs a graph on the samples. */
+  async judge(graph: Graph): Promise<Verdict> {
+    const measured = await this.run(graph);
+    const sqnrDb = decibels(distance(this.expected, measured));
     if (!this.scores) return { sqnrDb, agreement: null, drop: null };
     const classes = this.classesOf(measured);
     const agreement = share(classes, this.floatClasses);
@@ -93,15 +88,28 @@ export class HeldOut {
     return { sqnrDb, agreement, drop: lost * 100 };
   }
 
-  private classesOf(results: readonly Outputs[]): readonly number[] {
+  private classesOf(results: Decisions): readonly number[] {
     if (!this.scores) return [];
     const { output, rows } = this.scores;
     return results.flatMap((outputs) => {
-      const scores = Array.from(outputs[output]!);
+      const scores = outputs[output]!;
       const size = scores.length / rows;
-      return Array.from({ length: rows }, (_, row) => bestClass(scores.slice(row * size, (row + 1) * size)));
+      return Array.from({ length: rows }, (_, row) => bestClass(scores.subarray(row * size, (row + 1) * size)));
     });
   }
+}
+
+function uselessLabels(right: number): CompileError {
+  return new CompileError(
+    "useless-labels",
+    `The float32 model gives the right class of ${(right * 100).toFixed(1)} % of the labelled samples, no more than by chance: a drop cannot be told by such labels. Are they counted from 0, in the order of the samples?`,
+    { right },
+  );
+}
+
+/** Noise as a part of the signal, in dB; ±200 where there is none, or nothing else. */
+function decibels(noise: number): number {
+  return noise > 0 ? Math.max(-200, Math.min(200, (-10 / Math.LN10) * log(noise))) : 200;
 }
 
 function share(some: readonly number[], others: readonly number[]): number {

@@ -25,6 +25,16 @@ export function parseWhole(option: string, value: string, least: number, most = 
   return number;
 }
 
+const SIZE_UNITS: Readonly<Record<string, number>> = { "": 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9 };
+
+/** A number of bytes, 30KB, 1.5MB or 30000; KB is 1000 bytes. */
+export function parseBytes(option: string, value: string): number {
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?) ?([KMG]?B)?$/i.exec(value) ?? [];
+  const bytes = digits === "" ? Number.NaN : Math.floor(Number(digits) * (SIZE_UNITS[unit.toUpperCase()] ?? Number.NaN));
+  if (!Number.isSafeInteger(bytes) || bytes < 1) throw wrongUsage(`${option} ${value}: it must be a size, as in 30KB, 1.5MB or 30000.`);
+  return bytes;
+}
+
 /** A finite number. */
 export function parseReal(option: string, value: string): number {
   const number = value.trim() === "" ? Number.NaN : Number(value);

@@ -4,14 +4,14 @@ import type { WeightBits } from "../index.ts";
 import { PRODUCER } from "../pipeline.ts";
 import { bench } from "./commands/bench.ts";
 import { compare } from "./commands/compare.ts";
-import { compileFile } from "./commands/compile.ts";
+import { type CompileCommandOptions, compileFile } from "./commands/compile.ts";
 import { evaluate } from "./commands/eval.ts";
 import { inspect } from "./commands/inspect.ts";
 import { runOnce } from "./commands/run.ts";
 import { verify } from "./commands/verify.ts";
 import { notInThisVersion, wrongUsage } from "./errors.ts";
 import { METRICS, type Metric } from "./metrics.ts";
-import { parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "./options.ts";
+import { parseBytes, parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "./options.ts";
 import { printResult, type Result } from "./output/result.ts";
 
 /** Columns of help texts that do not go to a terminal. */
@@ -105,17 +105,19 @@ function addCompile(program: Command): void {
     .option("--keep-float <NODE...>", 'nodes to leave in float32, by name; "first" and "last" are the first and last layer')
     .option("--min-sqnr <DB>", "fail (exit code 3) where an output's SQNR is lower", "10")
     .option("--compression <CODING>", "how weights stand in the file: rans (entropy coded where that makes it smaller) or none", "rans")
+    .option("--target-size <SIZE>", "search the bits of each layer so that the file has at most this size: 30KB, 1.5MB or 30000")
+    .option(
+      "--max-drop <POINTS>",
+      "lose at most so many points of top-1 where the calibration data are labelled, else of agreement with the float model's top class; without a target the smallest such file",
+    )
+    .option(
+      "--calibration-labels <LABELS>",
+      "with --max-drop: the right class of each calibration sample, where the data have no label column",
+    )
+    .option("--label-offset <N>", "with --max-drop: added to every label, as 1 for a model with a background class", "0")
     .option("--report <report.json>", "write the report to a file as well")
     .option("--force", "replace existing files, and write the model although it is below the floor");
-  const laterOptions = [
-    "--prune <FRACTION>",
-    "--pattern <NAME>",
-    "--exclude <NODE...>",
-    "--target-size <N>",
-    "--target-macs <N>",
-    "--target-latency <N>",
-    "--max-drop <POINTS>",
-  ];
+  const laterOptions = ["--prune <FRACTION>", "--pattern <NAME>", "--exclude <NODE...>", "--target-macs <N>", "--target-latency <N>"];
   for (const flags of laterOptions) target.addOption(later(flags));
   withJson(withShape(target)).action((model: string, values: Values) => {
     const options = {
@@ -133,11 +135,25 @@ function addCompile(program: Command): void {
       shapes: parseShapes(list(values, "shape")),
       minSqnrDb: parseReal("--min-sqnr", text(values, "minSqnr") ?? ""),
       compression: parseChoice("--compression", text(values, "compression") ?? "", ["rans", "none"]),
+      ...budgetOf(values),
       report: text(values, "report"),
       force: values["force"] === true,
     };
     return finish(values, compileFile(model, options));
   });
+}
+
+function budgetOf(values: Values): Pick<CompileCommandOptions, "target" | "maxDrop" | "calibrationLabels" | "labelOffset"> {
+  const [size, drop, labels] = [text(values, "targetSize"), text(values, "maxDrop"), text(values, "calibrationLabels")];
+  const labelOffset = parseWhole("--label-offset", text(values, "labelOffset") ?? "", Number.MIN_SAFE_INTEGER);
+  if (drop === undefined && (labels !== undefined || labelOffset !== 0))
+    throw wrongUsage(`${labels === undefined ? "--label-offset" : "--calibration-labels"}: it belongs to --max-drop; pass that too.`);
+  return {
+    ...(size !== undefined && { target: { bytes: parseBytes("--target-size", size) } }),
+    ...(drop !== undefined && { maxDrop: parseReal("--max-drop", drop) }),
+    ...(labels !== undefined && { calibrationLabels: labels }),
+    labelOffset,
+  };
 }
 
 const THREADS = "threads to run on";

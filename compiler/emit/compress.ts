@@ -21,7 +21,8 @@ export function compressConstants(program: Program, compression: "rans" | "none"
   return { ...program, constants, plan: { ...program.plan, stagingBytes: stagingBytes(constants) } };
 }
 
-function compressConstant(constant: Constant, compression: "rans" | "none"): Constant {
+/** A constant that is no index, coded where that makes it smaller. */
+export function compressConstant(constant: Constant, compression: "rans" | "none"): Constant {
   const { packing, bytes } = constant;
   if (compression === "none" && packing !== Packing.GEMM_I4) return constant;
   let best = bytes;

@@ -25,7 +25,12 @@ function isDequantized(node: Node, index: number): boolean {
  * @throws CompileError `already-quantized` where they ask for another quantization
  */
 export function notesOnGiven(options: CompileOptions): readonly string[] {
-  const asked = [...((options.weights ?? 8) === 8 ? [] : ["weights"]), ...((options.keepFloat ?? []).length === 0 ? [] : ["keepFloat"])];
+  const asked = [
+    ...((options.weights ?? 8) === 8 ? [] : ["weights"]),
+    ...((options.keepFloat ?? []).length === 0 ? [] : ["keepFloat"]),
+    ...(options.target === undefined ? [] : ["target"]),
+    ...(options.maxDrop === undefined ? [] : ["maxDrop"]),
+  ];
   if (asked.length > 0) {
     throw new CompileError(
       "already-quantized",

@@ -15,10 +15,10 @@ import type { Sample } from "./calibrate.ts";
 const LEAST_PROBABILITY = 2 ** -40;
 
 /** What a model gives for one sample: its outputs, in their order; of probabilities the logarithms, less their mean. */
-export type Outputs = readonly ArrayLike<number>[];
+type Outputs = readonly ArrayLike<number>[];
 
 /** Runs a model on samples. */
-export async function outputsOf(
+async function outputsOf(
   compiled: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
@@ -40,7 +40,7 @@ export async function outputsOf(
 }
 
 /** The agreement of what was measured with what was expected of the same samples, in dB. */
-export function meanSqnrDb(expected: readonly Outputs[], measured: readonly Outputs[]): number {
+function meanSqnrDb(expected: readonly Outputs[], measured: readonly Outputs[]): number {
   const decibels = expected[0]!.map((_, output) => {
     let total = 0;
     for (const [i, outputs] of expected.entries()) {

@@ -65,8 +65,8 @@ export interface RefitRule {
   /** Bits of layers of fewer than eight, by name. */
   readonly bits: ReadonlyMap<string, WeightBits>;
   readonly pairSafe: boolean;
-  /** Is told of each layer before its weights are replaced; `formOf` gives those that it would have in other bits, as long as the call lasts. */
-  readonly explore?: (name: string, formOf: (bits: WeightBits) => LayerForm) => void;
+  /** Is told of each layer before its weights are replaced; `formOf` gives those that it would have in other bits, until the promise is kept. */
+  readonly explore?: (name: string, formOf: (bits: WeightBits) => LayerForm) => Promise<void>;
 }
 
 /** Refits the weights and biases of `graph` in place; `float` is the graph it was made from. With no samples biases stay as they are. */
@@ -231,7 +231,7 @@ async function refitLayer(
     });
     return { values, scales, bias, noise: signal > 0 ? noiseOf(rounded) / signal : 0 };
   };
-  explore?.(node.name, (other) => formOf(round(other, null)));
+  await explore?.(node.name, (other) => formOf(round(other, null)));
   let rounded = round(bits, pairSafe ? partners : null);
   if (
     pairSafe &&

@@ -1,4 +1,5 @@
 /** What compiling found out, as plain JSON. */
+import type { BudgetReport } from "../budget/report.ts";
 
 /** One layer: a step of the plan with weights, or a group of steps of one node. */
 export interface LayerReport {
@@ -50,6 +51,8 @@ export interface Report {
   readonly pairSafety: { readonly candidates: number; readonly layers: number; readonly macsShare: number } | null;
   /** Agreement with the float32 model on calibration samples. */
   readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
+  /** What was searched for and found, where there was a target or a greatest drop. */
+  readonly budget: BudgetReport | null;
   readonly layers: readonly LayerReport[];
   readonly warnings: readonly string[];
   /** One inference on this machine, on the build that compiling uses: medians of a short run. */

@@ -23,10 +23,15 @@ const WEIGHTS_WORDS: ReadonlyMap<number, number> = new Map([
   [Opcode.DEPTHWISE_F32, DEPTHWISE_F32],
 ]);
 
+/** The constant that a step has as weights, or undefined where it has none. */
+export function weightsConstant(words: Int32Array, constants: readonly Constant[]): Constant | undefined {
+  const word = WEIGHTS_WORDS.get(words[OPCODE]!);
+  return word === undefined ? undefined : constants.find(({ address }) => address === words[word]);
+}
+
 /** The constant weights of a step, or undefined where it has none. */
 export function weightsOf(words: Int32Array, constants: readonly Constant[]): StepWeights | undefined {
-  const word = WEIGHTS_WORDS.get(words[OPCODE]!);
-  const constant = word === undefined ? undefined : constants.find(({ address }) => address === words[word]);
+  const constant = weightsConstant(words, constants);
   return constant && { bits: bitsOf(constant.packing), fileBytes: constant.bytes.length };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "../../compiler/cli/options.ts";
+import { parseBytes, parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "../../compiler/cli/options.ts";
 
 const usage = (message: string): unknown => expect.objectContaining({ message, fault: "usage" });
 
@@ -26,6 +26,15 @@ describe("option values", () => {
     expect(parseReal("--min-sqnr", "-12.5")).toBe(-12.5);
     for (const value of ["", "ten", "NaN", "Infinity"])
       expect(() => parseReal("--min-sqnr", value)).toThrow(usage(`--min-sqnr ${value}: it must be a number.`));
+  });
+
+  it("takes sizes with and without a unit", () => {
+    const sizes = ["30KB", "1.5MB", "30000", "7 b", "0.5kb"].map((value) => parseBytes("--target-size", value));
+    expect(sizes).toEqual([30_000, 1_500_000, 30_000, 7, 500]);
+    for (const value of ["", "KB", "-1", "0", "1e3", "1,5MB", "3KiB", "0.1"])
+      expect(() => parseBytes("--target-size", value)).toThrow(
+        usage(`--target-size ${value}: it must be a size, as in 30KB, 1.5MB or 30000.`),
+      );
   });
 
   it("takes 1 to 64 threads", () => {

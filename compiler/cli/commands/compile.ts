@@ -6,11 +6,12 @@ import type { Sample } from "../../quantize/calibrate.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { createFeeder, type InputShape } from "../data/feeds.ts";
 import { readBytes } from "../data/file.ts";
-import { readClassNames } from "../data/labels.ts";
+import { readClassNames, readLabels } from "../data/labels.ts";
 import { badFile, notInThisVersion, wrongUsage } from "../errors.ts";
 import { externalDataBeside } from "../external-data.ts";
 import { pause, stopSignal } from "../interruption.ts";
 import { modelKind, preprocessFor, withPath } from "../model-file.ts";
+import { budgetFacts, frontTable } from "../output/budget.ts";
 import { note, warn } from "../output/note.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Result } from "../output/result.ts";
@@ -22,12 +23,26 @@ import { checkOutput, writeFileWhole } from "../output/write-file.ts";
 export interface CompileCommandOptions
   extends Pick<
     CompileOptions,
-    "precision" | "weights" | "observer" | "rounding" | "pairSafe" | "biasCorrection" | "keepFloat" | "shapes" | "minSqnrDb" | "compression"
+    | "precision"
+    | "weights"
+    | "observer"
+    | "rounding"
+    | "pairSafe"
+    | "biasCorrection"
+    | "keepFloat"
+    | "shapes"
+    | "minSqnrDb"
+    | "compression"
+    | "target"
+    | "maxDrop"
   > {
   readonly output: string;
   readonly calibrate?: string;
   readonly preprocess?: string;
   readonly labels?: string;
+  /** LABELS of the calibration data, and what to add to each. */
+  readonly calibrationLabels?: string;
+  readonly labelOffset: number;
   readonly report?: string;
   readonly force: boolean;
 }
@@ -48,11 +63,13 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   const progress = startProgress();
   try {
     const externalData = externalDataBeside(path);
-    const { precision, weights, observer, rounding, pairSafe, biasCorrection, keepFloat, shapes, minSqnrDb, compression } = options;
+    const { precision, weights, observer, rounding, pairSafe, biasCorrection, keepFloat, shapes, minSqnrDb, compression, target, maxDrop } =
+      options;
     const calibration =
       data && precision !== "float32"
         ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec)
         : undefined;
+    const calibrationLabels = data && labelsOf(data, options);
     const { bytes, report } = await withPath(path, () =>
       (toOnnx ? quantizeToOnnx : compile)(onnx, {
         precision,
@@ -69,6 +86,9 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         force,
         signal: stopSignal,
         onProgress: ({ phase, done, total }) => progress.update(phase, done, total || (data?.length ?? 0)),
+        ...(target && { target }),
+        ...(maxDrop !== undefined && { maxDrop }),
+        ...(calibrationLabels && { calibrationLabels }),
         ...(calibration !== undefined && { calibration }),
         ...(spec !== undefined && { preprocess: spec }),
         ...(labels !== undefined && { labels }),
@@ -89,13 +109,13 @@ export async function compileFile(path: string, options: CompileCommandOptions):
 /** Checks where the results go, before any work. Says whether the output is an .onnx. */
 function checkTargets(
   path: string,
-  { output, report, precision, weights, force, calibrate, preprocess, labels }: CompileCommandOptions,
+  { output, report, precision, weights, force, calibrate, preprocess, labels, calibrationLabels, target, maxDrop }: CompileCommandOptions,
 ): boolean {
   const kind = extname(output).toLowerCase();
   if (kind !== ".eqm" && kind !== ".onnx") throw wrongUsage(`-o ${output}: it must end in .eqm, or in .onnx for a quantized ONNX model.`);
   if (kind === ".onnx" && precision === "float32")
     throw wrongUsage(`-o ${output} with --precision float32: there is nothing to quantize; the .onnx is in float32 already.`);
-  const sources = [path, calibrate, preprocess, labels].filter((source) => source !== undefined);
+  const sources = [path, calibrate, preprocess, labels, calibrationLabels].filter((source) => source !== undefined);
   checkOutput(output, force, sources);
   if (report !== undefined) {
     const reportKind = extname(report).toLowerCase();
@@ -104,9 +124,21 @@ function checkTargets(
     if (reportKind !== ".json") throw wrongUsage(`--report ${report}: it must end in .json.`);
     checkOutput(report, force, [...sources, output]);
   }
+  const budgetOption = maxDrop === undefined ? "--target-size" : "--max-drop";
+  if ((target ?? maxDrop) !== undefined && kind === ".onnx") throw wrongUsage(`${budgetOption} is for a .eqm, not for -o ${output}.`);
+  if ((target ?? maxDrop) !== undefined && precision === "float32")
+    throw wrongUsage(`${budgetOption} with --precision float32: the bits of int8 layers are what is searched.`);
+  if (calibrationLabels !== undefined && calibrate === undefined)
+    throw wrongUsage("--calibration-labels without --calibrate: there are no samples that they belong to.");
   if (precision === "float32" && weights !== 8) note("--weights has no effect with --precision float32.");
   if (precision === "float32" && calibrate !== undefined) note("--calibrate has no effect with --precision float32.");
   return kind === ".onnx";
+}
+
+/** The right classes of the calibration data where a drop is to be measured and they are known. */
+function labelsOf(data: Dataset, { maxDrop, calibrationLabels, labelOffset }: CompileCommandOptions): readonly number[] | undefined {
+  if (maxDrop === undefined || (calibrationLabels === undefined && data.labels === undefined)) return undefined;
+  return readLabels(calibrationLabels, data).map((label) => label + labelOffset);
 }
 
 function inputsOf(onnx: Uint8Array, options: Parameters<typeof importModel>[1]): readonly InputShape[] {
@@ -168,8 +200,9 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
           ] as const,
         ]),
     ...outputs.map(({ name, sqnrDb, maxAbs }) => [`SQNR ${name}`, `${sqnrDb.toFixed(2)} dB, max error ${formatReal(maxAbs)}`] as const),
+    ...budgetFacts(report),
     ["time", formatMs(totalMs)],
-  ]);
+  ]).concat(report.budget === null ? "" : `\n${frontTable(report.budget)}`);
 }
 
 /** How many layers have weights of fewer than eight bits. */
