@@ -76,7 +76,7 @@ export async function quantizeToOnnx(
     const { program } = compileFused(graph, describe(graph, options, undefined));
     const bytes = exportModel(graph, { ...metadata, producer: PRODUCER });
     clock.lap("export");
-    return { bytes, report: reportOf(onnx, bytes, graph, program, null, options, notes, clock.laps) };
+    return { bytes, report: reportOf(onnx, bytes, graph, program, null, null, options, notes, clock.laps) };
   }
   const quantized = await quantizeGraph(graph, module, options);
   clock.lap("quantize");
