@@ -14,6 +14,7 @@ import { exportModel } from "./onnx/export.ts";
 import { type CompileOptions, checkOptions, hasBudget } from "./options.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
 import { givenRange, isQuantized, notesOnGiven } from "./quantize/given.ts";
+import { fileParts } from "./report/file-parts.ts";
 import { macsOf } from "./report/macs.ts";
 import type { LayerReport, Report } from "./report/report.ts";
 import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner.ts";
@@ -22,6 +23,7 @@ export type { BudgetPoint, BudgetReport, Target } from "./budget/report.ts";
 export { CompileError } from "./errors.ts";
 export type { CompileOptions, Progress } from "./options.ts";
 export type { WeightBits } from "./quantize/weight-bits.ts";
+export type { FileParts } from "./report/file-parts.ts";
 export type { LayerReport, Report } from "./report/report.ts";
 
 /** Compiles an ONNX model. Throws CompileError; see docs for the codes. */
@@ -57,7 +59,8 @@ export async function compile(
   });
   await pause();
   clock.lap("emit");
-  return { bytes, report: reportOf(onnx, bytes, graph, program, quantized, budget, options, [...notes, ...warnings], clock.laps) };
+  const report = reportOf(onnx, bytes, graph, program, quantized, budget, options, [...notes, ...warnings], clock.laps);
+  return { bytes, report: { ...report, file: fileParts(bytes, program) } };
 }
 
 /** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
@@ -138,6 +141,7 @@ function reportOf(
     sourceBytes: onnx.length,
     bytes: bytes.length,
     weightBytes: program.constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
+    file: null,
     memoryBytes: memoryBytes({ planWords: planWords(program.plan), ...program.plan }),
     macs: layers.reduce((sum, { macs }) => sum + macs, 0),
     calibration: quantized && {

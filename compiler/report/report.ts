@@ -1,5 +1,6 @@
 /** What compiling found out, as plain JSON. */
 import type { BudgetReport } from "../budget/report.ts";
+import type { FileParts } from "./file-parts.ts";
 
 /** One layer: a step of the plan with weights, or a group of steps of one node. */
 export interface LayerReport {
@@ -31,6 +32,8 @@ export interface Report {
   readonly bytes: number;
   /** Bytes of constants in the file. */
   readonly weightBytes: number;
+  /** Where each byte of a .eqm goes; null for an .onnx. */
+  readonly file: FileParts | null;
   readonly memoryBytes: number;
   readonly macs: number;
   readonly calibration: { readonly samples: number; readonly synthetic: boolean; readonly observer: string } | null;

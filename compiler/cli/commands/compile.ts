@@ -12,6 +12,7 @@ import { externalDataBeside } from "../external-data.ts";
 import { pause, stopSignal } from "../interruption.ts";
 import { modelKind, preprocessFor, withPath } from "../model-file.ts";
 import { budgetFacts, frontTable } from "../output/budget.ts";
+import { fileText } from "../output/file-parts.ts";
 import { note, warn } from "../output/note.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Result } from "../output/result.ts";
@@ -167,7 +168,7 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
     ["model", path],
     ["written", output],
     ["size", `${formatBytes(sourceBytes)} -> ${formatBytes(bytes)} (${((bytes / sourceBytes) * 100).toFixed(1)} %)`],
-    ["weights", formatBytes(weightBytes)],
+    ...(report.file === null ? [["weights", formatBytes(weightBytes)] as const] : [["file", fileText(report.file)] as const]),
     [
       "precision",
       report.precision === "float32"

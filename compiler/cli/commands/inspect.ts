@@ -11,11 +11,13 @@ import type { DType } from "../../../host/tensor.ts";
 import { CompileError, type Unsupported } from "../../errors.ts";
 import { compile, type Report } from "../../index.ts";
 import { readModel } from "../../onnx/model.ts";
+import { fileParts } from "../../report/file-parts.ts";
 import { type StepWeights, weightsOf } from "../../report/step-weights.ts";
 import { readBytes } from "../data/file.ts";
 import { externalDataBeside } from "../external-data.ts";
 import { stopSignal } from "../interruption.ts";
 import { modelKind, withPath } from "../model-file.ts";
+import { fileText } from "../output/file-parts.ts";
 import type { Result } from "../output/result.ts";
 import { formatFacts, formatTable } from "../output/table.ts";
 import { formatBytes, formatCount, formatShape } from "../output/units.ts";
@@ -53,6 +55,7 @@ export async function inspect(path: string, options: InspectOptions): Promise<Re
 async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
   const program = await withPath(path, async () => readEqm(bytes, createHasher((await chooseBuild()).module)));
   const facts = programFacts(program, headerMemoryBytes(bytes));
+  const file = fileParts(bytes, program);
   const { producer, name, preprocess, labels, provenance } = program.metadata;
   return {
     json: {
@@ -63,6 +66,7 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
       producer,
       name,
       ...facts,
+      file,
       golden: program.golden !== undefined,
       preprocess,
       labels,
@@ -73,7 +77,7 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
         ["file", `${path}, ${formatBytes(bytes.length)}`],
         ["written by", producer],
         ["model", name || "(no name)"],
-        ["weights", formatBytes(facts.weightBytes)],
+        ["made of", fileText(file)],
         ["memory", memoryText(facts)],
         ["preprocessing", preprocess === undefined ? "none stored" : JSON.stringify(preprocess)],
         ["golden vector", program.golden === undefined ? "none" : "stored (eqm verify checks it)"],
