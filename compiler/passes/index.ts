@@ -15,7 +15,7 @@
  *   │ fuse-batch-norm     last of the foldings: what it cannot fold becomes a Conv of its own
  *   └ eliminate-dead-code    … again while something changed
  *   fuse-activations      once nothing else changes, for a clamp between stops the foldings; then again from remove-no-ops
- *   quantized/complete    quantization through what only moves elements, which would stop the foldings
+ *   quantized/complete    quantization through what only moves elements, which would stop the foldings; then weights that int8 does not hold
  *
  * Not here: channels-last and flatten-weights, which need the final graph and run before lowering.
  */
@@ -36,6 +36,7 @@ import { completeQuantization } from "./quantized/complete.ts";
 import { foldQuantizedConstants } from "./quantized/fold-constants.ts";
 import { moveReals } from "./quantized/real-movement.ts";
 import { makeSigned } from "./quantized/signed.ts";
+import { splitWideWeights } from "./quantized/wide-weights.ts";
 import { removeNoOps } from "./remove-no-ops.ts";
 
 const PASSES: readonly ((graph: Graph) => number)[] = [
@@ -64,7 +65,9 @@ export function optimize(graph: Graph): void {
   const isQuantized = graph.nodes.some(({ op }) => op === "DequantizeLinear" || op === "QuantizeLinear");
   if (isQuantized) toQuantizedForm(graph);
   for (let round = 0; sweep(graph); round++) if (round === MAXIMUM_ROUNDS) throw new Error("unreachable: the passes undo each other");
-  if (isQuantized) completeQuantization(graph);
+  if (!isQuantized) return;
+  completeQuantization(graph);
+  if (splitWideWeights(graph) > 0) completeQuantization(graph);
 }
 
 function toQuantizedForm(graph: Graph): void {

@@ -4,9 +4,13 @@
  */
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/index.ts";
+import * as Opcode from "../../format/opcodes.ts";
+import { createHasher } from "../../host/hash.ts";
 import { load } from "../../host/index.ts";
+import { readEqm } from "../../host/reader.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { int, ints, node, type TensorSpec } from "../support/onnx-model.ts";
+import { plainModule } from "../support/small-model.ts";
 import { hasOnnxruntime, runOnnxruntime } from "./onnxruntime.ts";
 import { type Chance, chance, integers, modelOf, named, parameters, randomBytes } from "./operators.ts";
 import { type Bytes, convolve, type Geometry, multiply, quantized, requantized, tensorOf } from "./reference.ts";
@@ -20,8 +24,11 @@ interface Case {
   readonly isOurs?: boolean;
 }
 
+/** Runs a model, none of whose steps may multiply in float32. */
 async function run(bytes: Uint8Array, inputs: Readonly<Record<string, Tensor>>): Promise<readonly number[]> {
   const { bytes: eqm } = await compile(bytes);
+  const { opcodes } = planOf(eqm);
+  expect(opcodes.filter((opcode) => FLOAT_PRODUCTS.includes(opcode))).toEqual([]);
   const loaded = await load(eqm);
   try {
     const feeds = Object.fromEntries(Object.entries(inputs).map(([name, { data }]) => [name, data]));
@@ -29,6 +36,13 @@ async function run(bytes: Uint8Array, inputs: Readonly<Record<string, Tensor>>):
   } finally {
     loaded.dispose();
   }
+}
+
+const plainHasher = createHasher(plainModule);
+const FLOAT_PRODUCTS: readonly number[] = [Opcode.CONV_F32, Opcode.DEPTHWISE_F32, Opcode.MATMUL_F32];
+
+function planOf(eqm: Uint8Array): { readonly opcodes: readonly number[] } {
+  return { opcodes: readEqm(eqm, plainHasher).plan.steps.map((words) => words[0]!) };
 }
 
 /** Random cases of a seed each, against the reference and against onnxruntime. */
