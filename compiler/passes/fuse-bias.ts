@@ -29,11 +29,18 @@ export function fuseBias(graph: Graph): number {
   return fused;
 }
 
-/** Rows of the constant matrix that a float32 MatMul multiplies with; 0 for other products and empty ones. */
+/** Rows of the matrix, constant or dequantized from constants, that a float32 MatMul multiplies with; 0 for other products and empty ones. */
 function matrixDepth(node: Node): number {
   const [x, w] = [requiredInput(node, 0), requiredInput(node, 1)];
-  if (w.constant?.shape.length !== 2 || typeOf(x).dtype !== "float32") return 0;
-  return elementCount(typeOf(x).shape) * elementCount(w.constant.shape) > 0 ? w.constant.shape[0]! : 0;
+  const { shape } = typeOf(w);
+  if (!isKnown(w) || shape.length !== 2 || typeOf(x).dtype !== "float32") return 0;
+  return elementCount(typeOf(x).shape) * elementCount(shape) > 0 ? shape[0]! : 0;
+}
+
+function isKnown(w: Value): boolean {
+  return (
+    w.constant !== null || (w.producer?.op === "DequantizeLinear" && w.producer.inputs.every((value) => !value || value.constant !== null))
+  );
 }
 
 function foldIntoProduct(graph: Graph, { node, operand, shift }: Affine): boolean {
