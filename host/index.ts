@@ -1,6 +1,6 @@
 /** The entry `eqm`: runs .eqm files. It depends on nothing and carries its WebAssembly inline. */
 export { EqmError, FormatError, InputError, LoadError, RunError } from "./errors.ts";
-export type { LoadOptions } from "./load.ts";
+export type { LoadOptions, LoadStage } from "./load.ts";
 export { load } from "./load.ts";
 export type { Metadata } from "./metadata.ts";
 export type { Features, Inputs, Model, Outputs, RunOptions, TensorDescription } from "./model.ts";

@@ -1,5 +1,6 @@
 /** Loads a .eqm: fetches, checks, and puts it onto a memory of its own, on this thread or in a worker. */
 import { type BuildName, chooseBuild } from "./builds.ts";
+import { now } from "./clock.ts";
 import type { ThreadStarter } from "./crew.ts";
 import { InputError } from "./errors.ts";
 import { createHasher, type Hasher } from "./hash.ts";
@@ -9,6 +10,9 @@ import { readEqm } from "./reader.ts";
 import { MAX_THREADS, share } from "./sharing.ts";
 import { isCallersOwn, type Source, sourceBytes } from "./source.ts";
 import { loadInWorker, type WorkerLike, type WorkerModel } from "./worker-model.ts";
+
+/** A part of loading: compiling the runtime and reading the bytes, checking them, decoding and packing constants. */
+export type LoadStage = "open" | "check" | "pack";
 
 /** How to load. */
 export interface LoadOptions {
@@ -25,6 +29,8 @@ export interface LoadOptions {
    * compiler verified. False unless said; `model.features` says whether it is at work. Int8 is the same either way.
    */
   readonly fastFloat?: boolean;
+  /** Is told how long each stage took, in ms; not of a model that is loaded into a worker. The runtime is compiled once in a process. */
+  readonly onStage?: (stage: LoadStage, ms: number) => void;
   /** Makes a worker with the script `eqm/worker`, which the model then owns. */
   readonly worker?: () => WorkerLike;
 }
@@ -39,7 +45,7 @@ export function load(source: Source, options: LoadOptions & { readonly worker: (
 export function load(source: Source, options?: LoadOptions & { readonly worker?: undefined }): Promise<Model>;
 export async function load(
   source: Source,
-  { signal, threads = 1, thread, build, fastFloat = false, worker }: LoadOptions = {},
+  { signal, threads = 1, thread, build, fastFloat = false, onStage, worker }: LoadOptions = {},
 ): Promise<Model | WorkerModel> {
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS))
     throw new InputError("bad-option", `threads is ${threads}, not a whole number from 1 to ${MAX_THREADS}.`, {
@@ -50,22 +56,28 @@ export async function load(
     const bytes = await sourceBytes(source, signal);
     return loadInWorker(worker(), bytes, { owned: !isCallersOwn(source), threads, fastFloat, ...(build && { build }) }, signal);
   }
+  let started = now();
+  const ended = (stage: LoadStage): void => {
+    const end = now();
+    onStage?.(stage, end - started);
+    started = now();
+  };
   const [{ name, module }, bytes] = await Promise.all([chooseBuild(build), sourceBytes(source, signal)]);
   signal?.throwIfAborted();
+  ended("open");
   hasher ??= createHasher(module);
   const program = readEqm(bytes, hasher);
-  const alone = (threadsReason?: string): Model =>
-    new Model(
-      program,
-      new Instance(program, module),
-      module,
-      { build: name, threads: 1, ...(threadsReason && { threadsReason }) },
-      fastFloat,
-    );
+  ended("check");
+  const alone = (threadsReason?: string): Model => {
+    const instance = new Instance(program, module);
+    ended("pack");
+    return new Model(program, instance, module, { build: name, threads: 1, ...(threadsReason && { threadsReason }) }, fastFloat);
+  };
   if (threads === 1) return alone();
   const sharing = await share(program.plan, threads, thread, name);
   if (typeof sharing === "string") return alone(sharing);
   const instance = new Instance(program, sharing.module, sharing.schedule);
+  ended("pack");
   await instance.startThreads(sharing, signal);
   return new Model(program, instance, module, { build: name, threads }, fastFloat);
 }

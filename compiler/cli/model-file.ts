@@ -1,7 +1,7 @@
 /** Opens what the user calls a model: a .eqm, or an .onnx that is compiled in memory without losing precision. */
 import { MAGIC } from "../../format/file.ts";
 import { EqmError } from "../../host/errors.ts";
-import { load } from "../../host/load.ts";
+import { type LoadOptions, load } from "../../host/load.ts";
 import type { Model } from "../../host/model.ts";
 import type { PreprocessSpec } from "../../host/preprocess-spec.ts";
 import { starter } from "../../host/starter.node.ts";
@@ -39,10 +39,7 @@ export function modelKind(bytes: Uint8Array, path: string): "eqm" | "onnx" {
 }
 
 /** How a command wants its model loaded: as in LoadOptions. */
-export interface ModelOptions {
-  readonly fastFloat?: boolean;
-  readonly threads?: number;
-}
+export type ModelOptions = Pick<LoadOptions, "fastFloat" | "threads" | "onStage">;
 
 /** Loads a .eqm; where it runs on fewer threads than were asked for, the reason is said on stderr. @throws EqmError */
 export async function loadModel(bytes: Uint8Array, options: ModelOptions): Promise<Model> {

@@ -202,12 +202,18 @@ describe("results", () => {
     const result = scratch.json("bench", "m.eqm", "--profile") as {
       readonly warmMs: { readonly median: number; readonly min: number };
       readonly coldMs: number;
+      readonly loadMs: number;
+      readonly loadStagesMs: Readonly<Record<string, number>>;
       readonly features: unknown;
       readonly steps: readonly unknown[];
     };
     expect(result.warmMs.min).toBeGreaterThan(0);
     expect(result.warmMs.median).toBeGreaterThanOrEqual(result.warmMs.min);
     expect(result.coldMs).toBeGreaterThan(result.warmMs.min);
+    expect(Object.keys(result.loadStagesMs)).toEqual(["open", "check", "pack"]);
+    const stages = Object.values(result.loadStagesMs).reduce((a, b) => a + b, 0);
+    expect(stages).toBeGreaterThan(0);
+    expect(stages).toBeLessThanOrEqual(result.loadMs);
     expect(result.features).toMatchObject({ threads: 1 });
     expect(result.steps.length).toBe((scratch.json("inspect", "m.eqm")["steps"] as readonly unknown[]).length);
   });

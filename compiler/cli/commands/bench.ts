@@ -4,6 +4,7 @@ import { basename } from "node:path";
 import { chooseBuild } from "../../../host/builds.ts";
 import { fillGolden, type GoldenRange } from "../../../host/golden.ts";
 import { createHasher } from "../../../host/hash.ts";
+import type { LoadStage } from "../../../host/load.ts";
 import type { TensorDescription } from "../../../host/model.ts";
 import { readEqm } from "../../../host/reader.ts";
 import { elementCount, newArray, type TypedArray } from "../../../host/tensor.ts";
@@ -38,8 +39,8 @@ const MEASURED_MS = 600;
 const LEAST_RUNS = 10;
 
 /**
- * Runs the command. JSON: `{ warmMs: { median, min }, coldMs, loadMs, features, runs, memoryBytes, bytes }`, and of a profile `{ steps, kernels,
- * peaks, stepsMs, macs, rounds }` (profile/profile.ts) with every step. `coldMs` is load and first run in a process that loaded nothing before;
+ * Runs the command. JSON: `{ warmMs: { median, min }, coldMs, loadMs, loadStagesMs, features, runs, memoryBytes, bytes }`, and of a profile `{ steps, kernels,
+ * peaks, stepsMs, macs, rounds }` (profile/profile.ts) with every step. `coldMs` is load and first run in a process that loaded nothing before; `loadStagesMs` as LoadStage;
  * inputs are pseudo-random, in the calibrated ranges where the file has them.
  *
  * @throws CompileError, EqmError
@@ -49,12 +50,17 @@ export async function bench(path: string, { profile: wanted, top, trace, force, 
   const bytes = readBytes(path);
   if (modelKind(bytes, path) !== "eqm") throw badFile(path, "it is no .eqm; compile the model first.");
   const started = performance.now();
-  const model = await withPath(path, () => loadModel(bytes, { fastFloat, threads }));
+  const stages: Partial<Record<LoadStage, number>> = {};
+  const onStage = (stage: LoadStage, ms: number): void => {
+    stages[stage] = ms;
+  };
+  const model = await withPath(path, () => loadModel(bytes, { fastFloat, threads, onStage }));
   const loadMs = performance.now() - started;
   const inputs = feedsOf(model.inputs, undefined);
   const firstRun = performance.now();
   model.run(inputs);
-  const coldMs = loadMs + performance.now() - firstRun;
+  const firstRunMs = performance.now() - firstRun;
+  const coldMs = loadMs + firstRunMs;
 
   const build = await chooseBuild();
   const program = readEqm(bytes, createHasher(build.module));
@@ -68,7 +74,12 @@ export async function bench(path: string, { profile: wanted, top, trace, force, 
   const warmMs = { median: median(times), min: times.reduce((least, ms) => Math.min(least, ms)) };
   const facts = formatFacts([
     ["warm", `${formatMs(warmMs.median)} median, ${formatMs(warmMs.min)} least, of ${times.length} runs`],
-    ["cold", `${formatMs(coldMs)} to load and run once (load ${formatMs(loadMs)})`],
+    [
+      "cold",
+      `${formatMs(coldMs)} to load and run once: ${Object.entries({ ...stages, "first run": firstRunMs })
+        .map(([stage, ms]) => `${stage} ${formatMs(ms)}`)
+        .join(", ")}`,
+    ],
     ["memory", formatBytes(memoryBytes)],
     [
       "features",
@@ -82,6 +93,7 @@ export async function bench(path: string, { profile: wanted, top, trace, force, 
       warmMs,
       coldMs,
       loadMs,
+      loadStagesMs: stages,
       features,
       runs: times.length,
       memoryBytes,
