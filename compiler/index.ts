@@ -13,6 +13,7 @@ import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
 import { type CompileOptions, checkOptions, hasBudget } from "./options.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
+import { pruneModel } from "./prune/prune-model.ts";
 import { givenRange, isQuantized, notesOnGiven } from "./quantize/given.ts";
 import { fileParts } from "./report/file-parts.ts";
 import { macsOf } from "./report/macs.ts";
@@ -43,11 +44,14 @@ export async function compile(
   let budget: BudgetReport | null = null;
   const isGiven = isQuantized(graph);
   const notes = isGiven ? notesOnGiven(options) : [];
+  const pruned = isGiven ? null : await pruneModel(graph, module, options);
+  const { graph: float, further } = pruned ?? { graph, further: options };
+  clock.lap("prune");
   if (isGiven || (options.precision ?? "int8") === "float32") {
-    compiled = compileFused(graph, describe(graph, options, undefined));
+    compiled = compileFused(float, describe(float, options, undefined));
   } else {
-    if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(graph, module, hasher, options));
-    else quantized = await quantizeGraph(graph, module, options);
+    if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
+    else quantized = await quantizeGraph(float, module, further);
     compiled = quantized.compiled;
   }
   clock.lap("quantize");
@@ -59,7 +63,8 @@ export async function compile(
   });
   await pause();
   clock.lap("emit");
-  const report = reportOf(onnx, bytes, graph, program, quantized, budget, options, [...notes, ...warnings], clock.laps);
+  const pruning = pruned && (await pruned.report(compiled));
+  const report = reportOf(onnx, bytes, float, program, quantized, { budget, pruning }, options, [...notes, ...warnings], clock.laps);
   return { bytes, report: { ...report, file: fileParts(bytes, program) } };
 }
 
@@ -79,14 +84,18 @@ export async function quantizeToOnnx(
     const { program } = compileFused(graph, describe(graph, options, undefined));
     const bytes = exportModel(graph, { ...metadata, producer: PRODUCER });
     clock.lap("export");
-    return { bytes, report: reportOf(onnx, bytes, graph, program, null, null, options, notes, clock.laps) };
+    return { bytes, report: reportOf(onnx, bytes, graph, program, null, { budget: null, pruning: null }, options, notes, clock.laps) };
   }
-  const quantized = await quantizeGraph(graph, module, options);
+  const pruned = await pruneModel(graph, module, options);
+  const { graph: float, further } = pruned ?? { graph, further: options };
+  clock.lap("prune");
+  const quantized = await quantizeGraph(float, module, further);
   clock.lap("quantize");
   await createPause(options.signal)();
   const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
   clock.lap("export");
-  return { bytes, report: reportOf(onnx, bytes, graph, quantized.compiled.program, quantized, null, options, [], clock.laps) };
+  const chosen = { budget: null, pruning: pruned && (await pruned.report(quantized.compiled)) };
+  return { bytes, report: reportOf(onnx, bytes, float, quantized.compiled.program, quantized, chosen, options, [], clock.laps) };
 }
 
 function noBudgetForOnnx(): CompileError {
@@ -117,7 +126,7 @@ function reportOf(
   float: Graph,
   program: Program,
   quantized: Quantized | null,
-  budget: BudgetReport | null,
+  { budget, pruning }: Pick<Report, "budget" | "pruning">,
   options: CompileOptions,
   notes: readonly string[],
   timings: Readonly<Record<string, number>>,
@@ -149,6 +158,7 @@ function reportOf(
       synthetic: quantized.synthetic,
       observer: options.observer ?? "mse",
     },
+    pruning,
     biasCorrection: quantized?.biasCorrection ?? null,
     rounding: quantized?.rounding
       ? { layers: quantized.rounding.layers.length, beforeDb: quantized.rounding.beforeDb, afterDb: quantized.rounding.afterDb }

@@ -3,6 +3,7 @@ import { checkPreprocessSpec, type PreprocessSpec } from "../host/preprocess-spe
 import type { Tensor } from "../host/tensor.ts";
 import type { Target } from "./budget/report.ts";
 import { CompileError } from "./errors.ts";
+import { allows, CRITERIA, type Criterion, isPattern, PATTERNS, type Pattern } from "./prune/pattern.ts";
 import type { Sample } from "./quantize/calibrate.ts";
 import type { Observer } from "./quantize/ranges.ts";
 import type { WeightBits } from "./quantize/weight-bits.ts";
@@ -50,6 +51,17 @@ export interface CompileOptions {
    * Make eight-bit weights pair-safe, which the relaxed build multiplies faster, but of layers that would lose by it; true by default.
    */
   readonly pairSafe?: boolean;
+  /**
+   * Part of the weights to remove before quantizing, above 0 and below 1: of each layer but the first ones, the last ones, and
+   * depthwise ones. What stays is fitted to the calibration samples.
+   */
+  readonly prune?: number;
+  /** Which weights go together; "block" by default. */
+  readonly pattern?: Pattern;
+  /** How those that go are chosen; "obc" by default. Without calibration samples only "magnitude" is possible. */
+  readonly criterion?: Criterion;
+  /** Nodes that are not pruned, by name; "first" and "last" stand for the first and the last layer with weights. */
+  readonly exclude?: readonly string[];
   /** Nodes to leave in float32, by name; "first" and "last" stand for the first and the last layer with weights. */
   readonly keepFloat?: readonly string[];
   /** Sizes of dynamic dimensions: a symbolic name, or `input:axis`. */
@@ -88,6 +100,10 @@ export function checkOptions(options: CompileOptions): void {
     minSqnrDb,
     shapes = {},
     calibration,
+    prune,
+    pattern = "block",
+    criterion = "obc",
+    exclude = [],
     keepFloat = [],
     labels = [],
     preprocess,
@@ -99,6 +115,25 @@ export function checkOptions(options: CompileOptions): void {
   if (compression !== "rans" && compression !== "none") throw badOption("compression", compression, '"rans" or "none"');
   if (calibration !== undefined && !isIterable(calibration))
     throw badOption("calibration", calibration, "samples, each a tensor for every input, by name");
+  if (prune !== undefined && !(prune > 0 && prune < 1)) throw badOption("prune", prune, "a number above 0 and below 1");
+  if (typeof pattern !== "string" || !isPattern(pattern)) throw badOption("pattern", pattern, `${PATTERNS.join(", ")} or N:M`);
+  if (!CRITERIA.includes(criterion)) throw badOption("criterion", criterion, CRITERIA.join(", "));
+  if (prune !== undefined && !allows(pattern, prune)) {
+    throw badOption(
+      "prune",
+      prune,
+      `with the pattern ${pattern} ${pattern === "nm" ? "0.25, 0.5 or 0.75" : "the part that it takes away"}`,
+    );
+  }
+  if (prune !== undefined && calibration === undefined && criterion !== "magnitude") {
+    throw new CompileError(
+      "no-samples",
+      `Pruning by the criterion ${criterion} takes calibration samples: give some, or choose "magnitude".`,
+      { criterion },
+      "usage",
+    );
+  }
+  if (!areNames(exclude)) throw badOption("exclude", exclude, "a list of names");
   if (!areNames(keepFloat)) throw badOption("keepFloat", keepFloat, "a list of names");
   if (!areNames(labels)) throw badOption("labels", labels, "a list of names");
   if (preprocess !== undefined) {

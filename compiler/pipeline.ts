@@ -1,8 +1,8 @@
 /**
  * The whole compiler on one page: from ONNX bytes to a program, and what was learnt on the way.
  *
- *   bytes ─ import ─▶ graph ─ optimize ─▶ float graph ─┬─ (float32) ──────────────────────────────────▶ lower, plan
- *                                                      └─ calibrate ─ insert Q/DQ ─ correct biases ─ compare ─▶ lower, plan
+ *   bytes ─ import ─▶ graph ─ optimize ─ (prune) ─▶ float graph ─┬─ (float32) ──────────────────────────────────▶ lower, plan
+ *                                                                └─ calibrate ─ insert Q/DQ ─ correct biases ─ compare ─▶ lower, plan
  */
 import type { Metadata } from "../host/metadata.ts";
 import { CompileError } from "./errors.ts";
@@ -84,6 +84,8 @@ export interface Observed {
   readonly floatCompiled: Compiled;
   readonly calibration: Calibration;
   readonly synthetic: boolean;
+  /** Those that are kept, in their order. */
+  readonly samples: readonly Sample[];
   /** Samples that choices are judged by, and those that weights and biases are fitted to. */
   readonly compared: readonly Sample[];
   readonly fitted: readonly Sample[];
@@ -105,7 +107,7 @@ export async function observeGraph(
   const seen: Sample[] = [];
   const samples = keep(options.calibration ?? synthesise(float, options.preprocess), seen);
   const calibration = await calibrate(floatCompiled, module, samples, float, watch("calibrate"));
-  return { floatCompiled, calibration, synthetic, ...divide(seen, comparedOf(seen.length)) };
+  return { floatCompiled, calibration, synthetic, samples: seen, ...divide(seen, comparedOf(seen.length)) };
 }
 
 /**
@@ -239,7 +241,7 @@ function divide(samples: readonly Sample[], judging: number): { readonly compare
 }
 
 /** The names in `keepFloat`, "first" and "last" resolved. Throws `unknown-node` for a name that no node has. */
-function keptNames(graph: Graph, keepFloat: readonly string[]): ReadonlySet<string> {
+export function keptNames(graph: Graph, keepFloat: readonly string[]): ReadonlySet<string> {
   const layers = graph.nodes.filter(({ op }) => op === "Conv" || op === "Gemm" || op === "MatMul");
   const names = new Set<string>();
   for (const name of keepFloat) {

@@ -1,5 +1,6 @@
 /** Parsers of option values. Each throws a usage error that says what is allowed, before any work starts. */
 import { MAX_THREADS } from "../../host/sharing.ts";
+import { isPattern, PATTERNS, type Pattern } from "../prune/pattern.ts";
 import { notInThisVersion, wrongUsage } from "./errors.ts";
 
 /**
@@ -40,6 +41,19 @@ export function parseReal(option: string, value: string): number {
   const number = value.trim() === "" ? Number.NaN : Number(value);
   if (!Number.isFinite(number)) throw wrongUsage(`${option} ${value}: it must be a number.`);
   return number;
+}
+
+/** A number between 0 and 1, neither of both. */
+export function parseFraction(option: string, value: string): number {
+  const number = value.trim() === "" ? Number.NaN : Number(value);
+  if (!(number > 0 && number < 1)) throw wrongUsage(`${option} ${value}: it must be a number above 0 and below 1.`);
+  return number;
+}
+
+/** `--pattern`: a name, or N:M. */
+export function parsePattern(value: string): Pattern {
+  if (!isPattern(value)) throw wrongUsage(`--pattern ${value}: it must be ${listOf([...PATTERNS, "N:M, as in 2:4"])}.`);
+  return value;
 }
 
 /** `--threads`: from 1 to MAX_THREADS. */

@@ -2,6 +2,7 @@
 import { Command, Option } from "commander";
 import type { WeightBits } from "../index.ts";
 import { PRODUCER } from "../pipeline.ts";
+import { CRITERIA } from "../prune/pattern.ts";
 import { bench } from "./commands/bench.ts";
 import { compare } from "./commands/compare.ts";
 import { type CompileCommandOptions, compileFile } from "./commands/compile.ts";
@@ -11,7 +12,17 @@ import { runOnce } from "./commands/run.ts";
 import { verify } from "./commands/verify.ts";
 import { notInThisVersion, wrongUsage } from "./errors.ts";
 import { METRICS, type Metric } from "./metrics.ts";
-import { parseBytes, parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "./options.ts";
+import {
+  parseBytes,
+  parseChoice,
+  parseFraction,
+  parseInputs,
+  parsePattern,
+  parseReal,
+  parseShapes,
+  parseThreads,
+  parseWhole,
+} from "./options.ts";
 import { printResult, type Result } from "./output/result.ts";
 
 /** Columns of help texts that do not go to a terminal. */
@@ -58,6 +69,11 @@ function text(values: Values, name: string): string | undefined {
   return values[name] as string | undefined;
 }
 
+function optional<T>(values: Values, name: string, parse: (value: string) => T): T | undefined {
+  const value = text(values, name);
+  return value === undefined ? undefined : parse(value);
+}
+
 function list(values: Values, name: string): readonly string[] {
   return (values[name] as readonly string[] | undefined) ?? [];
 }
@@ -98,6 +114,16 @@ function addCompile(program: Command): void {
     .option("--labels <labels.txt>", "names of the classes, one a line; stored in the .eqm")
     .option("--precision <TYPE>", "int8 or float32", "int8")
     .option("--weights <BITS>", "bits of int8 weights: 8, 4, 3 or 2; the first and last layers and depthwise ones keep 8", "8")
+    .option(
+      "--prune <FRACTION>",
+      "part of the weights to remove, above 0 and below 1, of all layers but the first, the last and depthwise ones; takes --calibrate",
+    )
+    .option(
+      "--pattern <NAME>",
+      "which weights go together: block (8 outputs × 1 input), block8x2, nm (N of each 4 inputs stay, or as 2:4), unstructured (default: block)",
+    )
+    .option("--criterion <NAME>", "how they are chosen: obc (by what the results lose), wanda or magnitude (default: obc)")
+    .option("--exclude <NODE...>", 'nodes not to prune, by name; "first" and "last" are the first and last layer')
     .option("--observer <RULE>", "how int8 ranges are chosen: mse, minmax, percentile or entropy", "mse")
     .option("--rounding <RULE>", "how weights are rounded: gptq (for what the results lose least by) or nearest", "gptq")
     .option("--no-pair-safe", "leave weights as large as they are where the relaxed build would multiply smaller ones faster")
@@ -117,7 +143,7 @@ function addCompile(program: Command): void {
     .option("--label-offset <N>", "with --max-drop: added to every label, as 1 for a model with a background class", "0")
     .option("--report <report.json>", "write the report to a file as well")
     .option("--force", "replace existing files, and write the model although it is below the floor");
-  const laterOptions = ["--prune <FRACTION>", "--pattern <NAME>", "--exclude <NODE...>", "--target-macs <N>", "--target-latency <N>"];
+  const laterOptions = ["--target-macs <N>", "--target-latency <N>"];
   for (const flags of laterOptions) target.addOption(later(flags));
   withJson(withShape(target)).action((model: string, values: Values) => {
     const options = {
@@ -127,6 +153,10 @@ function addCompile(program: Command): void {
       labels: text(values, "labels"),
       precision: parseChoice("--precision", text(values, "precision") ?? "", ["int8", "float32"], ["mixed"]),
       weights: Number(parseChoice("--weights", text(values, "weights") ?? "", ["8", "4", "3", "2"], ["auto"])) as WeightBits,
+      prune: optional(values, "prune", (value) => parseFraction("--prune", value)),
+      pattern: optional(values, "pattern", parsePattern),
+      criterion: optional(values, "criterion", (value) => parseChoice("--criterion", value, CRITERIA)),
+      exclude: list(values, "exclude"),
       observer: parseChoice("--observer", text(values, "observer") ?? "", ["mse", "minmax", "percentile", "entropy"]),
       rounding: parseChoice("--rounding", text(values, "rounding") ?? "", ["gptq", "nearest"]),
       pairSafe: values["pairSafe"] === true,

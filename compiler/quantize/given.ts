@@ -27,6 +27,7 @@ function isDequantized(node: Node, index: number): boolean {
 export function notesOnGiven(options: CompileOptions): readonly string[] {
   const asked = [
     ...((options.weights ?? 8) === 8 ? [] : ["weights"]),
+    ...(options.prune === undefined ? [] : ["prune"]),
     ...((options.keepFloat ?? []).length === 0 ? [] : ["keepFloat"]),
     ...(options.target === undefined ? [] : ["target"]),
     ...(options.maxDrop === undefined ? [] : ["maxDrop"]),

@@ -15,10 +15,13 @@
  * Pair-safe weights (format/packings.ts): whichever of a pair comes second has the range that the first left over; the first leaves the
  * second half of what both are too much. What that clips the later columns compensate like any other error, so that the scale need not
  * be that of the largest pair: of several scales the one with the least error is taken, for each output.
+ *
+ * Weights that were pruned stay 0: the others are fitted on what is left, and the sweep rounds those to 0 whatever it would compensate.
  */
 import { PAIR_LIMIT } from "../../format/packings.ts";
 import { roundHalfEven } from "../lower/rescale.ts";
 import { type Factor, factor, solve } from "./cholesky.ts";
+import { ridged, type Support, solveOnSupport, targetsOf } from "./least-squares.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
 
 /** Second moments of a layer's inputs in its two forms, over a number of observations; both in the same unit. */
@@ -58,6 +61,8 @@ export interface Prepared {
   readonly factor: Factor;
   /** w', in the order of rounding: [outputs][depth] */
   readonly refitted: Float64Array;
+  /** Which weights are not fixed at 0, likewise; null: none is. */
+  readonly support: Support | null;
 }
 
 /** Damping is at least this part of the mean variance. */
@@ -76,45 +81,53 @@ const LEAST_RANGE = 0.3;
 const ANY_SCALE = 2 ** -20;
 
 /**
- * Orders the columns, factors H and fits real weights: `weights` is [outputs][depth]. `shareOf` says how much of the way to the fitted weights,
- * [outputs][depth] too, to go; all of it unless given. Null where the moments are not finite.
+ * Orders the columns, factors H and fits real weights: `weights` is [outputs][depth]; those outside of `support` are 0 and stay it. `shareOf`
+ * says how much of the way to the fitted weights, [outputs][depth] too, to go; all of it unless given. Null where the moments are not finite.
  */
-export function prepare(
+export async function prepare(
   weights: Float32Array,
-  { depth, observations, covariance, cross }: Moments,
+  moments: Moments,
+  support: Support | null,
+  pause: () => Promise<void>,
   shareOf: (fitted: Float64Array) => number = () => 1,
-): Prepared | null {
+): Promise<Prepared | null> {
+  const { depth, observations, covariance } = moments;
   const variances = Float64Array.from({ length: depth }, (_, k) => covariance[k * depth + k]!);
   const order = Int32Array.from({ length: depth }, (_, k) => k).sort((a, b) => variances[b]! - variances[a]! || a - b);
   const mean = variances.reduce((a, b) => a + b, 0) / depth;
-  const uncertain = shrinkage(covariance, depth, observations);
+  const uncertain = uncertainty(covariance, depth, observations);
   const damping = mean * Math.max(DAMPING, uncertain) || 1;
   const ridge = mean * Math.max(RIDGE, RIDGE_PER_DAMPING * uncertain) || 1;
   const rounding = factor(damped(covariance, order, damping), depth);
-  const fitting = factor(damped(covariance, order, ridge), depth);
-  if (!rounding || !fitting) return null;
-  const fitted = new Float64Array(weights.length);
-  const target = new Float64Array(depth);
-  const row = new Float64Array(depth);
-  for (let first = 0; first < weights.length; first += depth) {
-    target.fill(0);
-    for (let k = 0; k < depth; k++) {
-      const w = weights[first + k]!;
-      if (w === 0) continue;
-      const from = k * depth;
-      for (let j = 0; j < depth; j++) target[j] = target[j]! + w * cross[from + j]!;
-      target[k] = target[k]! + w * ridge;
-    }
-    for (let k = 0; k < depth; k++) row[k] = target[order[k]!]!;
-    solve(fitting, row);
-    for (let k = 0; k < depth; k++) fitted[first + order[k]!] = row[k]!;
-  }
+  if (!rounding) return null;
+  const targets = targetsOf(weights, moments, ridge);
+  const fitted = support
+    ? await solveOnSupport(ridged(moments, ridge), depth, targets, support, pause)
+    : solveAll(damped(covariance, order, ridge), order, targets);
+  if (!fitted) return null;
   const share = shareOf(fitted);
+  const placeOf = (at: number): number => at - (at % depth) + order[at % depth]!;
   const refitted = Float64Array.from(fitted, (_, at) => {
-    const column = at - (at % depth) + order[at % depth]!;
-    return weights[column]! + share * (fitted[column]! - weights[column]!);
+    const place = placeOf(at);
+    return weights[place]! + share * (fitted[place]! - weights[place]!);
   });
-  return refitted.every(Number.isFinite) ? { depth, order, factor: rounding, refitted } : null;
+  if (!refitted.every(Number.isFinite)) return null;
+  return { depth, order, factor: rounding, refitted, support: support?.map((_, at) => support[placeOf(at)]!) ?? null };
+}
+
+/** Solves for all rows; the matrix is in `order`. */
+function solveAll(matrix: Float64Array, order: Int32Array, targets: Float64Array): Float64Array | null {
+  const depth = order.length;
+  const factored = factor(matrix, depth);
+  if (!factored) return null;
+  const solved = new Float64Array(targets.length);
+  const row = new Float64Array(depth);
+  for (let first = 0; first < solved.length; first += depth) {
+    for (let k = 0; k < depth; k++) row[k] = targets[first + order[k]!]!;
+    solve(factored, row);
+    for (let k = 0; k < depth; k++) solved[first + order[k]!] = row[k]!;
+  }
+  return solved;
 }
 
 /** Rounding without data: every input varies by itself, as much as any other. */
@@ -122,7 +135,7 @@ export function prepareBlind(weights: Float32Array, depth: number): Prepared {
   const upper = new Float64Array(depth * depth);
   for (let k = 0; k < depth; k++) upper[k * depth + k] = 1;
   const order = Int32Array.from({ length: depth }, (_, k) => k);
-  return { depth, order, factor: { size: depth, upper, lower: upper }, refitted: Float64Array.from(weights) };
+  return { depth, order, factor: { size: depth, upper, lower: upper }, refitted: Float64Array.from(weights), support: null };
 }
 
 function damped(covariance: Float64Array, order: Int32Array, damping: number): Float64Array {
@@ -139,7 +152,7 @@ function damped(covariance: Float64Array, order: Int32Array, damping: number): F
  * How much of the mean variance to add to a covariance that was estimated from few observations (after the oracle approximating
  * shrinkage of Chen et al. 2010): with r = tr²/‖·‖², the number of directions that matter, ρ ≈ (1 + r) / (n·(1 − r/depth)), ρ/(1 − ρ).
  */
-function shrinkage(covariance: Float64Array, depth: number, observations: number): number {
+export function uncertainty(covariance: Float64Array, depth: number, observations: number): number {
   let trace = 0;
   let squares = 0;
   for (let i = 0; i < depth; i++) trace += covariance[i * depth + i]!;
@@ -152,7 +165,7 @@ function shrinkage(covariance: Float64Array, depth: number, observations: number
 
 /** Rounds prepared weights by a rule. */
 export function roundWeights(prepared: Prepared, { bits, partners, leastScales }: RoundingRule): Rounded {
-  const { depth, order, factor: factored, refitted } = prepared;
+  const { depth, order, factor: factored, refitted, support } = prepared;
   const outputs = refitted.length / depth;
   const levels = weightLevels(bits);
   const places = new Int32Array(depth);
@@ -168,7 +181,7 @@ export function roundWeights(prepared: Prepared, { bits, partners, leastScales }
   for (let o = 0; o < outputs; o++) {
     const row = refitted.subarray(o * depth, (o + 1) * depth);
     const candidates = scalesFor(row, levels, bits === 8 ? LEAST_RANGE_8 : LEAST_RANGE, mates, leastScales[o]!, pivots);
-    const { integers, best } = sweep(row, candidates);
+    const { integers, best } = sweep(row, candidates, support?.subarray(o * depth, (o + 1) * depth) ?? null);
     scales[o] = candidates[best.index]!;
     errors[o] = best.error;
     for (let k = 0; k < depth; k++) values[o * depth + order[k]!] = integers[k * TRIED + best.index]!;
@@ -244,12 +257,12 @@ function createSweep(
   { size, lower }: Factor,
   levels: number,
   mates: Int32Array | null,
-): (row: Float64Array, scales: Float32Array) => Swept {
+): (row: Float64Array, scales: Float32Array, support: Support | null) => Swept {
   const integers = new Int8Array(size * TRIED);
   const left = new Float64Array(size * TRIED);
   const errors = new Float64Array(TRIED);
   const targets = new Float64Array(TRIED);
-  return (row, scales) => {
+  return (row, scales, support) => {
     errors.fill(0);
     for (let k = 0; k < size; k++) {
       const from = k * size;
@@ -275,7 +288,9 @@ function createSweep(
         const target = row[k]! + targets[c]! / pivot;
         const t = target / scale;
         let limit = levels;
-        if (mate >= 0) {
+        if (support?.[k] === 0) {
+          limit = 0;
+        } else if (mate >= 0) {
           const room =
             mate < k ? PAIR_LIMIT - Math.abs(integers[mate * TRIED + c]!) : shareOfPair(Math.abs(t), Math.abs(row[mate]! / scale));
           limit = Math.min(levels, room);

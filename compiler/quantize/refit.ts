@@ -11,8 +11,10 @@ import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { mostLiveBytes, SampleWalk } from "../run/sample-walk.ts";
 import type { Sample, Watch } from "./calibrate.ts";
 import { type Prepared, prepare, prepareBlind, type Rounded, roundingErrors, roundWeights } from "./gptq.ts";
+import { supportOf } from "./least-squares.ts";
 import { type CenteredMoments, MomentProducts } from "./moments.ts";
-import { depthOf, gather, pixelsOf, type Window, windowOf } from "./patches.ts";
+import { CHECK_EVERY, meanLosses, momentsOf, type Observed, observeLayer, seenBy, signalOf } from "./observations.ts";
+import { depthOf, windowOf } from "./patches.ts";
 import { checkRefit } from "./refit-check.ts";
 import { type Layer, layersOf } from "./refit-layers.ts";
 import type { WeightBits } from "./weight-bits.ts";
@@ -33,9 +35,8 @@ const ALLOWED_NOISE = 1.1;
 const ALLOWED_BLIND_NOISE = 2.5;
 const NEGLIGIBLE_NOISE = 2e-5;
 const NEGLIGIBLE_TO_INPUT = 1 / 16;
-/** Of so many samples every so many-th is kept from fitting, to check the fit by. */
+/** Of so many samples every CHECK_EVERY-th is kept from fitting, to check the fit by. */
 const FEWEST_CHECKED = 8;
-const CHECK_EVERY = 4;
 
 /** What became of a layer. */
 export interface RefittedLayer {
@@ -108,22 +109,8 @@ export async function refitWeights(
   return done;
 }
 
-interface Seen {
-  readonly observations: number;
-  /** [groups][observations][depth], in units of one step of the int8 input. */
-  readonly x: Float32Array;
-  readonly quantized: Float32Array;
-}
-
-interface Observed extends Seen {
-  /** How many independent ones they are worth: neighbouring pixels are alike. */
-  readonly independent: number;
-  /** What took no part; null where there were too few samples. */
-  readonly check: Seen | null;
-}
-
-/** Takes all samples to the layer and gathers what a part of its pixels sees, the same in both models. */
-async function observe(
+/** Takes all samples to the layer, in both models. In units of one step of the int8 input. */
+function observe(
   { step, floatStep, floatWindow, node }: Layer,
   int8: Compiled,
   walk: SampleWalk,
@@ -132,36 +119,13 @@ async function observe(
   { pause }: Watch,
 ): Promise<Observed> {
   const window = windowOf(int8.program.plan.steps[step]!)!;
-  const [pixels, depth] = [pixelsOf(window), depthOf(window)];
-  const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));
-  const share = Math.min(pixels, Math.ceil(wanted / samples));
-  const checked = samples < FEWEST_CHECKED ? 0 : Math.floor(samples / CHECK_EVERY);
-  const seenOf = (count: number): Seen => {
-    const [x, quantized] = [
-      new Float32Array(window.groups * share * count * depth),
-      new Float32Array(window.groups * share * count * depth),
-    ];
-    return { observations: share * count, x, quantized };
-  };
-  const [fitted, check] = [seenOf(samples - checked), seenOf(checked)];
-  const look =
-    (window: Window, factor: number, form: "x" | "quantized") =>
-    (sample: number, view: (address: number, bytes: number) => Uint8Array): void => {
-      const checkedBefore = Math.min(checked, Math.floor(sample / CHECK_EVERY));
-      const isChecked = sample % CHECK_EVERY === CHECK_EVERY - 1 && checkedBefore < checked;
-      const [into, at] = isChecked ? [check, checkedBefore] : [fitted, sample - checkedBefore];
-      const image = view(window.address, window.bytes);
-      gather(window, image, spread(pixels, share, sample), factor, into[form], into.observations, at * share);
-    };
-  await walk.advanceTo(step, look(window, 1, "quantized"), pause);
-  await floatWalk.advanceTo(floatStep, look(floatWindow, 1 / inputScale(node), "x"), pause);
-  return { ...fitted, independent: (samples - checked) * Math.sqrt(share), check: checked > 0 ? check : null };
-}
-
-/** `count` of `pixels`, evenly spread, each sample at another offset. */
-function spread(pixels: number, count: number, sample: number): Int32Array {
-  const offset = ((sample * 40503) % 65536) / 65536;
-  return Int32Array.from({ length: count }, (_, i) => Math.floor(((i + offset) * pixels) / count));
+  const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depthOf(window)));
+  return observeLayer(
+    { walk: floatWalk, step: floatStep, window: floatWindow, factor: 1 / inputScale(node) },
+    { walk, step, window, factor: 1 },
+    { samples, wanted, checked: samples < FEWEST_CHECKED ? 0 : Math.floor(samples / CHECK_EVERY) },
+    pause,
+  );
 }
 
 function inputScale(node: Node): number {
@@ -201,7 +165,7 @@ async function refitLayer(
     const rows = part(weights, g, perGroup * depth);
     const moments = observed && momentsOf(observed, products, g, depth, floatBias !== null);
     const prepared = moments
-      ? prepare(rows, moments, (fitted) => {
+      ? await prepare(rows, moments, supportOf(rows, depth), pause, (fitted) => {
           const checked = checkRefit(rows, fitted, { ...seenBy(observed.check ?? observed, g, depth), depth });
           inputNoise += checked.inputNoise;
           return observed.check ? checked.share : 1;
@@ -226,7 +190,8 @@ async function refitLayer(
       scales.set(result.scales, g * perGroup);
       const { moments } = groups[g]!;
       if (!bias || !moments) return;
-      const shift = shifts(part(weights, g, perGroup * depth), result, moments);
+      const real = Float64Array.from(result.values, (q, i) => q * result.scales[Math.floor(i / depth)]!);
+      const shift = meanLosses(part(weights, g, perGroup * depth), real, moments);
       for (let o = 0; o < perGroup; o++) bias[g * perGroup + o] = bias[g * perGroup + o]! + shift[o]! * unit;
     });
     return { values, scales, bias, noise: signal > 0 ? noiseOf(rounded) / signal : 0 };
@@ -252,47 +217,9 @@ async function refitLayer(
   };
 }
 
-function momentsOf(observed: Observed, products: MomentProducts, g: number, depth: number, centered: boolean): CenteredMoments {
-  const { x, quantized } = seenBy(observed, g, depth);
-  return { ...products.of(x, quantized, depth, centered), observations: observed.independent };
-}
-
-/** What the layers of a group see. */
-function seenBy({ observations, x, quantized }: Seen, g: number, depth: number): Pick<Seen, "x" | "quantized"> {
-  const part = (data: Float32Array): Float32Array => data.subarray(g * observations * depth, (g + 1) * observations * depth);
-  return { x: part(x), quantized: part(quantized) };
-}
-
 function sum(data: Iterable<number>): number {
   let total = 0;
   for (const x of data) total += x;
-  return total;
-}
-
-/** What the mean of each output loses, w·E x − ŵ·E x̂, in units of the input. */
-function shifts(weights: Float32Array, { values, scales }: Rounded, { depth, mean, quantizedMean }: CenteredMoments): Float64Array {
-  return Float64Array.from(scales, (scale, o) => {
-    let sum = 0;
-    for (let k = 0; k < depth; k++) sum += weights[o * depth + k]! * mean[k]! - values[o * depth + k]! * scale * quantizedMean[k]!;
-    return sum;
-  });
-}
-
-/** Variance of the results of these rows, summed. */
-function signalOf(rows: Float32Array, depth: number, moments: CenteredMoments | null): number {
-  let total = 0;
-  if (!moments) {
-    for (const w of rows) total += w * w;
-    return total;
-  }
-  const { covariance } = moments;
-  for (let first = 0; first < rows.length; first += depth) {
-    for (let i = 0; i < depth; i++) {
-      let inner = 0;
-      for (let j = 0; j < depth; j++) inner += rows[first + j]! * covariance[i * depth + j]!;
-      total += inner * rows[first + i]!;
-    }
-  }
   return total;
 }
 

@@ -16,7 +16,11 @@ export function weightLevels(bits: WeightBits): number {
 
 /** Bits of the weights of each node of `nodes` that has fewer than eight, by name, where `bits` were asked for. */
 export function chooseWeightBits(graph: Graph, nodes: ReadonlySet<Node>, bits: WeightBits): ReadonlyMap<string, WeightBits> {
-  if (bits === 8) return new Map();
+  return bits === 8 ? new Map() : new Map(innerLayers(graph, nodes).map(({ name }) => [name, bits]));
+}
+
+/** The layers with weights of `nodes` that have layers before and behind them, and are not depthwise: those that compressing harms least. */
+export function innerLayers(graph: Graph, nodes: Iterable<Node>): readonly Node[] {
   const layers = [...nodes].filter((node) => isWeighted(node) && !isDepthwise(node));
   const behindLayer = new Set<Node>();
   for (const node of graph.nodes) {
@@ -28,7 +32,7 @@ export function chooseWeightBits(graph: Graph, nodes: ReadonlySet<Node>, bits: W
     const readers = node.outputs.flatMap((value) => [...value.readers]);
     if (readers.some((reader) => isWeighted(reader) || beforeLayer.has(reader))) beforeLayer.add(node);
   }
-  return new Map(layers.filter((node) => behindLayer.has(node) && beforeLayer.has(node)).map(({ name }) => [name, bits]));
+  return layers.filter((node) => behindLayer.has(node) && beforeLayer.has(node));
 }
 
 function isDepthwise(node: Node): boolean {

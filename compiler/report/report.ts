@@ -37,6 +37,17 @@ export interface Report {
   readonly memoryBytes: number;
   readonly macs: number;
   readonly calibration: { readonly samples: number; readonly synthetic: boolean; readonly observer: string } | null;
+  /**
+   * What was pruned: the part that was asked for, how, the layers with their zeros (`loss` is the variance that this costs the layer's result,
+   * as a part of that), and the agreement of the finished model's outputs with those of the unpruned one in float32. Null where nothing was.
+   */
+  readonly pruning: {
+    readonly fraction: number;
+    readonly pattern: string;
+    readonly criterion: string;
+    readonly layers: readonly { readonly name: string; readonly weights: number; readonly zeros: number; readonly loss: number | null }[];
+    readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
+  } | null;
   /** Layers with a bias, those where correcting it helped, the SQNR of the worst output without and with, and which of both was taken. */
   readonly biasCorrection: {
     readonly layers: number;

@@ -36,6 +36,8 @@ const neighbours = (depth: number): Int32Array => Int32Array.from({ length: dept
 
 const total = (data: Float64Array): number => data.reduce((a, b) => a + b, 0);
 
+const noPause = async (): Promise<void> => {};
+
 test("a matrix is the product of its factor and its transpose, and solving undoes multiplying", () => {
   for (const size of [1, 2, 3, 7, 33]) {
     const { covariance } = momentsOf(size, size * 4, size);
@@ -57,25 +59,30 @@ test("a matrix is the product of its factor and its transpose, and solving undoe
   expect(factor(Float64Array.of(Number.NaN), 1)).toBeNull();
 });
 
-test.each([8, 4, 3, 2] as const)("weights of %d bits stay within their levels and add less noise than rounding to nearest", (bits) => {
-  const levels = 2 ** (bits - 1) - 1;
-  for (const depth of [2, 9, 31, 64]) {
-    const weights = weightsOf(6 * depth, depth);
-    const prepared = prepare(weights, momentsOf(depth, 400, depth + 1))!;
-    const { values, scales, errors } = roundWeights(prepared, { bits, partners: null, leastScales: new Float64Array(6) });
-    expect(values.every((q) => Math.abs(q) <= levels)).toBe(true);
-    const nearest = values.map((_, i) => Math.max(-levels, Math.min(levels, roundHalfEven(weights[i]! / scales[Math.floor(i / depth)]!))));
-    expect(total(errors)).toBeLessThanOrEqual(total(roundingErrors(prepared, nearest, scales)) * 1.000001);
-    const measured = roundingErrors(prepared, values, scales);
-    errors.forEach((error, o) => expect(measured[o]! / error).toBeCloseTo(1, 6));
-  }
-});
+test.each([8, 4, 3, 2] as const)(
+  "weights of %d bits stay within their levels and add less noise than rounding to nearest",
+  async (bits) => {
+    const levels = 2 ** (bits - 1) - 1;
+    for (const depth of [2, 9, 31, 64]) {
+      const weights = weightsOf(6 * depth, depth);
+      const prepared = (await prepare(weights, momentsOf(depth, 400, depth + 1), null, noPause))!;
+      const { values, scales, errors } = roundWeights(prepared, { bits, partners: null, leastScales: new Float64Array(6) });
+      expect(values.every((q) => Math.abs(q) <= levels)).toBe(true);
+      const nearest = values.map((_, i) =>
+        Math.max(-levels, Math.min(levels, roundHalfEven(weights[i]! / scales[Math.floor(i / depth)]!))),
+      );
+      expect(total(errors)).toBeLessThanOrEqual(total(roundingErrors(prepared, nearest, scales)) * 1.000001);
+      const measured = roundingErrors(prepared, values, scales);
+      errors.forEach((error, o) => expect(measured[o]! / error).toBeCloseTo(1, 6));
+    }
+  },
+);
 
-test("pairs of weights keep to their limit, at less noise than scales that hold the largest pair", () => {
+test("pairs of weights keep to their limit, at less noise than scales that hold the largest pair", async () => {
   for (const depth of [2, 5, 24, 65]) {
     const weights = weightsOf(8 * depth, depth + 3);
     const partners = neighbours(depth);
-    const prepared = prepare(weights, momentsOf(depth, 500, depth))!;
+    const prepared = (await prepare(weights, momentsOf(depth, 500, depth), null, noPause))!;
     const { values, scales, errors } = roundWeights(prepared, { bits: 8, partners, leastScales: new Float64Array(8) });
     const wide = new Float32Array(8);
     for (let o = 0; o < 8; o++) {
@@ -102,12 +109,12 @@ test("one weight is rounded to the nearest multiple of its scale; zeros stay zer
   expect([...values.subarray(4)]).toEqual([2, 4]);
 });
 
-test("inputs that never vary, fewer observations than inputs, and moments that are not finite are all survived", () => {
+test("inputs that never vary, fewer observations than inputs, and moments that are not finite are all survived", async () => {
   const still = { depth: 3, observations: 10, covariance: new Float64Array(9), cross: new Float64Array(9) };
   const weights = Float32Array.of(0.3, -1, 0.25);
-  const prepared = prepare(weights, still)!;
+  const prepared = (await prepare(weights, still, null, noPause))!;
   prepared.refitted.forEach((w, k) => expect(w).toBeCloseTo(weights[prepared.order[k]!]!, 10));
-  const few = prepare(weightsOf(40, 1), momentsOf(40, 5, 2))!;
+  const few = (await prepare(weightsOf(40, 1), momentsOf(40, 5, 2), null, noPause))!;
   expect(few.refitted.every(Number.isFinite)).toBe(true);
-  expect(prepare(weights, { ...still, covariance: still.covariance.map(() => Number.NaN) })).toBeNull();
+  expect(await prepare(weights, { ...still, covariance: still.covariance.map(() => Number.NaN) }, null, noPause)).toBeNull();
 });

@@ -2,6 +2,7 @@
 import { extname } from "node:path";
 import { type CompileOptions, compile, quantizeToOnnx, type Report } from "../../index.ts";
 import { importModel } from "../../onnx/import.ts";
+import { allows } from "../../prune/pattern.ts";
 import type { Sample } from "../../quantize/calibrate.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { createFeeder, type InputShape } from "../data/feeds.ts";
@@ -26,6 +27,7 @@ export interface CompileCommandOptions
     CompileOptions,
     | "precision"
     | "weights"
+    | "exclude"
     | "observer"
     | "rounding"
     | "pairSafe"
@@ -38,6 +40,9 @@ export interface CompileCommandOptions
     | "maxDrop"
   > {
   readonly output: string;
+  readonly prune?: number | undefined;
+  readonly pattern?: CompileOptions["pattern"] | undefined;
+  readonly criterion?: CompileOptions["criterion"] | undefined;
   readonly calibrate?: string;
   readonly preprocess?: string;
   readonly labels?: string;
@@ -64,10 +69,11 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   const progress = startProgress();
   try {
     const externalData = externalDataBeside(path);
+    const { prune, pattern, criterion, exclude } = options;
     const { precision, weights, observer, rounding, pairSafe, biasCorrection, keepFloat, shapes, minSqnrDb, compression, target, maxDrop } =
       options;
     const calibration =
-      data && precision !== "float32"
+      data && (precision !== "float32" || prune !== undefined)
         ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec)
         : undefined;
     const calibrationLabels = data && labelsOf(data, options);
@@ -75,6 +81,10 @@ export async function compileFile(path: string, options: CompileCommandOptions):
       (toOnnx ? quantizeToOnnx : compile)(onnx, {
         precision,
         weights,
+        ...(prune !== undefined && { prune }),
+        ...(pattern !== undefined && { pattern }),
+        ...(criterion !== undefined && { criterion }),
+        exclude,
         observer,
         rounding,
         pairSafe,
@@ -108,10 +118,8 @@ export async function compileFile(path: string, options: CompileCommandOptions):
 }
 
 /** Checks where the results go, before any work. Says whether the output is an .onnx. */
-function checkTargets(
-  path: string,
-  { output, report, precision, weights, force, calibrate, preprocess, labels, calibrationLabels, target, maxDrop }: CompileCommandOptions,
-): boolean {
+function checkTargets(path: string, options: CompileCommandOptions): boolean {
+  const { output, report, precision, weights, prune, force, calibrate, preprocess, labels, calibrationLabels, target, maxDrop } = options;
   const kind = extname(output).toLowerCase();
   if (kind !== ".eqm" && kind !== ".onnx") throw wrongUsage(`-o ${output}: it must end in .eqm, or in .onnx for a quantized ONNX model.`);
   if (kind === ".onnx" && precision === "float32")
@@ -125,6 +133,7 @@ function checkTargets(
     if (reportKind !== ".json") throw wrongUsage(`--report ${report}: it must end in .json.`);
     checkOutput(report, force, [...sources, output]);
   }
+  checkPruning(options);
   const budgetOption = maxDrop === undefined ? "--target-size" : "--max-drop";
   if ((target ?? maxDrop) !== undefined && kind === ".onnx") throw wrongUsage(`${budgetOption} is for a .eqm, not for -o ${output}.`);
   if ((target ?? maxDrop) !== undefined && precision === "float32")
@@ -132,7 +141,8 @@ function checkTargets(
   if (calibrationLabels !== undefined && calibrate === undefined)
     throw wrongUsage("--calibration-labels without --calibrate: there are no samples that they belong to.");
   if (precision === "float32" && weights !== 8) note("--weights has no effect with --precision float32.");
-  if (precision === "float32" && calibrate !== undefined) note("--calibrate has no effect with --precision float32.");
+  if (precision === "float32" && prune === undefined && calibrate !== undefined)
+    note("--calibrate has no effect with --precision float32.");
   return kind === ".onnx";
 }
 
@@ -140,6 +150,21 @@ function checkTargets(
 function labelsOf(data: Dataset, { maxDrop, calibrationLabels, labelOffset }: CompileCommandOptions): readonly number[] | undefined {
   if (maxDrop === undefined || (calibrationLabels === undefined && data.labels === undefined)) return undefined;
   return readLabels(calibrationLabels, data).map((label) => label + labelOffset);
+}
+
+/** Tells what --prune lacks, and what has no effect without it. */
+function checkPruning({ prune, pattern, criterion, exclude = [], calibrate }: CompileCommandOptions): void {
+  if (prune === undefined) {
+    for (const [option, given] of Object.entries({ pattern, criterion, exclude: exclude[0] }))
+      if (given !== undefined) note(`--${option} has no effect without --prune.`);
+    return;
+  }
+  if (calibrate === undefined && criterion !== "magnitude")
+    throw wrongUsage("--prune takes samples: give them with --calibrate, or choose --criterion magnitude.");
+  if (pattern !== undefined && !allows(pattern, prune))
+    throw wrongUsage(
+      `--prune ${prune} --pattern ${pattern}: ${pattern === "nm" ? "it takes 0.25, 0.5 or 0.75" : "the pattern takes away another part"}.`,
+    );
 }
 
 function inputsOf(onnx: Uint8Array, options: Parameters<typeof importModel>[1]): readonly InputShape[] {
@@ -161,7 +186,7 @@ async function* samplesOf(data: Dataset, inputs: readonly InputShape[], spec: Co
 }
 
 function describe(path: string, { output }: CompileCommandOptions, report: Report): string {
-  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, pairSafety, outputs, timings, latency } = report;
+  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, pruning, pairSafety, outputs, timings, latency } = report;
   const float = report.layers.filter(({ precision }) => precision === "float32").length;
   const totalMs = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
   return formatFacts([
@@ -192,6 +217,12 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
             `${calibration.samples} ${calibration.synthetic ? "synthesised samples" : "samples"}, ${calibration.observer}`,
           ] as const,
         ]),
+    ...(pruning === null
+      ? []
+      : [
+          ["pruned", pruningText(pruning)] as const,
+          ...pruning.outputs.map(({ name, sqnrDb }) => [`SQNR ${name}, unpruned`, `${sqnrDb.toFixed(2)} dB`] as const),
+        ]),
     ...(pairSafety === null || pairSafety.candidates === 0
       ? []
       : [
@@ -204,6 +235,15 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
     ...budgetFacts(report),
     ["time", formatMs(totalMs)],
   ]).concat(report.budget === null ? "" : `\n${frontTable(report.budget)}`);
+}
+
+/** How much of which layers is gone. */
+function pruningText({ layers, pattern, criterion }: NonNullable<Report["pruning"]>): string {
+  const [zeros, weights] = [layers.map((layer) => layer.zeros), layers.map((layer) => layer.weights)].map((counts) =>
+    counts.reduce((sum, count) => sum + count, 0),
+  ) as [number, number];
+  const share = weights > 0 ? (100 * zeros) / weights : 0;
+  return `${formatCount(zeros)} of ${formatCount(weights)} weights (${share.toFixed(1)} %) in ${layers.length} layers, ${pattern}, ${criterion}`;
 }
 
 /** How many layers have weights of fewer than eight bits. */

@@ -1,0 +1,123 @@
+/** Chooses which weights of a layer stay, and fits them. */
+import { CompileError } from "../errors.ts";
+import type { Node } from "../ir/graph.ts";
+import { factor, solve } from "../quantize/cholesky.ts";
+import { uncertainty } from "../quantize/gptq.ts";
+import { invert, ridged, solveOnSupport, targetsOf } from "../quantize/least-squares.ts";
+import type { CenteredMoments } from "../quantize/moments.ts";
+import { meanLosses, signalOf } from "../quantize/observations.ts";
+import { eliminate, type Removals } from "./elimination.ts";
+import type { Layer } from "./layers.ts";
+import type { Criterion, Shape } from "./pattern.ts";
+import { type LossCurve, lossCurve, rankByScore, supportAt } from "./support.ts";
+
+/** What real weights are held to the given ones by, as a part of the mean variance. */
+const RIDGE = 0.01;
+
+/** How to fit. */
+export interface FittingRule {
+  readonly shape: Shape;
+  readonly criterion: Criterion;
+  readonly sparsity: number;
+}
+
+/** A layer's new weights, and what they cost. */
+export interface Fitted {
+  readonly weights: Float32Array;
+  readonly bias: Float32Array | null;
+  /** Variance that pruning costs the results, summed over outputs, and theirs. */
+  readonly lost: number;
+  readonly signal: number;
+  readonly curves: readonly LossCurve[];
+}
+
+/** The same of one group; `shift` is to be added to its biases. */
+export interface FittedGroup {
+  readonly weights: Float64Array;
+  readonly shift: Float64Array;
+  readonly lost: number;
+  readonly signal: number;
+  readonly curve: LossCurve | null;
+}
+
+/** Fits the rows of a group, [outputs][depth], by the moments of their inputs. Throws `not-finite`. */
+export async function fitGroup(
+  node: Node,
+  rows: Float32Array,
+  moments: CenteredMoments,
+  { shape, criterion, sparsity }: FittingRule,
+  withCurve: boolean,
+  pause: () => Promise<void>,
+): Promise<FittedGroup> {
+  const { depth, covariance, observations } = moments;
+  const outputs = rows.length / depth;
+  let trace = 0;
+  for (let k = 0; k < depth; k++) trace += covariance[k * depth + k]!;
+  const ridge = (trace / depth) * Math.max(RIDGE, uncertainty(covariance, depth, observations)) || 1;
+  const matrix = ridged(moments, ridge);
+  const whole = factor(matrix, depth);
+  const targets = targetsOf(rows, moments, ridge);
+  if (!whole || !targets.every(Number.isFinite)) throw notFinite(node);
+  const best = targets.slice();
+  for (let first = 0; first < best.length; first += depth) solve(whole, best.subarray(first, first + depth));
+  let removals: Removals | null = null;
+  let weights: Float64Array | null = best;
+  if (sparsity > 0 || withCurve) {
+    removals =
+      criterion === "obc"
+        ? await eliminate(best, depth, await invert(whole, pause), shape, pause)
+        : rankByScore(rows, outputs, depth, criterion === "wanda" ? normsOf(moments) : null, shape);
+  }
+  if (removals && sparsity > 0) {
+    const support = supportAt(removals, outputs, depth, shape, sparsity);
+    weights = await solveOnSupport(matrix, depth, targets, support, pause);
+  }
+  if (!weights) throw notFinite(node);
+  return {
+    weights,
+    shift: meanLosses(rows, weights, moments),
+    lost: weights === best ? 0 : distance(best, weights, matrix, depth),
+    signal: signalOf(rows, depth, moments),
+    curve: withCurve && removals ? lossCurve(removals, outputs, depth, shape) : null,
+  };
+}
+
+/** A layer pruned by its weights' magnitudes. */
+export function pruneBlindly({ weights, outputs, depth, window }: Layer, { shape, sparsity }: FittingRule): Float32Array {
+  const pruned = weights.slice();
+  const perGroup = outputs / window.groups;
+  for (let first = 0; first < weights.length; first += perGroup * depth) {
+    const rows = weights.subarray(first, first + perGroup * depth);
+    const support = supportAt(rankByScore(rows, perGroup, depth, null, shape), perGroup, depth, shape, sparsity);
+    support.forEach((stays, i) => {
+      if (stays === 0) pruned[first + i] = 0;
+    });
+  }
+  return pruned;
+}
+
+/** E x̂² of each input. */
+function normsOf({ depth, covariance, quantizedMean }: CenteredMoments): Float64Array {
+  return Float64Array.from({ length: depth }, (_, k) => covariance[k * depth + k]! + quantizedMean[k]! ** 2);
+}
+
+/** Σ over outputs of (a − b)·H·(a − b)ᵀ. */
+function distance(a: Float64Array, b: Float64Array, matrix: Float64Array, depth: number): number {
+  let total = 0;
+  for (let first = 0; first < a.length; first += depth) {
+    for (let i = 0; i < depth; i++) {
+      let inner = 0;
+      for (let j = 0; j < depth; j++) inner += (a[first + j]! - b[first + j]!) * matrix[i * depth + j]!;
+      total += inner * (a[first + i]! - b[first + i]!);
+    }
+  }
+  return total;
+}
+
+function notFinite(node: Node): CompileError {
+  return new CompileError(
+    "not-finite",
+    `The inputs of ${node.op} "${node.name}" are not finite numbers on the calibration samples, so that it can't be pruned. Check the samples, or leave the layer as it is with --exclude.`,
+    { node: node.name, op: node.op },
+  );
+}

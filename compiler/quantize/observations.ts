@@ -1,0 +1,119 @@
+/** What a layer is given in two models, gathered from samples that walk through both side by side, and its moments. */
+import type { SampleWalk } from "../run/sample-walk.ts";
+import type { CenteredMoments, MomentProducts } from "./moments.ts";
+import { depthOf, gather, pixelsOf, type Window } from "./patches.ts";
+
+/** Where one model holds what the layer reads. */
+export interface Side {
+  readonly walk: SampleWalk;
+  /** The layer's step. */
+  readonly step: number;
+  readonly window: Window;
+  /** Inputs are multiplied by it. */
+  readonly factor: number;
+}
+
+/** Inputs of a layer in two models, the same pixels of the same samples. */
+export interface Seen {
+  readonly observations: number;
+  /** In the model that is aimed at: [groups][observations][depth]. */
+  readonly x: Float32Array;
+  /** In the compressed one, likewise. */
+  readonly quantized: Float32Array;
+}
+
+/** What was gathered. */
+export interface Observed extends Seen {
+  /** How many independent observations they are worth: neighbouring pixels are alike. */
+  readonly independent: number;
+  /** What is kept from fitting; null where nothing is. */
+  readonly check: Seen | null;
+}
+
+/** How much to gather. */
+export interface Wanted {
+  readonly samples: number;
+  /** Observations of all samples together, about. */
+  readonly wanted: number;
+  /** How many samples, every CHECK_EVERY-th, are kept from fitting; at most a CHECK_EVERY-th of them. */
+  readonly checked: number;
+}
+
+export const CHECK_EVERY = 4;
+
+/** Takes all samples to the layer and gathers what a part of its pixels sees, the same in both models. */
+export async function observeLayer(
+  aim: Side,
+  compressed: Side,
+  { samples, wanted, checked }: Wanted,
+  pause: () => Promise<void>,
+): Promise<Observed> {
+  const [pixels, depth] = [pixelsOf(compressed.window), depthOf(compressed.window)];
+  const share = Math.min(pixels, Math.ceil(wanted / samples));
+  const seenOf = (count: number): Seen => {
+    const of = (): Float32Array => new Float32Array(compressed.window.groups * share * count * depth);
+    return { observations: share * count, x: of(), quantized: of() };
+  };
+  const [fitted, check] = [seenOf(samples - checked), seenOf(checked)];
+  const look =
+    ({ window, factor }: Side, form: "x" | "quantized") =>
+    (sample: number, view: (address: number, bytes: number) => Uint8Array): void => {
+      const checkedBefore = Math.min(checked, Math.floor(sample / CHECK_EVERY));
+      const isChecked = sample % CHECK_EVERY === CHECK_EVERY - 1 && checkedBefore < checked;
+      const [into, at] = isChecked ? [check, checkedBefore] : [fitted, sample - checkedBefore];
+      const image = view(window.address, window.bytes);
+      gather(window, image, spread(pixels, share, sample), factor, into[form], into.observations, at * share);
+    };
+  await compressed.walk.advanceTo(compressed.step, look(compressed, "quantized"), pause);
+  await aim.walk.advanceTo(aim.step, look(aim, "x"), pause);
+  return { ...fitted, independent: (samples - checked) * Math.sqrt(share), check: checked > 0 ? check : null };
+}
+
+/** `count` of `pixels`, evenly spread, each sample at another offset. */
+function spread(pixels: number, count: number, sample: number): Int32Array {
+  const offset = ((sample * 40503) % 65536) / 65536;
+  return Int32Array.from({ length: count }, (_, i) => Math.floor(((i + offset) * pixels) / count));
+}
+
+/** The moments of a group; about the means where `centered`. */
+export function momentsOf(observed: Observed, products: MomentProducts, group: number, depth: number, centered: boolean): CenteredMoments {
+  const { x, quantized } = seenBy(observed, group, depth);
+  return { ...products.of(x, quantized, depth, centered), observations: observed.independent };
+}
+
+/** What the layers of a group see. */
+export function seenBy({ observations, x, quantized }: Seen, group: number, depth: number): Pick<Seen, "x" | "quantized"> {
+  const part = (data: Float32Array): Float32Array => data.subarray(group * observations * depth, (group + 1) * observations * depth);
+  return { x: part(x), quantized: part(quantized) };
+}
+
+/** What the mean of each output loses where `rows` become `replaced`: w·E x − ŵ·E x̂. Both are [outputs][depth]. */
+export function meanLosses(
+  rows: ArrayLike<number>,
+  replaced: ArrayLike<number>,
+  { depth, mean, quantizedMean }: CenteredMoments,
+): Float64Array {
+  return Float64Array.from({ length: rows.length / depth }, (_, o) => {
+    let sum = 0;
+    for (let k = 0; k < depth; k++) sum += rows[o * depth + k]! * mean[k]! - replaced[o * depth + k]! * quantizedMean[k]!;
+    return sum;
+  });
+}
+
+/** Variance of the results of these rows, summed: of independent inputs of variance 1 where there are no moments. */
+export function signalOf(rows: Float32Array, depth: number, moments: CenteredMoments | null): number {
+  let total = 0;
+  if (!moments) {
+    for (const w of rows) total += w * w;
+    return total;
+  }
+  const { covariance } = moments;
+  for (let first = 0; first < rows.length; first += depth) {
+    for (let i = 0; i < depth; i++) {
+      let inner = 0;
+      for (let j = 0; j < depth; j++) inner += rows[first + j]! * covariance[i * depth + j]!;
+      total += inner * rows[first + i]!;
+    }
+  }
+  return total;
+}
