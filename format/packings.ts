@@ -20,6 +20,15 @@
  *                           K/4 steps of 16 bytes: two weights in each
  *                           int32 [8]: what the build adds to each output's accumulator (plain: unused)
  *                           uint8 [⌈K/32⌉]: how many steps each run has whose sums int16 holds (plain: unused), and room to a multiple of 16
+ * GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8  canonical = GEMM_I8's, its zeros included, with rows of K = p1 = S·L values (p0 = N). Of each eight outputs only
+ *                 columns (or, for 2, pairs of columns 2i and 2i + 1) are kept in which not all weights are 0; quads hold four columns of
+ *                 eight outputs each. p2 = Q: all quads; packing counts them and refuses a constant that says another number, in
+ *                 every build. Packed:
+ *                           [G][⌈N/8⌉] heads of BLOCKS_HEAD_BYTES: int32 bytes from the head to its quads' weights, int32 quads, int32 bytes from the
+ *                           head to its quads' places, int32 0, int32 [8]: what the build adds to each output's accumulator (plain: unused)
+ *                           weights [Q][32] int8: plain [2 pairs][8 outputs][2 columns], relaxed [8 outputs][4 columns]
+ *                           places [Q][4] (for 2: [Q][2]) uint32: where a column (or pair) stands in an A panel, in bytes
+ *                 Columns stand in quads so that each two of them are pair-safe (runtime-wasm/pack/gemm-blocks-i8.ts says in what order).
  * GEMM_F32        canonical float32 [G][N][K] (p0 = N, p1 = K); packed [G][⌈N/8⌉][K][8], zero padded.
  * DEPTHWISE_I8    canonical int8 [C][T], T = taps in row-major order (p0 = C, p1 = T);
  *                 packed int16 [⌈C/8⌉][T][8], zero padded.
@@ -38,6 +47,8 @@ export const DEPTHWISE_F32 = 5;
 export const CHANNELS_32 = 6;
 export const GEMM_PAIR_SAFE_I8 = 7;
 export const GEMM_I4 = 8;
+export const GEMM_BLOCKS_1_I8 = 9;
+export const GEMM_BLOCKS_2_I8 = 10;
 
 /**
  * The most that the magnitudes of a pair of pair-safe weights may add up to: 255 times it fits into int16, so that no reading of
@@ -50,6 +61,12 @@ export const PAIR_LIMIT = 128;
  * it fits, and 128 times both do, so that no reading of the relaxed dot product's second operand leaves int16. Eight steps always fit.
  */
 export const RUN_LIMIT = 128;
+
+/** Columns of GEMM_BLOCKS_1_I8 that wait for another one they are pair-safe with, at most. */
+export const WAITING_COLUMNS = 8;
+
+/** Bytes of the head of eight outputs of GEMM_BLOCKS_1_I8 and GEMM_BLOCKS_2_I8. */
+export const BLOCKS_HEAD_BYTES = 48;
 
 /** Bytes of a channel of DEPTHWISE_3X3_I8. */
 export const DEPTHWISE_3X3_BYTES = 28;
@@ -91,9 +108,19 @@ export function i4RunsOffset(depth: i32): i32 {
   return (depth << 2) + 32;
 }
 
-/** Groups in a canonical constant of `fileBytes` for the GEMM packings (p1·p2 values of a row; p2 = 0 for GEMM_F32). */
+/** Whether a packing is of blocks of weights. */
+export function isOfBlocks(packing: i32): boolean {
+  return packing == GEMM_BLOCKS_1_I8 || packing == GEMM_BLOCKS_2_I8;
+}
+
+/** Bytes of a quad of GEMM_BLOCKS_1_I8 or GEMM_BLOCKS_2_I8: weights and places. */
+export function quadBytes(packing: i32): i32 {
+  return packing == GEMM_BLOCKS_1_I8 ? 48 : 40;
+}
+
+/** Groups in a canonical constant of `fileBytes` for the GEMM packings (a row has p1·p2 values; p1 for GEMM_F32 and of blocks). */
 export function packedGroups(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
-  const group = packing == GEMM_F32 ? p0 * p1 * 4 : p0 * p1 * p2;
+  const group = packing == GEMM_F32 ? p0 * p1 * 4 : isOfBlocks(packing) ? p0 * p1 : p0 * p1 * p2;
   return group > 0 ? fileBytes / group : 0;
 }
 
@@ -103,6 +130,8 @@ export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: 
   if (packing == GEMM_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * gemmDepth(p1, p2);
   if (packing == GEMM_PAIR_SAFE_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * (gemmDepth(p1, p2) + 4);
   if (packing == GEMM_I4) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) >> 3) * i4PanelBytes(gemmDepth(p1, p2));
+  if (isOfBlocks(packing))
+    return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) >> 3) * BLOCKS_HEAD_BYTES + p2 * quadBytes(packing);
   if (packing == GEMM_F32) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * p1 * 4;
   if (packing == DEPTHWISE_I8) return ((p0 + 7) & ~7) * p1 * 2;
   if (packing == DEPTHWISE_3X3_I8) return ((p0 + 7) & ~7) * DEPTHWISE_3X3_BYTES;
@@ -123,6 +152,11 @@ export function packingHolds(packing: number, fileBytes: number, p0: number, p1:
     if (p1 == 0 || p2 == 0 || fileBytes % (p0 * p1 * p2) != 0) return false;
     if (packing != GEMM_I8 && !pairsFit(p1, p2)) return false;
     return (fileBytes / (p0 * p1 * p2)) * (p0 + 7) * (p1 * (p2 + 1) + 7) < 2147483648;
+  }
+  if (isOfBlocks(packing)) {
+    if (p1 == 0 || fileBytes % (p0 * p1) != 0) return false;
+    const heads = (fileBytes / (p0 * p1)) * Math.ceil(p0 / 8);
+    return p2 <= heads * Math.ceil(p1 / 2) && heads * BLOCKS_HEAD_BYTES + p2 * quadBytes(packing) < 2147483648;
   }
   if (packing == GEMM_F32) {
     if (p1 == 0 || p2 != 0 || fileBytes % (p0 * p1 * 4) != 0) return false;

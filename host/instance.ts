@@ -35,7 +35,7 @@ export class Instance {
 
   /**
    * Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`, FormatError `bad-constants` where the coded bytes of a
-   * constant are not sound or weights not as pair-safe or small as they claim. `program` must be verified.
+   * constant are not sound or weights not as pair-safe, small or sparse as they claim. `program` must be verified.
    */
   constructor(program: Program, module: WebAssembly.Module, schedule?: Schedule) {
     const { plan } = program;
@@ -148,6 +148,7 @@ export class Instance {
       const status = this.#runtime!.pack(packing, this.#data + staging, this.#data + address, canonicalBytes(constant), p0, p1, p2);
       if (status === Status.NOT_PAIR_SAFE) throw badWeights(index, constant, "it claims to be pair-safe, and a pair of its weights is not");
       if (status === Status.NOT_FOUR_BITS) throw badWeights(index, constant, "it claims to be of four bits, and one of its weights is not");
+      if (status === Status.OTHER_BLOCKS) throw badWeights(index, constant, `it claims to be of ${p2} quads of columns, and is not`);
       if (status !== Status.OK) throw statusError(status);
     }
     // What was staged must not show through steps that read before they write.

@@ -6,7 +6,7 @@
 import type { Extents } from "../format/extents.ts";
 import { ALIGNMENT } from "../format/memory.ts";
 import { CONV_I8 } from "../format/opcodes.ts";
-import { GEMM_I4, GEMM_PAIR_SAFE_I8, packedBytes, packingHolds } from "../format/packings.ts";
+import { GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_PAIR_SAFE_I8, isOfBlocks, packedBytes, packingHolds } from "../format/packings.ts";
 import { LENGTH, OPCODE } from "../format/plan.ts";
 import * as ConvI8 from "../format/steps/conv-i8.ts";
 import { type FormatCode, FormatError } from "./errors.ts";
@@ -136,12 +136,16 @@ function verifyStep(program: Program, special: readonly Constant[], index: numbe
 const SPECIAL_WEIGHTS: ReadonlyMap<number, { readonly name: string; readonly mark: string }> = new Map([
   [GEMM_PAIR_SAFE_I8, { name: "pair-safe", mark: "PAIR_SAFE" }],
   [GEMM_I4, { name: "four-bit", mark: "WEIGHT_BITS 4" }],
+  [GEMM_BLOCKS_1_I8, { name: "sparse", mark: "BLOCKS_OF_1" }],
+  [GEMM_BLOCKS_2_I8, { name: "sparse", mark: "BLOCKS_OF_2" }],
 ]);
 
 /** The packing of SPECIAL_WEIGHTS that a step is marked to read, or undefined. */
 function markedPacking(words: Int32Array): number | undefined {
   if (words[OPCODE] !== CONV_I8) return undefined;
   if (words[ConvI8.PAIR_SAFE] === 1) return GEMM_PAIR_SAFE_I8;
+  if (words[ConvI8.PAIR_SAFE] === ConvI8.BLOCKS_OF_1) return GEMM_BLOCKS_1_I8;
+  if (words[ConvI8.PAIR_SAFE] === ConvI8.BLOCKS_OF_2) return GEMM_BLOCKS_2_I8;
   return words[ConvI8.WEIGHT_BITS] === 4 ? GEMM_I4 : undefined;
 }
 
@@ -170,7 +174,8 @@ function verifySpecialWeights(
     const segments = ConvI8.segments(...patch);
     const length = ConvI8.segmentLength(...patch);
     const { p0, p1, p2 } = constant;
-    if (p0 !== outputs || p1 !== segments || p2 !== length || canonicalBytes(constant) !== groups * outputs * segments * length)
+    const isShape = isOfBlocks(marked) ? p1 === segments * length : p1 === segments && p2 === length;
+    if (p0 !== outputs || !isShape || canonicalBytes(constant) !== groups * outputs * segments * length)
       refuse(`its ${name} weights are of another shape`);
   }
   const own = marked === undefined ? -1 : reads.findIndex(({ address }) => address === words[ConvI8.WEIGHTS]);

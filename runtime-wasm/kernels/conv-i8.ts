@@ -7,17 +7,18 @@
  * With the pair dot, layers marked PAIR_SAFE have int8 A panels, and in place of the widened panel what eight accumulators start with.
  */
 import { FLOAT32 } from "../../format/dtypes.ts";
-import { gemmDepth, i4PanelBytes } from "../../format/packings.ts";
+import { BLOCKS_HEAD_BYTES, gemmDepth, i4PanelBytes } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-i8.ts";
 import { DOT_IS_FUSED } from "../constants.ts";
 import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { address, word } from "../words.ts";
+import { convGroupBlocks } from "./conv-blocks-i8.ts";
 import { convGroupI4 } from "./conv-i4.ts";
 import { convGroupPlanes } from "./conv-planes-i8.ts";
 import { gemmI8, widen } from "./gemm-i8.ts";
 import { gemmFusedPairsI8, gemmPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
-import { packRows } from "./panel-i8.ts";
+import { PAIRS, packRows, QUADS } from "./panel-i8.ts";
 import { isPointwise, packPatches } from "./patches-i8.ts";
 
 /** From this many rows on, widening a B panel once costs less than widening in the inner loop. */
@@ -40,13 +41,15 @@ export function convI8(step: usize, data: usize): void {
   let bias = address(step, Conv.BIAS, data);
   let scale = address(step, Conv.SCALE, data);
   const fourBits = word(step, Conv.WEIGHT_BITS) == 4;
-  const panels = ((outC + 7) >> 3) * (fourBits ? i4PanelBytes(depth) : depth << 3);
+  const form = word(step, Conv.PAIR_SAFE);
+  const blocks = form == Conv.BLOCKS_OF_1 || form == Conv.BLOCKS_OF_2;
+  const panels = ((outC + 7) >> 3) * (blocks ? BLOCKS_HEAD_BYTES : fourBits ? i4PanelBytes(depth) : depth << 3);
   let offsets = weights + <usize>(groups * panels);
-  const pairSafe = HAS_PAIR_DOT && word(step, Conv.PAIR_SAFE);
   for (let g = 0; g < groups; g++) {
-    if (word(step, Conv.PLANAR)) convGroupPlanes(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
+    if (blocks) convGroupBlocks(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
+    else if (word(step, Conv.PLANAR)) convGroupPlanes(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
     else if (fourBits) convGroupI4(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
-    else if (HAS_PAIR_DOT && pairSafe) convGroupPairs(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
+    else if (HAS_PAIR_DOT && form) convGroupPairs(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
     else convGroup(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
     src += inC;
     dst += outC * outBytes;
@@ -69,8 +72,8 @@ function convGroup(step: usize, src: usize, dst: usize, weights: usize, bias: us
   const panelBytes = depth * 8;
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
-    if (pointwise) packRows<i16>(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
-    else packPatches<i16>(step, src, m, rows, depth, panel, gathered);
+    if (pointwise) packRows<i16>(PAIRS, src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
+    else packPatches<i16>(PAIRS, step, src, m, rows, depth, panel, gathered);
     let out = dst + <usize>(m * pitchBytes);
     let b = weights;
     for (let n = 0; n < outC; n += 8) {
@@ -102,8 +105,8 @@ function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, off
   const fused = load<i32>(DOT_IS_FUSED) != 0;
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
-    if (pointwise) packRows<i8>(src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
-    else packPatches<i8>(step, src, m, rows, depth, panel, gathered);
+    if (pointwise) packRows<i8>(QUADS, src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
+    else packPatches<i8>(QUADS, step, src, m, rows, depth, panel, gathered);
     let out = dst + <usize>(m * pitchBytes);
     let b = weights;
     for (let n = 0; n < outC; n += 8) {

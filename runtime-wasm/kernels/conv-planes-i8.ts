@@ -13,6 +13,7 @@ import { gemmPlanesI4, unpackI4, widenI4 } from "./gemm-i4.ts";
 import { gemmPlanesI8, widen } from "./gemm-i8.ts";
 import { gemmPlanesFusedPairsI8, gemmPlanesPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES } from "./output-i8.ts";
+import { PAIRS, QUADS } from "./panel-i8.ts";
 import { packPlanes, planeRowBytes, writeOffsets } from "./planes-i8.ts";
 
 /** convGroup (conv-i8.ts) from planes. `offsets`: int32 for each output, to be added to its bias where weights are pair-safe. */
@@ -28,18 +29,18 @@ export function convGroupPlanes(step: usize, src: usize, dst: usize, weights: us
   const rowBytes = outW * word(step, Conv.DST_PITCH) * outBytes;
   const table = block + OUTPUT_BYTES + depth * 16;
   const planes = table + depth * 2;
-  if (HAS_PAIR_DOT && pairs) writeOffsets<i8>(step, table);
-  else writeOffsets<i16>(step, table);
+  if (HAS_PAIR_DOT && pairs) writeOffsets<i8>(QUADS, step, table);
+  else writeOffsets<i16>(PAIRS, step, table);
   for (let n = word(step, Conv.BATCH); n > 0; n--) {
     for (let y = 0; y < outH; y += some) {
       const rows = min(some, outH - y);
       const first = y * stride - word(step, Conv.PAD_TOP);
       if (HAS_PAIR_DOT && pairs) {
-        packPlanes<i8>(step, src, first, (rows - 1) * stride + height, planes);
+        packPlanes<i8>(QUADS, step, src, first, (rows - 1) * stride + height, planes);
         if (fourBits) multiplyI4(step, rows, table, planes, planeRowBytes<i8>(step), weights, bias, scale, dst, outC, outBytes, depth, block);
         else multiplyPairs(step, rows, table, planes, weights, offsets, bias, scale, dst, outC, outBytes, depth, block);
       } else {
-        packPlanes<i16>(step, src, first, (rows - 1) * stride + height, planes);
+        packPlanes<i16>(PAIRS, step, src, first, (rows - 1) * stride + height, planes);
         if (fourBits) multiplyI4(step, rows, table, planes, planeRowBytes<i16>(step), weights, bias, scale, dst, outC, outBytes, depth, block);
         else multiply(step, rows, table, planes, weights, bias, scale, dst, outC, outBytes, depth, block);
       }

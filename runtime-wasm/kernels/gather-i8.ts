@@ -12,7 +12,7 @@ import { word } from "../words.ts";
 import { packRows } from "./panel-i8.ts";
 
 /** packPatches (patches-i8.ts) by way of `gathered`. */
-export function packGathered<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize): void {
+export function packGathered<T>(unit: i32, step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize): void {
   const outH = word(step, Conv.OUT_H);
   const outW = word(step, Conv.OUT_W);
   const strideH = word(step, Conv.STRIDE_H);
@@ -47,7 +47,7 @@ export function packGathered<T>(step: usize, src: usize, first: i32, rows: i32, 
       }
     }
     if (filled == Conv.GATHERED_PATCHES || rows == 0) {
-      packRows<T>(gathered, pitch, filled, length, depth, panel);
+      packRows<T>(unit, gathered, pitch, filled, length, depth, panel);
       panel += <usize>(filled * depth) * sizeof<T>();
       filled = 0;
     }

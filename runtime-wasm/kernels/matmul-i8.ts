@@ -13,7 +13,7 @@ import { dotAdd, interleaveHigh, interleaveLow } from "../simd/dot.ts";
 import { address, floatWord, word } from "../words.ts";
 import { gemmI8 } from "./gemm-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
-import { packRows } from "./panel-i8.ts";
+import { PAIRS, packRows } from "./panel-i8.ts";
 
 const SCALES_BYTES: usize = 32;
 
@@ -57,7 +57,7 @@ function multiplyRows(step: usize, a: usize, dst: usize, block: usize): void {
   const panel = panels + outputs * depth * 2;
   for (let row = 0; row < m; row += rowBlock) {
     const rows = min(rowBlock, m - row);
-    packRows<i16>(a + <usize>(row * k), k, rows, k, depth, panel);
+    packRows<i16>(PAIRS, a + <usize>(row * k), k, rows, k, depth, panel);
     for (let column = 0; column < n; column += 8) {
       gemmI8<i16>(
         rows,

@@ -15,14 +15,14 @@ const X: usize = 8;
 
 /**
  * Packs the patches of `rows` output pixels from pixel `first` on. `src` is the image's first channel of the group; T is the type of the
- * panel's values. `gathered` has room for GATHERED_PATCHES patches, and 64 bytes.
+ * panel's values, `unit` as in panel-i8.ts. `gathered` has room for GATHERED_PATCHES patches, and 64 bytes.
  */
-export function packPatches<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize): void {
-  if (runBytes(step) % Conv.RUN_UNIT) packGathered<T>(step, src, first, rows, depth, panel, gathered);
-  else packRuns<T>(step, src, first, rows, depth, panel, gathered);
+export function packPatches<T>(unit: i32, step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize): void {
+  if (runBytes(step) % Conv.RUN_UNIT) packGathered<T>(unit, step, src, first, rows, depth, panel, gathered);
+  else packRuns<T>(unit, step, src, first, rows, depth, panel, gathered);
 }
 
-function packRuns<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize): void {
+function packRuns<T>(unit: i32, step: usize, src: usize, first: i32, rows: i32, depth: i32, panel: usize, gathered: usize): void {
   const patches = gathered + 4 * depth + 16;
   const strideH = word(step, Conv.STRIDE_H);
   const strideW = word(step, Conv.STRIDE_W);
@@ -43,7 +43,7 @@ function packRuns<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32,
     const y = outY * strideH + firstY;
     const x = outX * strideW + firstX;
     if (rows >= 4 && outX + 4 <= outW && x >= 0 && x + 3 * strideW + reachW < inW && y >= 0 && y + reachH < inH) {
-      packInside<T>(step, image + (y * inW + x) * pitch, strideW * pitch, panel);
+      packInside<T>(unit, step, image + (y * inW + x) * pitch, strideW * pitch, panel);
       outX += 4;
       rows -= 4;
       if (outX == outW) {
@@ -70,14 +70,14 @@ function packRuns<T>(step: usize, src: usize, first: i32, rows: i32, depth: i32,
           }
         }
       }
-      packEdge<T>(step, patches, depth, panel, gathered);
+      packEdge<T>(unit, step, patches, depth, panel, gathered);
     }
     panel += panelBytes;
   }
 }
 
 /** Four patches inside the image, `stride` bytes apart. */
-function packInside<T>(step: usize, row0: usize, stride: usize, panel: usize): void {
+function packInside<T>(unit: i32, step: usize, row0: usize, stride: usize, panel: usize): void {
   const pitch = word(step, Conv.SRC_PITCH);
   const rowBytes = word(step, Conv.DILATION_H) * word(step, Conv.IN_W) * pitch;
   const columnBytes = word(step, Conv.DILATION_W) * pitch;
@@ -87,7 +87,7 @@ function packInside<T>(step: usize, row0: usize, stride: usize, panel: usize): v
   for (let y = word(step, Conv.KERNEL_H); y > 0; y--) {
     let at = row0;
     for (let x = 0; x < columns; x++) {
-      packSegment<T>(at, at + stride, at + 2 * stride, at + 3 * stride, length, panel);
+      packSegment<T>(unit, at, at + stride, at + 2 * stride, at + 3 * stride, length, panel);
       panel += padded;
       at += columnBytes;
     }
@@ -96,7 +96,7 @@ function packInside<T>(step: usize, row0: usize, stride: usize, panel: usize): v
 }
 
 /** Four patches anywhere. */
-function packEdge<T>(step: usize, patches: usize, depth: i32, panel: usize, gathered: usize): void {
+function packEdge<T>(unit: i32, step: usize, patches: usize, depth: i32, panel: usize, gathered: usize): void {
   const kernelH = word(step, Conv.KERNEL_H);
   const dilationH = word(step, Conv.DILATION_H);
   const dilationW = word(step, Conv.DILATION_W);
@@ -110,7 +110,7 @@ function packEdge<T>(step: usize, patches: usize, depth: i32, panel: usize, gath
       const row1 = run(step, patches + PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + depth);
       const row2 = run(step, patches + 2 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 2 * depth);
       const row3 = run(step, patches + 3 * PATCH_BYTES, y * dilationH, x * dilationW, width, length, gathered + 3 * depth);
-      packSegment<T>(row0, row1, row2, row3, length, panel);
+      packSegment<T>(unit, row0, row1, row2, row3, length, panel);
       panel += padded;
     }
   }

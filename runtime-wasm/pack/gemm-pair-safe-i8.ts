@@ -7,6 +7,7 @@ import { gemmDepth, PAIR_LIMIT } from "../../format/packings.ts";
 import { NOT_PAIR_SAFE, OK } from "../../format/status.ts";
 import { HAS_PAIR_DOT, pairOffset } from "../simd/dot.ts";
 import { packGemmI8 } from "./gemm-i8.ts";
+import { sumOf } from "./sum.ts";
 
 /** Packs `groups` groups of `outputs` rows of `segments` segments of `length` values. Returns OK or NOT_PAIR_SAFE. */
 export function packGemmPairSafeI8(src: usize, dst: usize, groups: i32, outputs: i32, segments: i32, length: i32): i32 {
@@ -71,15 +72,4 @@ function packSegment(src: usize, out: usize, length: i32): void {
     src++;
     out++;
   }
-}
-
-function sumOf(p: usize, count: i32): i32 {
-  let sums = i32x4.splat(0);
-  for (; count >= 16; count -= 16) {
-    sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_s(v128.load(p))));
-    p += 16;
-  }
-  let sum = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1) + i32x4.extract_lane(sums, 2) + i32x4.extract_lane(sums, 3);
-  for (; count > 0; count--) sum += <i32>load<i8>(p++);
-  return sum;
 }

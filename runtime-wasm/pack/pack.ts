@@ -5,11 +5,12 @@ import * as Pack from "../../format/steps/pack.ts";
 import { address, word } from "../words.ts";
 import { packChannels32, packDepthwiseF32, packGemmF32 } from "./pack-f32.ts";
 import { packDepthwise3x3I8, packDepthwiseI8 } from "./depthwise.ts";
+import { packGemmBlocksI8 } from "./gemm-blocks-i8.ts";
 import { packGemmI4 } from "./gemm-i4.ts";
 import { packGemmI8 } from "./gemm-i8.ts";
 import { packGemmPairSafeI8 } from "./gemm-pair-safe-i8.ts";
 
-/** Packs `bytes` canonical bytes at `src` to `dst`. Returns OK, UNKNOWN_PACKING, NOT_PAIR_SAFE or NOT_FOUR_BITS. */
+/** Packs `bytes` canonical bytes at `src` to `dst`. Returns OK, UNKNOWN_PACKING, NOT_PAIR_SAFE, NOT_FOUR_BITS or OTHER_BLOCKS. */
 export function pack(packing: i32, src: usize, dst: usize, bytes: i32, p0: i32, p1: i32, p2: i32): i32 {
   if (packing == Packing.COPY) {
     memory.copy(dst, src, bytes);
@@ -27,6 +28,7 @@ export function pack(packing: i32, src: usize, dst: usize, bytes: i32, p0: i32, 
   }
   if (packing == Packing.GEMM_PAIR_SAFE_I8) return packGemmPairSafeI8(src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
   if (packing == Packing.GEMM_I4) return packGemmI4(src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
+  if (Packing.isOfBlocks(packing)) return packGemmBlocksI8(packing, src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
   if (packing == Packing.GEMM_F32) {
     let groups = Packing.packedGroups(packing, bytes, p0, p1, p2);
     const packed = <usize>(((p0 + 7) & ~7) * p1 * 4);

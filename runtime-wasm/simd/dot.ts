@@ -107,6 +107,13 @@ export function dotAdd(accumulator: v128, a: v128, b: v128): v128 {
   return i32x4.add(accumulator, i32x4.dot_i16x8_s(a, b));
 }
 
+/** The low eight int8 of a and b, interleaved: a0 b0 a1 b1 … a7 b7. */
+// @ts-ignore: decorator
+@inline
+export function bytesLow(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+
 /** The low four int16 of a and b, interleaved: a0 b0 a1 b1 a2 b2 a3 b3. */
 // @ts-ignore: decorator
 @inline

@@ -1,8 +1,19 @@
 /** CONV_I8 against a direct convolution in TypeScript, byte for byte. */
 import { describe, expect, it } from "vitest";
+import { countQuads } from "../../compiler/lower/blocks.ts";
 import { FLOAT32, INT8 } from "../../format/dtypes.ts";
 import { CONV_I8 } from "../../format/opcodes.ts";
-import { CHANNELS_32, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, PAIR_LIMIT, pairsFit } from "../../format/packings.ts";
+import {
+  CHANNELS_32,
+  GEMM_BLOCKS_1_I8,
+  GEMM_BLOCKS_2_I8,
+  GEMM_I4,
+  GEMM_I8,
+  GEMM_PAIR_SAFE_I8,
+  gemmDepth,
+  PAIR_LIMIT,
+  pairsFit,
+} from "../../format/packings.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import { between, clamp, randomFloats, randomInt8, requantize } from "../support/reference-arithmetic.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
@@ -32,14 +43,16 @@ interface Case {
 }
 
 /** How weights are packed. */
-type Form = "any" | "pair-safe" | "four bits";
+type Form = "any" | "pair-safe" | "four bits" | "blocks of 1" | "blocks of 2";
 
 /** How the input is packed: patch by patch, or in planes of so many rows of the output at a time. */
 type Planes = number | "patches";
 
-/** Checks one case with any weights, and where its shape allows with pair-safe ones and with those of four bits that are marked so. */
+/** Checks one case with any weights, sparse ones, and where its shape allows with pair-safe ones and with those of four bits that are marked so. */
 function check(c: Case, seed: number): void {
   checkOne(c, seed, "any");
+  checkOne(c, seed, "blocks of 1");
+  checkOne(c, seed, "blocks of 2");
   const patch = [...(c.kernel ?? ([1, 1] as const)), c.inC, c.groups ?? 1, c.dilation?.[1] ?? 1, c.inC + (c.srcGap ?? 0)] as const;
   if (!pairsFit(ConvI8.segments(...patch), ConvI8.segmentLength(...patch))) return;
   const w = c.fill?.w ?? 0;
@@ -49,10 +62,32 @@ function check(c: Case, seed: number): void {
 
 /** Checks one case in planes of 1, 2 and all rows. */
 function checkPlanar(c: Case, seed: number): void {
-  for (const rows of [1, 2, 99]) for (const form of ["any", "pair-safe", "four bits"] as const) checkOne(c, seed, form, rows);
+  for (const rows of [1, 2, 99]) for (const form of FORMS) checkOne(c, seed, form, rows);
 }
 
-const PACKINGS = { any: GEMM_I8, "pair-safe": GEMM_PAIR_SAFE_I8, "four bits": GEMM_I4 } as const;
+const PACKINGS = {
+  any: GEMM_I8,
+  "pair-safe": GEMM_PAIR_SAFE_I8,
+  "four bits": GEMM_I4,
+  "blocks of 1": GEMM_BLOCKS_1_I8,
+  "blocks of 2": GEMM_BLOCKS_2_I8,
+} as const;
+const FORMS = Object.keys(PACKINGS) as readonly Form[];
+const MARKS: Readonly<Record<Form, number>> = { any: 0, "pair-safe": 1, "four bits": 0, "blocks of 1": 2, "blocks of 2": 3 };
+
+/** Zeroes blocks of eight outputs by `unit` columns, of which `density` percent are left; in what is left, some weights are 0 too. */
+function zeroBlocks(next: () => number, weights: Int8Array, outputs: number, depth: number, unit: number, density: number): void {
+  for (let first = 0; first < weights.length; first += outputs * depth) {
+    for (let n = 0; n < outputs; n += 8) {
+      for (let k = 0; k < depth; k += unit) {
+        const isKept = next() % 100 < density;
+        for (let o = n; o < Math.min(n + 8, outputs); o++) {
+          for (let i = k; i < Math.min(k + unit, depth); i++) if (!isKept || next() % 9 === 0) weights[first + o * depth + i] = 0;
+        }
+      }
+    }
+  }
+}
 
 /** Makes segments pair-safe, most of their pairs at the limit. */
 function limitPairs(weights: Int8Array, length: number): void {
@@ -93,6 +128,9 @@ function checkOne(c: Case, seed: number, form: Form, planes: Planes = "patches")
       weights[i] = seed % 3 === 0 ? (w < 0 ? -8 : 7) : w >> 4;
     });
   if (form === "pair-safe" && !c.fill) limitPairs(weights, ConvI8.segmentLength(kh, kw, c.inC, groups, dw, srcPitch));
+  const unit = form === "blocks of 1" ? 1 : 2;
+  const isSparse = form.startsWith("blocks");
+  if (isSparse && !c.fill) zeroBlocks(next, weights, outPerGroup, kh * kw * inPerGroup, unit, [0, 10, 30, 50, 80, 100][next() % 6]!);
   const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => ((s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup))) * 60);
   const bias = Int32Array.from({ length: c.outC }, (_, o) => {
     let sum = 0;
@@ -121,9 +159,11 @@ function checkOne(c: Case, seed: number, form: Form, planes: Planes = "patches")
   bench.run(CONV_I8, ConvI8, {
     SRC: bench.put(src),
     DST: dst,
-    PAIR_SAFE: form === "pair-safe" ? 1 : 0,
+    PAIR_SAFE: MARKS[form],
     WEIGHT_BITS: form === "four bits" ? 4 : 8,
-    WEIGHTS: bench.constant(PACKINGS[form], weights, outPerGroup, segments, length),
+    WEIGHTS: isSparse
+      ? bench.constant(PACKINGS[form], weights, outPerGroup, segments * length, countQuads(weights, outPerGroup, segments * length, unit))
+      : bench.constant(PACKINGS[form], weights, outPerGroup, segments, length),
     BIAS: bench.constant(CHANNELS_32, bias, c.outC),
     SCALE: bench.constant(CHANNELS_32, scales, c.outC),
     PLANAR: rows > 0 ? 1 : 0,
@@ -255,7 +295,7 @@ describe("CONV_I8", () => {
         dtype: next() % 4 === 0 ? FLOAT32 : INT8,
         bounded: next() % 2,
       };
-      checkOne(c, i + 1, next() % 2 ? "any" : "pair-safe", between(next, 1, 4));
+      checkOne(c, i + 1, FORMS[next() % FORMS.length]!, between(next, 1, 4));
     }
   });
 
