@@ -1,7 +1,13 @@
 /**
  * Speed of the int8 kernels, in GMAC/s on one thread: `node bench/kernels.mjs [build…] [--only regex]` (default: plain) times one-step
  * plans on build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds; `<build>:4` gives dense layers four-bit
- * weights. The figure is the third fastest turn: what the kernel does while nothing else disturbs the machine.
+ * weights. `<build>:8x1:75` (or 8x2) gives them weights of which 75 % are zero, in random blocks of eight outputs by one or two columns, run as such
+ * blocks. GMAC/s count all weights, those that are zero too. The figure is the third fastest turn: what the kernel does while nothing
+ * else disturbs the machine.
+ *
+ * `npm run bench:sparse` prints what lets the compiler choose between blocks and dense kernels (compiler/lower/blocks.ts): how many times as fast
+ * as the dense kernel each build's blocks are, by how many weights are zero, and the part of weights up to which they would win, on the
+ * line through the times of all and of half of them.
  */
 
 import { readFileSync } from "node:fs";
@@ -17,6 +23,9 @@ const {
   DEPTHWISE_3X3_I8,
   DEPTHWISE_I8,
   DepthwiseI8,
+  countQuads,
+  GEMM_BLOCKS_1_I8,
+  GEMM_BLOCKS_2_I8,
   GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
@@ -67,13 +76,44 @@ const SHAPES = [
   ["depthwise 5×5 240 @28", { h: 28, w: 28, inC: 240, kernel: 5, depthwise: true }],
 ];
 
-const { values: options, positionals } = parseArgs({ allowPositionals: true, options: { only: { type: "string", default: "" } } });
+/** What is timed at several sparsities: [name of SHAPES]. */
+const SPARSE_SHAPES = /^(1×1 (16→96|96→24|64→384|576→96|960→160)|128×|fc|3×3 (64→64|16→16|32→32))/;
+const SPARSITIES = [0, 50, 70, 80, 90];
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: "string", default: "" }, sparse: { type: "boolean", default: false } },
+});
 const builds = positionals.length > 0 ? positionals : ["plain"];
-console.log(["GMAC/s".padEnd(24), ...builds.map((name) => name.padStart(10))].join(""));
-for (const [name, layer] of SHAPES) {
-  if (!new RegExp(options.only).test(name)) continue;
-  const contestants = builds.map((build) => prepare(build, layer));
-  console.log([name.padEnd(24), ...measure(contestants).map((gmacs) => gmacs.toFixed(1).padStart(10))].join(""));
+if (options.sparse) for (const build of builds) compareSparse(build);
+else compareBuilds();
+
+function compareBuilds() {
+  console.log(["GMAC/s".padEnd(24), ...builds.map((name) => name.padStart(10))].join(""));
+  for (const [name, layer] of SHAPES) {
+    if (!new RegExp(options.only).test(name)) continue;
+    const contestants = builds.map((build) => prepare(build, layer));
+    console.log([name.padEnd(24), ...measure(contestants).map((gmacs) => gmacs.toFixed(1).padStart(10))].join(""));
+  }
+}
+
+/** Prints blocks as multiples of the dense kernel of a build. */
+function compareSparse(build) {
+  const heads = ["8x1", "8x2"].flatMap((form) => [...SPARSITIES.map((percent) => `${form} ${percent} %`), "wins to"]);
+  console.log([build.padEnd(24), ...heads.map((head) => head.padStart(10))].join(""));
+  for (const [name, layer] of SHAPES) {
+    if (!SPARSE_SHAPES.test(name) || !new RegExp(options.only).test(name)) continue;
+    const forms = ["8x1", "8x2"].map((form) => SPARSITIES.map((percent) => `${build}:${form}:${percent}`));
+    const [dense, ...speeds] = measure([build, ...forms.flat()].map((contestant) => prepare(contestant, layer)));
+    const cells = forms.flatMap((_, i) => {
+      const own = speeds.slice(i * SPARSITIES.length, (i + 1) * SPARSITIES.length);
+      // Times: a part that does not depend on the weights, and one in proportion to those that are left.
+      const slope = 2 * (1 / own[0] - 1 / own[SPARSITIES.indexOf(50)]);
+      const wins = (1 / dense - (1 / own[0] - slope)) / slope;
+      return [...own.map((speed) => (speed / dense).toFixed(2)), `${Math.round(100 * wins)} %`];
+    });
+    console.log([name.padEnd(24), ...cells.map((cell) => cell.padStart(10))].join(""));
+  }
 }
 
 /** The step layouts and packings, compiled from format/. */
@@ -83,7 +123,8 @@ async function layouts() {
     export * as DepthwiseI8 from "./format/steps/depthwise-i8.ts";
     export * as memory from "./format/memory.ts";
     export { CONV_I8, DEPTHWISE_I8 as DEPTHWISE_I8_STEP } from "./format/opcodes.ts";
-    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, packedBytes, pairsFit } from "./format/packings.ts";
+    export { countQuads } from "./compiler/lower/blocks.ts";
+    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, packedBytes, pairsFit } from "./format/packings.ts";
     export { INT8 } from "./format/dtypes.ts";`;
   const { outputFiles } = buildSync({
     stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" },
@@ -96,7 +137,9 @@ async function layouts() {
 
 /** An instance of a contestant with one step for `layer` in its memory: { macs, run }. */
 function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, stride = 1, depthwise = false }) {
-  const [build, bits] = name.split(":");
+  const [build, form, percent] = name.split(":");
+  const bits = form === "4" ? "4" : "8";
+  const unit = depthwise ? 0 : form === "8x1" ? 1 : form === "8x2" ? 2 : 0;
   const wasm = new WebAssembly.Memory({ initial: 512 });
   const module = new WebAssembly.Module(readFileSync(new URL(`build/${build}.wasm`, root)));
   const runtime = new WebAssembly.Instance(module, { env: { memory: wasm } }).exports;
@@ -143,6 +186,11 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
     const sum = random[4 * i] + random[4 * i + 1] + random[4 * i + 2] + random[4 * i + 3];
     return Math.max(-7, Math.min(7, Math.round((sum * 7) / 3 / 148)));
   });
+  if (unit > 0) zeroBlocks(weights, outC, perOutput, unit, Number(percent) / 100);
+  const packed = () => {
+    if (unit === 0) return constant(packing, weights, outC, segments, length);
+    return constant(unit === 1 ? GEMM_BLOCKS_1_I8 : GEMM_BLOCKS_2_I8, weights, outC, perOutput, countQuads(weights, outC, perOutput, unit));
+  };
   const fields = {
     SRC: put(noise(new Int8Array(h * w * inC))),
     DST: reserve(outH * outW * outC),
@@ -181,9 +229,9 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
           DST_PITCH: outC,
           OUT_DTYPE: INT8,
           ROW_BLOCK: rowBlock,
-          PAIR_SAFE: packing === GEMM_PAIR_SAFE_I8 ? 1 : 0,
+          PAIR_SAFE: unit === 1 ? ConvI8.BLOCKS_OF_1 : unit === 2 ? ConvI8.BLOCKS_OF_2 : packing === GEMM_PAIR_SAFE_I8 ? 1 : 0,
           WEIGHT_BITS: weightBits,
-          WEIGHTS: constant(packing, weights, outC, segments, length),
+          WEIGHTS: packed(),
           PLANAR: planarRows > 0 ? 1 : 0,
           SCRATCH: reserve(
             planarRows > 0
@@ -198,6 +246,25 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
   for (const [name, value] of Object.entries(fields)) words[layout[name]] = value;
   const end = memory.PLAN_ADDRESS + layout.WORDS * 4;
   return { macs: outH * outW * outC * perOutput, run: () => runtime.run(memory.PLAN_ADDRESS, end, data) };
+}
+
+/** Zeroes a part of all blocks, evenly distributed over the outputs. */
+function zeroBlocks(weights, outputs, depth, unit, sparsity) {
+  const columns = Math.ceil(depth / unit);
+  let s = 12345;
+  for (let n = 0; n < outputs; n += 8) {
+    const order = Array.from({ length: columns }, (_, i) => i);
+    for (let i = columns - 1; i > 0; i--) {
+      s = (Math.imul(s, 1664525) + 1013904223) >>> 0;
+      const j = Math.floor((s / 2 ** 32) * (i + 1));
+      [order[i], order[j]] = [order[j], order[i]];
+    }
+    for (const column of order.slice(0, Math.round(columns * sparsity))) {
+      for (let o = n; o < Math.min(outputs, n + 8); o++) {
+        for (let k = column * unit; k < Math.min(depth, (column + 1) * unit); k++) weights[o * depth + k] = 0;
+      }
+    }
+  }
 }
 
 /** The padding before the first of `size` pixels that gives `out` outputs, as "same" padding has it. */

@@ -183,9 +183,9 @@ function pairSafetyOf(layers: readonly LayerReport[], candidates: number): Repor
   };
 }
 
-/** Names of the nodes whose steps have pair-safe weights. */
+/** Names of the nodes whose steps have pair-safe weights; sparse ones are, as they are packed. */
 function pairSafeNodes({ program, stepNodes }: Compiled): ReadonlySet<string | null> {
-  return new Set(stepNodes.filter((_, i) => program.plan.steps[i]![0] === CONV_I8 && program.plan.steps[i]![PAIR_SAFE] === 1));
+  return new Set(stepNodes.filter((_, i) => program.plan.steps[i]![0] === CONV_I8 && program.plan.steps[i]![PAIR_SAFE] !== 0));
 }
 
 function layersOf(float: Graph, quantized: Quantized | null): readonly LayerReport[] {

@@ -158,8 +158,8 @@ export class Instance {
   /** Decodes a constant to where its canonical bytes are wanted, as stagingOf lays it out. */
   #decode(constant: Constant, index: number, staging: number): void {
     const { packing, bytes, address, coding } = constant;
-    const { decoder } = stagingOf(constant);
-    const [from, to] = packing === COPY ? [staging, address] : [address, staging];
+    const { decoder, coded } = stagingOf(constant);
+    const [from, to] = packing === COPY ? [staging, address] : [coded === undefined ? address : staging + coded, staging];
     const { encoding, decodedBytes, decoderBytes, fileOffset } = coding!;
     this.bytes(from, bytes.length).set(bytes);
     const data = this.#data;

@@ -1,6 +1,6 @@
 /** How much memory a plan takes: the figure in the header, which the writer and the reader compute with the same code. */
 import { ALIGNMENT, dataAddress, GUARD_BYTES, PAGE_BYTES } from "../format/memory.ts";
-import { COPY } from "../format/packings.ts";
+import { COPY, isOfBlocks } from "../format/packings.ts";
 import { type Constant, canonicalBytes } from "./program.ts";
 
 /**
@@ -23,19 +23,23 @@ export interface MemoryNeeds {
 export interface Staging {
   /** Where the decoder's own memory begins, behind whatever else is staged. */
   readonly decoder: number;
+  /** Where coded bytes are, unless in the place of the packed ones, or in front. */
+  readonly coded?: number;
   readonly bytes: number;
 }
 
 /**
  * The staging of one constant. A packed constant has its canonical bytes there; where it is coded, the coded bytes lie in the place of the
- * packed ones until they are decoded. A COPY constant goes straight to its address; where it is coded, the coded bytes are staged.
+ * packed ones until they are decoded; but of blocks, whose packed form may be smaller than those, they are staged behind the decoder's memory. A
+ * COPY constant goes straight to its address; where it is coded, the coded bytes are staged.
  */
 export function stagingOf(constant: Pick<Constant, "packing" | "bytes" | "coding">): Staging {
   const { packing, bytes, coding } = constant;
   if (!coding) return { decoder: 0, bytes: packing === COPY ? 0 : bytes.length };
   const staged = packing === COPY ? bytes.length : canonicalBytes(constant);
   const decoder = Math.ceil(staged / ALIGNMENT) * ALIGNMENT;
-  return { decoder, bytes: decoder + coding.decoderBytes };
+  const own = decoder + coding.decoderBytes;
+  return isOfBlocks(packing) ? { decoder, coded: own, bytes: own + bytes.length } : { decoder, bytes: own };
 }
 
 /** Bytes that the arena's place must hold while loading: the largest staging of a constant. */

@@ -6,7 +6,15 @@
 import type { Extents } from "../format/extents.ts";
 import { ALIGNMENT } from "../format/memory.ts";
 import { CONV_I8 } from "../format/opcodes.ts";
-import { GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_PAIR_SAFE_I8, isOfBlocks, packedBytes, packingHolds } from "../format/packings.ts";
+import {
+  GEMM_BLOCKS_1_I8,
+  GEMM_BLOCKS_2_I8,
+  GEMM_I4,
+  GEMM_PAIR_SAFE_I8,
+  isOfBlocks,
+  packedBytes,
+  packingHolds,
+} from "../format/packings.ts";
 import { LENGTH, OPCODE } from "../format/plan.ts";
 import * as ConvI8 from "../format/steps/conv-i8.ts";
 import { type FormatCode, FormatError } from "./errors.ts";
@@ -81,7 +89,7 @@ function verifyConstants({ constants, plan }: Program, fail: Fail): void {
     if (address < end)
       fail("bad-constants", place, `Constant ${index}: its address ${address} is below ${end}, where the one before it ends.`);
     end = address + packedBytes(packing, canonical, p0, p1, p2);
-    if (constant.coding && address + bytes.length > end)
+    if (constant.coding && !isOfBlocks(packing) && address + bytes.length > end)
       fail(
         "bad-constants",
         place,

@@ -41,6 +41,7 @@ export function compressConstant(constant: Constant, compression: "rans" | "none
 }
 
 function isOfInt8(packing: number): boolean {
+  if (Packing.isOfBlocks(packing)) return true;
   return [Packing.GEMM_I4, Packing.GEMM_I8, Packing.GEMM_PAIR_SAFE_I8, Packing.DEPTHWISE_I8, Packing.DEPTHWISE_3X3_I8].includes(packing);
 }
 

@@ -1,8 +1,63 @@
 /**
- * How many quads sparse weights take as GEMM_BLOCKS_1_I8 or GEMM_BLOCKS_2_I8: counted as runtime-wasm/pack/gemm-blocks-i8.ts packs them, which
- * refuses any other number.
+ * Whether the zeros among a layer's weights are worth leaving out: how many quads are left in blocks (GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8), and
+ * below how many they are multiplied faster than all. Counted as runtime-wasm/pack/gemm-blocks-i8.ts packs them, which refuses any other
+ * number.
  */
-import { PAIR_LIMIT, WAITING_COLUMNS } from "../../format/packings.ts";
+import { gemmDepth, PAIR_LIMIT, WAITING_COLUMNS } from "../../format/packings.ts";
+
+/** Sparse weights in blocks of eight outputs by `unit` columns. */
+export interface Blocks {
+  readonly unit: 1 | 2;
+  /** Quads of all eight outputs together. */
+  readonly quads: number;
+}
+
+/** How a CONV_I8 step reads its input: planes, patches, or the patch of a single output pixel. */
+export type Reading = "planes" | "patches" | "pixel";
+
+/**
+ * The part of all quads up to which blocks are faster than the dense kernel, by blocks of 1 and 2 columns: in both builds, on every shape that
+ * `npm run bench:sparse` times, with something to spare for machines whose dense kernel gains more from its instructions.
+ */
+const BREAK_EVEN: Readonly<Record<Reading, readonly [number, number]>> = {
+  planes: [0.6, 0.7],
+  patches: [0.65, 0.75],
+  pixel: [0.35, 0.4],
+};
+
+/** Four-bit weights are multiplied faster than others where all are there: by this much, at most. */
+const FOUR_BITS_FASTER = 1.3;
+
+/** The blocks that rows of `segments` segments of `length` values are multiplied in, or null where all of them are multiplied faster. */
+export function blocksOf(
+  values: Int8Array,
+  outputs: number,
+  segments: number,
+  length: number,
+  reading: Reading,
+  isFourBits: boolean,
+): Blocks | null {
+  const depth = segments * length;
+  const all = ((values.length / depth / outputs) * Math.ceil(outputs / 8) * gemmDepth(segments, length)) / 4;
+  const gain = isFourBits ? FOUR_BITS_FASTER : 1;
+  let best: Blocks | null = null;
+  let least = 1;
+  if (zerosOf(values) < 0.2 * values.length) return null;
+  for (const unit of [2, 1] as const) {
+    const quads = countQuads(values, outputs, depth, unit);
+    const cost = (quads * gain) / (all * BREAK_EVEN[reading][unit - 1]!);
+    if (cost >= least) continue;
+    best = { unit, quads };
+    least = cost;
+  }
+  return best;
+}
+
+function zerosOf(values: Int8Array): number {
+  let zeros = 0;
+  for (let i = 0; i < values.length; i++) if (values[i] === 0) zeros++;
+  return zeros;
+}
 
 /** Quads of rows of `depth` values, `outputs` of them in a group, in blocks of `unit` (1 or 2) columns of eight outputs. */
 export function countQuads(values: Int8Array, outputs: number, depth: number, unit: 1 | 2): number {

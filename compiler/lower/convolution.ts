@@ -6,6 +6,7 @@ import * as ConvF32 from "../../format/steps/conv-f32.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import * as DepthwiseF32 from "../../format/steps/depthwise-f32.ts";
 import * as DepthwiseI8 from "../../format/steps/depthwise-i8.ts";
+import { blocksOf, type Reading } from "./blocks.ts";
 import type { Builder } from "./builder.ts";
 import type { ImageShape, Window } from "./geometry.ts";
 import { floatBits, type Reference } from "./lowered.ts";
@@ -77,9 +78,9 @@ export function emitConvI8(
     IN_ZERO: inZero,
     BOUNDED: isBounded ? 1 : 0,
   };
-  const tensor = { dtype: "int8", shape: [weights.values.length], data: weights.values } as const;
   const bounds = result ? quantizedClamp(clamp.low, clamp.high, result.scale, result.zeroPoint) : null;
   if (isDepthwise(shape) && result && bounds) {
+    const tensor = { dtype: "int8", shape: [weights.values.length], data: weights.values } as const;
     const [, kernelH, kernelW] = window.kernel;
     const rolling =
       kernelH === 3 &&
@@ -119,16 +120,15 @@ export function emitConvI8(
   const segments = ConvI8.segments(...patch);
   const length = ConvI8.segmentLength(...patch);
   const depth = Packing.gemmDepth(segments, length);
-  const packing = densePacking(weights.values, segments, length);
   const { rowBlock, isPlanar, scratchBytes } = convI8Blocks(shape, depth);
+  const pixels = output.batch * output.height * output.width;
+  const reading = isPlanar ? "planes" : pixels === 1 ? "pixel" : "patches";
   builder.step(
     Opcode.CONV_I8,
     ConvI8,
     {
       ...shared,
-      WEIGHTS: builder.constant(packing, tensor, output.channels / groups, segments, length),
-      PAIR_SAFE: packing === Packing.GEMM_PAIR_SAFE_I8 ? 1 : 0,
-      WEIGHT_BITS: packing === Packing.GEMM_I4 ? 4 : 8,
+      ...packedWeights(builder, weights.values, output.channels / groups, segments, length, reading),
       IN_C: input.channels,
       OUT_C: output.channels,
       GROUPS: groups,
@@ -167,10 +167,34 @@ function convI8Blocks(
   return { rowBlock, isPlanar: false, scratchBytes };
 }
 
-/** The packing that is multiplied fastest of those that weights, rows of `segments` segments of `length` values, allow. */
-function densePacking(values: Int8Array, segments: number, length: number): number {
-  if (Packing.pairsFit(segments, length) && values.every((w) => w >= -8 && w <= 7)) return Packing.GEMM_I4;
-  return isPairSafe(values, segments, length) ? Packing.GEMM_PAIR_SAFE_I8 : Packing.GEMM_I8;
+/**
+ * The words of weights, rows of `segments` segments of `length` values, of which `outputs` are a group: in the packing that is multiplied fastest
+ * of those that they allow.
+ */
+function packedWeights(
+  builder: Builder,
+  values: Int8Array,
+  outputs: number,
+  segments: number,
+  length: number,
+  reading: Reading,
+): Readonly<Record<"WEIGHTS" | "PAIR_SAFE" | "WEIGHT_BITS", number | Reference>> {
+  const tensor = { dtype: "int8", shape: [values.length], data: values } as const;
+  const isFourBits = Packing.pairsFit(segments, length) && values.every((w) => w >= -8 && w <= 7);
+  const blocks = blocksOf(values, outputs, segments, length, reading, isFourBits);
+  if (blocks) {
+    const { unit, quads } = blocks;
+    const packing = unit === 1 ? Packing.GEMM_BLOCKS_1_I8 : Packing.GEMM_BLOCKS_2_I8;
+    const mark = unit === 1 ? ConvI8.BLOCKS_OF_1 : ConvI8.BLOCKS_OF_2;
+    return { WEIGHTS: builder.constant(packing, tensor, outputs, segments * length, quads), PAIR_SAFE: mark, WEIGHT_BITS: 8 };
+  }
+  const isSafe = !isFourBits && isPairSafe(values, segments, length);
+  const packing = isFourBits ? Packing.GEMM_I4 : isSafe ? Packing.GEMM_PAIR_SAFE_I8 : Packing.GEMM_I8;
+  return {
+    WEIGHTS: builder.constant(packing, tensor, outputs, segments, length),
+    PAIR_SAFE: isSafe ? 1 : 0,
+    WEIGHT_BITS: isFourBits ? 4 : 8,
+  };
 }
 
 /** Whether weights, rows of `segments` segments of `length` values, may be packed as GEMM_PAIR_SAFE_I8. */

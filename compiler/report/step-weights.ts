@@ -6,7 +6,7 @@ import { WEIGHTS as CONV_F32 } from "../../format/steps/conv-f32.ts";
 import { WEIGHTS as CONV_I8 } from "../../format/steps/conv-i8.ts";
 import { WEIGHTS as DEPTHWISE_F32 } from "../../format/steps/depthwise-f32.ts";
 import { WEIGHTS as DEPTHWISE_I8 } from "../../format/steps/depthwise-i8.ts";
-import type { Constant } from "../../host/program.ts";
+import { type Constant, canonicalBytes } from "../../host/program.ts";
 
 /** Weights that are a constant. */
 export interface StepWeights {
@@ -14,6 +14,8 @@ export interface StepWeights {
   readonly bits: number;
   /** Bytes in the file, entropy coded or not. */
   readonly fileBytes: number;
+  /** Of sparse weights: the columns of a block of eight outputs, and the part of all products that is computed. */
+  readonly blocks?: { readonly columns: 1 | 2; readonly computed: number };
 }
 
 const WEIGHTS_WORDS: ReadonlyMap<number, number> = new Map([
@@ -32,7 +34,16 @@ export function weightsConstant(words: Int32Array, constants: readonly Constant[
 /** The constant weights of a step, or undefined where it has none. */
 export function weightsOf(words: Int32Array, constants: readonly Constant[]): StepWeights | undefined {
   const constant = weightsConstant(words, constants);
-  return constant && { bits: bitsOf(constant.packing), fileBytes: constant.bytes.length };
+  if (!constant) return undefined;
+  const blocks = blocksOf(constant);
+  return { bits: bitsOf(constant.packing), fileBytes: constant.bytes.length, ...(blocks && { blocks }) };
+}
+
+function blocksOf(constant: Constant): StepWeights["blocks"] {
+  const { packing, p0, p1, p2 } = constant;
+  if (!Packing.isOfBlocks(packing)) return undefined;
+  const heads = Packing.packedGroups(packing, canonicalBytes(constant), p0, p1, p2) * Math.ceil(p0 / 8);
+  return { columns: packing === Packing.GEMM_BLOCKS_1_I8 ? 1 : 2, computed: (4 * p2) / (heads * p1) };
 }
 
 function bitsOf(packing: number): number {

@@ -58,7 +58,8 @@ describe("a layer that is marked PAIR_SAFE", () => {
     ["another shape", { IN_C: 4, SRC_PITCH: 4 }, "its pair-safe weights are of another shape"],
     ["fewer outputs", { OUT_C: 7 }, "its pair-safe weights are of another shape"],
     ["no mark", { PAIR_SAFE: 0 }, "it reads pair-safe weights as something else"],
-    ["a mark that is none", { PAIR_SAFE: 2 }, "not so: PAIR_SAFE is 0 or 1"],
+    ["another mark", { PAIR_SAFE: 2 }, "it is marked BLOCKS_OF_1, its weights are not"],
+    ["a mark that is none", { PAIR_SAFE: 4 }, "not so: PAIR_SAFE is 0 to 3"],
     ["its input among them", { SRC: 0 }, "it reads pair-safe weights as something else"],
   ])("is refused with %s", (_, changes, problem) => {
     expect(() => openProgram(layer(changes), plainModule)).toThrow(`Step 0 (CONV_I8): ${problem}.`);
@@ -119,5 +120,66 @@ describe("a layer that is marked WEIGHT_BITS 4", () => {
   it("lends its weights to no other step", () => {
     const table = step(Opcode.TABLE_I8, TableI8, { SRC: 70, DST: 320, TABLE: 128, ROWS: 1, COLUMNS: 6, SRC_PITCH: 6, DST_PITCH: 6 });
     expect(() => open({}, small(), [table])).toThrow("Step 1 (TABLE_I8): it reads four-bit weights as something else.");
+  });
+});
+
+describe("a layer that is marked to be of blocks", () => {
+  // Columns 1 and 6 of eight are left: a quad of 1 column each, or two pairs of 2.
+  const sparse = () => Int8Array.from({ length: 64 }, (_, i) => (i % 8 === 1 || i % 8 === 6 ? 9 : 0));
+  const open = (
+    changes: Readonly<Record<string, number>>,
+    quads = 1,
+    weights = sparse(),
+    columns: 1 | 2 = 1,
+    more: readonly Int32Array[] = [],
+  ) => {
+    const packing = columns === 1 ? Packing.GEMM_BLOCKS_1_I8 : Packing.GEMM_BLOCKS_2_I8;
+    const mark = columns === 1 ? ConvI8.BLOCKS_OF_1 : ConvI8.BLOCKS_OF_2;
+    const dense = layer({ PAIR_SAFE: mark, ...changes }, weights, more, packing);
+    const [first, ...rest] = dense.constants;
+    return openProgram({ ...dense, constants: [{ ...first!, p1: 8, p2: quads }, ...rest] }, plainModule);
+  };
+
+  it("is taken where its weights are", () => {
+    expect(() => open({})).not.toThrow();
+    expect(() => open({}, 1, sparse(), 2)).not.toThrow();
+    expect(() => open({}, 0, new Int8Array(64))).not.toThrow();
+  });
+
+  it.each([
+    [0, 1],
+    [0, 2],
+    [2, 2],
+  ] as const)("is refused where its weights are said to be %i quads in blocks of %i", (quads, columns) => {
+    expect(() => open({}, quads, sparse(), columns)).toThrow(
+      expect.objectContaining({
+        name: "FormatError",
+        code: "bad-constants",
+        message: `Constant 0: it claims to be of ${quads} quads of columns, and is not.`,
+        details: { constant: 0 },
+      }),
+    );
+  });
+
+  it.each([-1, 5, 2 ** 30])("is refused where there cannot be %i quads", (quads) => {
+    expect(() => open({}, quads)).toThrow(expect.objectContaining({ code: "bad-constants" }));
+  });
+
+  it.each<[string, Readonly<Record<string, number>>, string]>([
+    ["other weights", { WEIGHTS: 64 }, "it is marked BLOCKS_OF_1, its weights are not"],
+    ["other blocks", { PAIR_SAFE: 3 }, "it is marked BLOCKS_OF_2, its weights are not"],
+    ["another shape", { IN_C: 4, SRC_PITCH: 4 }, "its sparse weights are of another shape"],
+    ["fewer outputs", { OUT_C: 7 }, "its sparse weights are of another shape"],
+    ["no mark", { PAIR_SAFE: 0 }, "it reads sparse weights as something else"],
+    ["the mark of pair-safe weights", { PAIR_SAFE: 1 }, "it is marked PAIR_SAFE, its weights are not"],
+    ["the mark of four bits beside", { WEIGHT_BITS: 4 }, "not so: WEIGHT_BITS is 8, or 4 where PAIR_SAFE is 0"],
+    ["its input among them", { SRC: 0 }, "it reads sparse weights as something else"],
+  ])("is refused with %s", (_, changes, problem) => {
+    expect(() => open(changes)).toThrow(`Step 0 (CONV_I8): ${problem}.`);
+  });
+
+  it("lends its weights to no other step", () => {
+    const table = step(Opcode.TABLE_I8, TableI8, { SRC: 90, DST: 320, TABLE: 128, ROWS: 1, COLUMNS: 6, SRC_PITCH: 6, DST_PITCH: 6 });
+    expect(() => open({}, 1, sparse(), 1, [table])).toThrow("Step 1 (TABLE_I8): it reads sparse weights as something else.");
   });
 });

@@ -1,12 +1,16 @@
 /** The PACK step, and with it the loader's packings, against format/packings.ts written out in TypeScript. */
 import { describe, expect, it } from "vitest";
+import { countQuads } from "../../compiler/lower/blocks.ts";
 import { PACK } from "../../format/opcodes.ts";
 import {
+  BLOCKS_HEAD_BYTES,
   CHANNELS_32,
   COPY,
   DEPTHWISE_3X3_I8,
   DEPTHWISE_F32,
   DEPTHWISE_I8,
+  GEMM_BLOCKS_1_I8,
+  GEMM_BLOCKS_2_I8,
   GEMM_F32,
   GEMM_I4,
   GEMM_I8,
@@ -14,10 +18,11 @@ import {
   gemmDepth,
   i4PanelBytes,
   i4RunsOffset,
+  PAIR_LIMIT,
   packedBytes,
   RUN_LIMIT,
 } from "../../format/packings.ts";
-import { NOT_FOUR_BITS, NOT_PAIR_SAFE } from "../../format/status.ts";
+import { NOT_FOUR_BITS, NOT_PAIR_SAFE, OTHER_BLOCKS } from "../../format/status.ts";
 import * as Pack from "../../format/steps/pack.ts";
 import { randomFloats, randomInt8 } from "../support/reference-arithmetic.ts";
 import { randomSource, stepBench } from "../support/step-bench.ts";
@@ -38,6 +43,30 @@ function check(packing: number, canonical: Packed, [p0, p1, p2]: readonly [numbe
 }
 
 const up = (n: number, multiple: number): number => Math.ceil(n / multiple) * multiple;
+
+/** The canonical weights of a packed constant of blocks. Proves that each two columns of a quad are pair-safe. */
+function unpackBlocks(packed: Uint8Array, groups: number, n: number, depth: number, unit: 1 | 2): Int8Array {
+  const isRelaxed = BUILD.startsWith("relaxed");
+  const view = new DataView(packed.buffer);
+  const canonical = new Int8Array(groups * n * depth);
+  const columnBytes = isRelaxed ? 4 : 8;
+  for (let at = 0; at < groups * n; at++) {
+    const o = at % n;
+    const head = (Math.floor(at / n) * Math.ceil(n / 8) + (o >> 3)) * BLOCKS_HEAD_BYTES;
+    const weights = head + view.getInt32(head, true);
+    const places = head + view.getInt32(head + 8, true);
+    for (let pair = 0; pair < 2 * view.getInt32(head + 4, true); pair++) {
+      const own = isRelaxed ? (pair >> 1) * 32 + (o & 7) * 4 + (pair & 1) * 2 : pair * 16 + (o & 7) * 2;
+      const [first, second] = [view.getInt8(weights + own), view.getInt8(weights + own + 1)];
+      expect(Math.abs(first) + Math.abs(second)).toBeLessThanOrEqual(PAIR_LIMIT);
+      const place = (i: number): number => view.getUint32(places + i * 4, true) / columnBytes;
+      const k = unit === 1 ? [place(2 * pair), place(2 * pair + 1)] : [place(pair), place(pair) + 1];
+      if (first !== 0) canonical[at * depth + k[0]!] = first;
+      if (second !== 0) canonical[at * depth + k[1]!] = second;
+    }
+  }
+  return canonical;
+}
 
 /** The canonical weights of a packed constant of GEMM_I4. Of the relaxed build it proves the runs: whole, and within the limit. */
 function unpackI4(packed: Uint8Array, groups: number, n: number, segments: number, length: number): Int8Array {
@@ -195,6 +224,31 @@ describe("PACK", () => {
     }
   });
 
+  it("packs blocks of weights so that each two columns are pair-safe, and refuses another number of quads", () => {
+    let seed = 900;
+    for (const groups of [1, 2]) {
+      for (const n of [1, 3, 8, 9, 17]) {
+        for (const depth of [1, 2, 3, 8, 37, 120]) {
+          for (const unit of [1, 2] as const) {
+            const next = randomSource(seed++);
+            const density = [0, 20, 60, 100][seed % 4]!;
+            // A third is beyond what any two of can be pair-safe, some is −128.
+            const value = (): number => (next() % 3 === 0 ? 100 : (next() % 256) - 128);
+            const canonical = Int8Array.from({ length: groups * n * depth }, () => (next() % 100 < density ? value() : 0));
+            const packing = unit === 1 ? GEMM_BLOCKS_1_I8 : GEMM_BLOCKS_2_I8;
+            const quads = countQuads(canonical, n, depth, unit);
+            const bench = stepBench(BUILD, 4);
+            const bytes = packedBytes(packing, canonical.length, n, depth, quads);
+            const packed = bench.read(Uint8Array, bench.constant(packing, canonical, n, depth, quads), bytes);
+            expect(unpackBlocks(packed, groups, n, depth, unit), `${groups}×${n}×${depth} by ${unit}`).toEqual(canonical);
+            for (const other of [quads - 1, quads + 1].filter((q) => q >= 0))
+              expect(() => bench.constant(packing, canonical, n, depth, other)).toThrow(`pack returned ${OTHER_BLOCKS}`);
+          }
+        }
+      }
+    }
+  });
+
   it("does not take computed weights for pair-safe", () => {
     const bench = stepBench(BUILD);
     const fields = {
@@ -208,6 +262,8 @@ describe("PACK", () => {
     };
     expect(() => bench.run(PACK, Pack, fields)).toThrow("computed weights are not pair-safe");
     expect(() => bench.run(PACK, Pack, { ...fields, PACKING: GEMM_I4 })).toThrow("computed weights are not of four bits");
+    for (const PACKING of [GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8])
+      expect(() => bench.run(PACK, Pack, { ...fields, PACKING })).toThrow("computed weights are not in blocks");
   });
 
   it("packs float32 GEMM weights by group, panel and depth", () => {

@@ -1,0 +1,92 @@
+/** Zeros among int8 weights: left out in blocks where that is faster, and never seen in a result. */
+import { expect, test } from "vitest";
+import { blocksOf } from "../../compiler/lower/blocks.ts";
+import { compileGraph, GraphRunner } from "../../compiler/run/graph-runner.ts";
+import * as ConvI8 from "../../format/steps/conv-i8.ts";
+import type { Tensor } from "../../host/tensor.ts";
+import { evaluateGraph, graphOf } from "../passes/evaluation.ts";
+import { plainModule } from "../support/small-model.ts";
+import { randomSource } from "../support/step-bench.ts";
+
+/** Weights of `outputs` rows of `depth` values, of which blocks of eight rows by `columns` are left at `percent` of the places; most are small beside `limit`. */
+function sparseWeights(outputs: number, depth: number, columns: number, percent: number, limit = 120): Int8Array {
+  const next = randomSource(outputs * depth + columns + percent);
+  const weights = new Int8Array(outputs * depth);
+  const value = (): number => Math.round((((next() % 201) + (next() % 201) + (next() % 201) + (next() % 201) - 400) / 400) * limit);
+  for (let n = 0; n < outputs; n += 8) {
+    for (let k = 0; k < depth; k += columns) {
+      if (next() % 100 >= percent) continue;
+      for (let o = n; o < Math.min(outputs, n + 8); o++)
+        for (let i = k; i < Math.min(depth, k + columns); i++) weights[o * depth + i] = value();
+    }
+  }
+  return weights;
+}
+
+/** One 3×3 convolution of 16 to 24 channels over 12 × 12 pixels: the words of its step, and whether it gives the reference's values. */
+function convolve(weights: Int8Array): { readonly words: Int32Array; readonly isExact: boolean } {
+  const graph = graphOf(`input x float32[1,16,12,12]
+%xq ? = QuantizeLinear(%x, {0.5}float32[], {3}int8[])
+%xd ? = DequantizeLinear(%xq, {0.5}float32[], {3}int8[])
+%w ? = DequantizeLinear({${weights.join(",")}}int8[24,16,3,3], {0.0078125}float32[])
+%y ? = Conv(%xd, %w) pads=[1,1,1,1]
+%yq ? = QuantizeLinear(%y, {2}float32[], {-5}int8[])
+%yd ? = DequantizeLinear(%yq, {2}float32[], {-5}int8[])
+output %yd
+`);
+  const next = randomSource(5);
+  const x: Tensor = {
+    dtype: "float32",
+    shape: [1, 16, 12, 12],
+    data: Float32Array.from({ length: 16 * 144 }, () => ((next() % 255) - 127) / 2),
+  };
+  const expected = evaluateGraph(graph, new Map([["x", x]]))[0]!.data as Float32Array;
+  const compiled = compileGraph(graph, { producer: "test", name: "test" });
+  const runner = new GraphRunner(compiled, plainModule);
+  runner.run({ x });
+  const got = runner.output(graph.outputNames[0]!) as Float32Array;
+  const isExact = expected.every((y, i) => y === got[i]);
+  runner.dispose();
+  return { words: compiled.program.plan.steps.find((step) => step.length === ConvI8.WORDS)!, isExact };
+}
+
+/** [O][kH][kW][I] → [O][I][kH][kW]: blocks are adjacent inputs of a kernel position. */
+function inputsFirst(weights: Int8Array): Int8Array {
+  const result = new Int8Array(weights.length);
+  for (let o = 0; o < 24; o++)
+    for (let t = 0; t < 9; t++) for (let i = 0; i < 16; i++) result[(o * 16 + i) * 9 + t] = weights[(o * 9 + t) * 16 + i]!;
+  return result;
+}
+
+test.each([
+  ["half of the columns", 1, 50, ConvI8.BLOCKS_OF_1],
+  ["half of the pairs of columns", 2, 50, ConvI8.BLOCKS_OF_2],
+  ["a fifth of the columns", 1, 20, ConvI8.BLOCKS_OF_1],
+  ["nothing", 1, 0, ConvI8.BLOCKS_OF_2],
+  ["nearly all", 1, 85, 0],
+])("a convolution of which %s is left takes the faster kernel, to the same values", (_, columns, percent, mark) => {
+  const { words, isExact } = convolve(inputsFirst(sparseWeights(24, 144, columns, percent)));
+  expect(isExact).toBe(true);
+  if (mark === 0) expect(words[ConvI8.PAIR_SAFE]).toBeLessThan(2);
+  else expect(words[ConvI8.PAIR_SAFE]).toBe(mark);
+});
+
+test("zeros that lie anywhere leave few blocks out: the layer stays dense until most weights are gone", () => {
+  const next = randomSource(3);
+  const scattered = (percent: number): Int8Array =>
+    Int8Array.from({ length: 64 * 256 }, () => (next() % 100 < percent ? (next() % 200) - 100 : 0));
+  for (const percent of [100, 50, 30]) expect(blocksOf(scattered(percent), 64, 1, 256, "patches", false)).toBeNull();
+  expect(blocksOf(scattered(5), 64, 1, 256, "patches", false)?.unit).toBe(1);
+});
+
+test("weights of four bits stay so unless more of them are gone", () => {
+  const half = sparseWeights(64, 256, 1, 58, 8);
+  expect(blocksOf(half, 64, 1, 256, "patches", false)?.unit).toBe(1);
+  expect(blocksOf(half, 64, 1, 256, "patches", true)).toBeNull();
+  expect(blocksOf(sparseWeights(64, 256, 1, 30, 8), 64, 1, 256, "patches", true)?.unit).toBe(1);
+});
+
+test("weights too large to stand beside one another gain nothing from blocks", () => {
+  const large = sparseWeights(64, 256, 1, 50).map((w) => (w === 0 ? 0 : w < 0 ? -127 : 127));
+  expect(blocksOf(large, 64, 1, 256, "patches", false)).toBeNull();
+});
