@@ -12,29 +12,27 @@ export interface Blocks {
   readonly quads: number;
 }
 
-/** How a CONV_I8 step reads its input: planes, patches, or the patch of a single output pixel. */
-export type Reading = "planes" | "patches" | "pixel";
-
 /**
  * The part of all quads up to which blocks are faster than the dense kernel, by blocks of 1 and 2 columns: in both builds, on every shape that
  * `npm run bench:sparse` times, with something to spare for machines whose dense kernel gains more from its instructions.
  */
-const BREAK_EVEN: Readonly<Record<Reading, readonly [number, number]>> = {
-  planes: [0.6, 0.7],
-  patches: [0.65, 0.75],
-  pixel: [0.35, 0.4],
-};
+const BREAK_EVEN = [0.65, 0.8] as const;
+/** The same where there is one row of inputs only, so that a dense kernel has little to do but to read the weights. */
+const BREAK_EVEN_OF_ROW = [0.35, 0.45] as const;
 
 /** Four-bit weights are multiplied faster than others where all are there: by this much, at most. */
 const FOUR_BITS_FASTER = 1.3;
 
-/** The blocks that rows of `segments` segments of `length` values are multiplied in, or null where all of them are multiplied faster. */
+/**
+ * The blocks that weights, rows of `segments` segments of `length` values of which `outputs` are a group, are multiplied in with one row of inputs
+ * or more; null where all of them are multiplied faster.
+ */
 export function blocksOf(
   values: Int8Array,
   outputs: number,
   segments: number,
   length: number,
-  reading: Reading,
+  isOneRow: boolean,
   isFourBits: boolean,
 ): Blocks | null {
   const depth = segments * length;
@@ -45,7 +43,7 @@ export function blocksOf(
   if (zerosOf(values) < 0.2 * values.length) return null;
   for (const unit of [2, 1] as const) {
     const quads = countQuads(values, outputs, depth, unit);
-    const cost = (quads * gain) / (all * BREAK_EVEN[reading][unit - 1]!);
+    const cost = (quads * gain) / (all * (isOneRow ? BREAK_EVEN_OF_ROW : BREAK_EVEN)[unit - 1]!);
     if (cost >= least) continue;
     best = { unit, quads };
     least = cost;

@@ -6,7 +6,7 @@ import * as ConvF32 from "../../format/steps/conv-f32.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import * as DepthwiseF32 from "../../format/steps/depthwise-f32.ts";
 import * as DepthwiseI8 from "../../format/steps/depthwise-i8.ts";
-import { blocksOf, type Reading } from "./blocks.ts";
+import { blocksOf } from "./blocks.ts";
 import type { Builder } from "./builder.ts";
 import type { ImageShape, Window } from "./geometry.ts";
 import { floatBits, type Reference } from "./lowered.ts";
@@ -121,14 +121,13 @@ export function emitConvI8(
   const length = ConvI8.segmentLength(...patch);
   const depth = Packing.gemmDepth(segments, length);
   const { rowBlock, isPlanar, scratchBytes } = convI8Blocks(shape, depth);
-  const pixels = output.batch * output.height * output.width;
-  const reading = isPlanar ? "planes" : pixels === 1 ? "pixel" : "patches";
+  const isOneRow = output.batch * output.height * output.width === 1;
   builder.step(
     Opcode.CONV_I8,
     ConvI8,
     {
       ...shared,
-      ...packedWeights(builder, weights.values, output.channels / groups, segments, length, reading),
+      ...packedWeights(builder, weights.values, output.channels / groups, segments, length, isOneRow),
       IN_C: input.channels,
       OUT_C: output.channels,
       GROUPS: groups,
@@ -177,11 +176,11 @@ function packedWeights(
   outputs: number,
   segments: number,
   length: number,
-  reading: Reading,
+  isOneRow: boolean,
 ): Readonly<Record<"WEIGHTS" | "PAIR_SAFE" | "WEIGHT_BITS", number | Reference>> {
   const tensor = { dtype: "int8", shape: [values.length], data: values } as const;
   const isFourBits = Packing.pairsFit(segments, length) && values.every((w) => w >= -8 && w <= 7);
-  const blocks = blocksOf(values, outputs, segments, length, reading, isFourBits);
+  const blocks = blocksOf(values, outputs, segments, length, isOneRow, isFourBits);
   if (blocks) {
     const { unit, quads } = blocks;
     const packing = unit === 1 ? Packing.GEMM_BLOCKS_1_I8 : Packing.GEMM_BLOCKS_2_I8;

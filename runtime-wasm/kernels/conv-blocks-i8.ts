@@ -131,7 +131,8 @@ function takePlaces(packed: usize, count: i32, unit: i32, table: usize, places: 
   const end = packed + (<usize>count << 2);
   while (packed < end) {
     store<u32>(places, load<u32>(table + (load<u32>(packed) >> shift)));
-    packed += 4;
-    places += 4;
+    store<u32>(places, load<u32>(table + (load<u32>(packed, 4) >> shift)), 4);
+    packed += 8;
+    places += 8;
   }
 }

@@ -68,6 +68,8 @@ function packRow<T>(unit: i32, step: usize, row: usize, zero: v128, planes: usiz
   const moveBytes = stride * word(step, Conv.SRC_PITCH);
   // Three pixels behind the last are room for the stores.
   const length = pitchOf(step) - 3;
+  // Units of four bytes are filled where they are not pixels; of smaller ones all, before the pixels.
+  if (unitBytes < 4) fillBytes(planes, zero, count * planeBytes);
   for (let plane = 0; plane < count; plane++) {
     const first = min(length, max(0, (left - plane + stride - 1) / stride));
     const last = min(length, max(first, (end - plane + stride - 1) / stride));
@@ -80,13 +82,14 @@ function packRow<T>(unit: i32, step: usize, row: usize, zero: v128, planes: usiz
       pixel = pixel3 + moveBytes;
     }
     const behind = planes + planeBytes;
-    for (let units = planes; units < behind; units += pitchBytes) {
+    // What four pixels at a time have written too far.
+    const surplus = (first - last & 3) * unitBytes;
+    for (let units = planes; units < behind && (unitBytes == 4 || surplus > 0); units += pitchBytes) {
       if (unitBytes == 4) {
         for (let i = 0; i < first; i++) v128.store_lane<i32>(units + <usize>(i << 2), zero, 0);
         fillBytes(units + <usize>(last << 2), zero, (length - last) << 2);
       } else {
-        fillUnits(units, zero, first * unitBytes, unitBytes);
-        fillUnits(units + <usize>(last * unitBytes), zero, (length - last) * unitBytes, unitBytes);
+        fillUnits(units + <usize>(last * unitBytes), zero, surplus, unitBytes);
       }
     }
     planes = behind;

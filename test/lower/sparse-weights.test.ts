@@ -75,18 +75,18 @@ test("zeros that lie anywhere leave few blocks out: the layer stays dense until 
   const next = randomSource(3);
   const scattered = (percent: number): Int8Array =>
     Int8Array.from({ length: 64 * 256 }, () => (next() % 100 < percent ? (next() % 200) - 100 : 0));
-  for (const percent of [100, 50, 30]) expect(blocksOf(scattered(percent), 64, 1, 256, "patches", false)).toBeNull();
-  expect(blocksOf(scattered(5), 64, 1, 256, "patches", false)?.unit).toBe(1);
+  for (const percent of [100, 50, 30]) expect(blocksOf(scattered(percent), 64, 1, 256, false, false)).toBeNull();
+  expect(blocksOf(scattered(5), 64, 1, 256, false, false)?.unit).toBe(1);
 });
 
 test("weights of four bits stay so unless more of them are gone", () => {
   const half = sparseWeights(64, 256, 1, 58, 8);
-  expect(blocksOf(half, 64, 1, 256, "patches", false)?.unit).toBe(1);
-  expect(blocksOf(half, 64, 1, 256, "patches", true)).toBeNull();
-  expect(blocksOf(sparseWeights(64, 256, 1, 30, 8), 64, 1, 256, "patches", true)?.unit).toBe(1);
+  expect(blocksOf(half, 64, 1, 256, false, false)?.unit).toBe(1);
+  expect(blocksOf(half, 64, 1, 256, false, true)).toBeNull();
+  expect(blocksOf(sparseWeights(64, 256, 1, 30, 8), 64, 1, 256, false, true)?.unit).toBe(1);
 });
 
 test("weights too large to stand beside one another gain nothing from blocks", () => {
   const large = sparseWeights(64, 256, 1, 50).map((w) => (w === 0 ? 0 : w < 0 ? -127 : 127));
-  expect(blocksOf(large, 64, 1, 256, "patches", false)).toBeNull();
+  expect(blocksOf(large, 64, 1, 256, false, false)).toBeNull();
 });
