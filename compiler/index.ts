@@ -17,6 +17,7 @@ import { pruneModel } from "./prune/prune-model.ts";
 import { givenRange, isQuantized, notesOnGiven } from "./quantize/given.ts";
 import { fileParts } from "./report/file-parts.ts";
 import { macsOf } from "./report/macs.ts";
+import { mixedOf } from "./report/mixed.ts";
 import type { LayerReport, Report } from "./report/report.ts";
 import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner.ts";
 
@@ -47,7 +48,7 @@ export async function compile(
   const pruned = isGiven ? null : await pruneModel(graph, module, options);
   const { graph: float, further } = pruned ?? { graph, further: options };
   clock.lap("prune");
-  if (isGiven || (options.precision ?? "int8") === "float32") {
+  if (isGiven || options.precision === "float32") {
     compiled = compileFused(float, describe(float, options, undefined));
   } else {
     if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
@@ -164,6 +165,7 @@ function reportOf(
       ? { layers: quantized.rounding.layers.length, beforeDb: quantized.rounding.beforeDb, afterDb: quantized.rounding.afterDb }
       : null,
     pairSafety: quantized?.rounding ? pairSafetyOf(layers, quantized.rounding.pairable) : null,
+    mixed: quantized?.mixed ? mixedOf(float, quantized.mixed, layers) : null,
     outputs: quantized?.comparison.outputs ?? [],
     latency,
     budget,
@@ -192,6 +194,7 @@ function layersOf(float: Graph, quantized: Quantized | null): readonly LayerRepo
   const values = new Map(quantized?.comparison.values.map((value) => [value.name, value.sqnrDb]));
   const int8 = new Map((quantized?.graph ?? float).nodes.map((node) => [node.outputs[0]?.name, node]));
   const pairSafe = quantized ? pairSafeNodes(quantized.compiled) : new Set();
+  const moved = new Map(quantized?.mixed?.moves.flatMap(({ nodes, aloneDb }) => nodes.map((value) => [value, aloneDb])));
   const rounding = new Map(quantized?.rounding?.layers.map((layer) => [layer.name, layer]));
   return float.nodes
     .filter((node) => macsOf(node) > 0)
@@ -209,6 +212,7 @@ function layersOf(float: Graph, quantized: Quantized | null): readonly LayerRepo
         op: node.op,
         sources: node.sources,
         precision: isInt8 ? "int8" : "float32",
+        ...(!isInt8 && moved.has(name) && { aloneDb: moved.get(name)! }),
         ...(sqnrDb !== undefined && { sqnrDb }),
         weightBits,
         weightBytes: Math.ceil((count * weightBits) / 8),

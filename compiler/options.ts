@@ -15,10 +15,21 @@ export interface Progress {
   readonly total: number;
 }
 
+/** Number formats of a model's arithmetic. */
+export type Precision = "mixed" | "int8" | "float32";
+
 /** Options of `compile`. */
 export interface CompileOptions {
-  /** int8 (the default) or float32 throughout. */
-  readonly precision?: "int8" | "float32";
+  /**
+   * "mixed" (the default): int8, but for nodes that are sooner done in float32, and for those that the outputs would suffer from most, where
+   * they would fall below `targetSqnrDb`; "int8": whatever has an int8 form; "float32" throughout.
+   */
+  readonly precision?: Precision;
+  /**
+   * The SQNR that mixed precision aims at for every output, in dB; 20 by default. At least four fifths of the multiply-accumulates stay in int8, even
+   * where that is not enough. On synthesised inputs it aims at `minSqnrDb`.
+   */
+  readonly targetSqnrDb?: number;
   /**
    * Bits of the weights of int8 layers, 8 by default. Of fewer bits the first and the last layers and depthwise ones have eight all the
    * same; three and two bits only make the file smaller, they are multiplied as four.
@@ -87,17 +98,24 @@ export interface CompileOptions {
 /** Outputs below this are noise rather than a model. */
 export const DEFAULT_MIN_SQNR_DB = 10;
 
+/** What mixed precision aims at. */
+export const DEFAULT_TARGET_SQNR_DB = 20;
+
+/** What is compiled to unless asked otherwise. */
+export const DEFAULT_PRECISION: Precision = "mixed";
+
 const OBSERVERS: readonly string[] = ["mse", "minmax", "percentile", "entropy"];
 
 /** Throws `bad-option` for a value that no option takes. */
 export function checkOptions(options: CompileOptions): void {
   const {
-    precision = "int8",
+    precision = DEFAULT_PRECISION,
     weights = 8,
     observer = "mse",
     rounding = "gptq",
     compression = "rans",
     minSqnrDb,
+    targetSqnrDb,
     shapes = {},
     calibration,
     prune,
@@ -108,7 +126,7 @@ export function checkOptions(options: CompileOptions): void {
     labels = [],
     preprocess,
   } = options;
-  if (precision !== "int8" && precision !== "float32") throw badOption("precision", precision, '"int8" or "float32"');
+  if (!["mixed", "int8", "float32"].includes(precision)) throw badOption("precision", precision, '"mixed", "int8" or "float32"');
   if (![8, 4, 3, 2].includes(weights)) throw badOption("weights", weights, "8, 4, 3 or 2");
   if (!OBSERVERS.includes(observer)) throw badOption("observer", observer, OBSERVERS.join(", "));
   if (rounding !== "gptq" && rounding !== "nearest") throw badOption("rounding", rounding, '"gptq" or "nearest"');
@@ -143,6 +161,9 @@ export function checkOptions(options: CompileOptions): void {
   }
   checkBudget(options);
   if (minSqnrDb !== undefined && !Number.isFinite(minSqnrDb)) throw badOption("minSqnrDb", minSqnrDb, "a number of decibels");
+  if (targetSqnrDb !== undefined && !Number.isFinite(targetSqnrDb)) throw badOption("targetSqnrDb", targetSqnrDb, "a number of decibels");
+  if (targetSqnrDb !== undefined && precision !== "mixed")
+    throw badOption("targetSqnrDb", targetSqnrDb, 'a number with precision "mixed" only');
   for (const [name, size] of Object.entries(shapes)) {
     if (!Number.isInteger(size) || size < 1) throw badOption(`shapes.${name}`, size, "a positive integer");
   }

@@ -10,17 +10,20 @@ import { createPause, type Pause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
 import type { Graph, Node } from "./ir/graph.ts";
 import { type ImportedModel, importModel } from "./onnx/import.ts";
-import { type CompileOptions, DEFAULT_MIN_SQNR_DB } from "./options.ts";
+import { type CompileOptions, DEFAULT_MIN_SQNR_DB, DEFAULT_PRECISION, DEFAULT_TARGET_SQNR_DB } from "./options.ts";
 import { optimize } from "./passes/index.ts";
 import { correctBiases } from "./quantize/bias-correction.ts";
 import { type Calibration, calibrate, rangesOf, type Sample, type Watch } from "./quantize/calibrate.ts";
 import { type Comparison, compareModels } from "./quantize/compare.ts";
 import { insertQuantization, type QuantizedForm } from "./quantize/insert.ts";
-import { outputMeasure } from "./quantize/output-measure.ts";
+import { chooseMoves, movedBy, takeWeights } from "./quantize/mixed.ts";
+import type { Move } from "./quantize/moves.ts";
+import { leastSqnrDb, outputMeasure } from "./quantize/output-measure.ts";
 import { chooseRounding, type RoundingChoice } from "./quantize/rounding.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
 import { chooseWeightBits, type WeightBits } from "./quantize/weight-bits.ts";
+import { type Unsuited, workingNodes } from "./quantize/working-nodes.ts";
 import type { Report } from "./report/report.ts";
 import { type Compiled, compileFused, compileGraph, GraphRunner } from "./run/graph-runner.ts";
 import { type Latency, measureLatency } from "./run/latency.ts";
@@ -38,7 +41,20 @@ export interface Quantized {
   readonly comparison: Comparison;
   readonly biasCorrection: Report["biasCorrection"];
   readonly rounding: RoundingChoice | null;
+  readonly mixed: Mixed | null;
   readonly latency: Latency;
+}
+
+/** What mixed precision came to. */
+export interface Mixed {
+  readonly goalDb: number;
+  /** Nodes of the float32 graph that could work in int8 and do not, whatever the outputs are. */
+  readonly unsuited: ReadonlyMap<Node, Unsuited>;
+  /** What moved to float32 for the sake of the outputs, most useful first. */
+  readonly moves: readonly Move[];
+  /** SQNR of the worst output without and with the moves: of all samples together or averaged over them, whichever is less. */
+  readonly beforeDb: number;
+  readonly afterDb: number;
 }
 
 /** Samples to compare the int8 model with the float32 one on. */
@@ -121,14 +137,97 @@ export async function quantizeGraph(
   observed?: Observed,
   given?: ReadonlyMap<string, WeightBits>,
 ): Promise<Quantized> {
-  const { floatCompiled, calibration, synthetic, compared, fitted } = observed ?? (await observeGraph(float, module, options));
-  const { pause, watch } = watches(options);
+  const seen = observed ?? (await observeGraph(float, module, options));
+  const { pause } = watches(options);
+  const plain = await quantizeOnce(float, module, options, seen, new Set(), given);
+  const isMixed = (options.precision ?? DEFAULT_PRECISION) === "mixed" && given === undefined;
+  const { taken, mixed } = isMixed ? await mixPrecisions(float, module, options, seen, plain) : { taken: plain, mixed: null };
+  const floor = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
+  if (!options.force && worstOutput(taken.comparison) < floor) throw belowFloor(float, taken.comparison, floor, seen.synthetic);
   await pause();
   const description = describe(float, options, undefined);
-  const { graph: inserted, parameters, bits } = insertAll(float, calibration, options, given);
+  const compiled = compileFused(taken.graph, description);
+  const latency = measure(compileFused(float, description), compiled, module, seen.compared[0]!);
+  const { calibration, synthetic } = seen;
+  return { ...taken, compiled, calibration, synthetic, mixed, latency };
+}
+
+/** A graph quantized and judged. */
+type Attempt = Pick<Quantized, "graph" | "parameters" | "weightBits" | "comparison" | "biasCorrection" | "rounding">;
+
+/** Moves nodes to float32 where the outputs of `plain` are too far from the float32 model's. */
+async function mixPrecisions(
+  float: Graph,
+  module: WebAssembly.Module,
+  options: CompileOptions,
+  seen: Observed,
+  plain: Attempt,
+): Promise<{ readonly taken: Attempt; readonly mixed: Mixed }> {
+  const { floatCompiled, synthetic, compared, fitted } = seen;
+  const { pause, watch } = watches(options);
+  const kept = keptNames(float, options.keepFloat ?? []);
+  const { nodes: int8, unsuited } = workingNodes(float, kept, new Set(), rangesOf(seen.calibration, options.observer ?? "mse"));
+  // Of synthesised inputs nothing but the floor is known, and weights of few bits are meant to cost something.
+  const isFloor = options.targetSqnrDb === undefined && (synthetic || (options.weights ?? 8) < 8);
+  const goalDb = isFloor ? (options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB) : (options.targetSqnrDb ?? DEFAULT_TARGET_SQNR_DB);
+  const agreement = outputMeasure(floatCompiled, module, compared, pause, leastSqnrDb);
+  const agreementOf = async (graph: Graph): Promise<number> => {
+    await pause();
+    return agreement(compileGraph(graph, floatCompiled.program.metadata));
+  };
+  const beforeDb = await agreementOf(plain.graph);
+  const unmixed = { taken: plain, mixed: { goalDb, unsuited, moves: [], beforeDb, afterDb: beforeDb } };
+  if (beforeDb >= goalDb) return unmixed;
+  const trial = async (moved: ReadonlySet<string>): Promise<number> => {
+    const { graph } = insertAll(float, seen.calibration, options, plain.weightBits, moved);
+    const nearest = await agreementOf(graph);
+    takeWeights(graph, plain.graph);
+    return Math.max(nearest, await agreementOf(graph));
+  };
+  const request = { float, int8, parameters: plain.parameters, goalDb, beforeDb, samples: fitted };
+  const { moves } = await chooseMoves(request, floatCompiled, module, trial, watch("mix precisions"));
+  if (moves.length === 0) return unmixed;
+  const taken = await quantizeOnce(float, module, options, seen, movedBy(moves));
+  const afterDb = await agreementOf(taken.graph);
+  return afterDb > beforeDb ? { taken, mixed: { goalDb, unsuited, moves, beforeDb, afterDb } } : unmixed;
+}
+
+/**
+ * Puts Q/DQ around all that works in int8, weights rounded to the nearest. `given`: bits of layers of fewer than eight; `moved`: first outputs of
+ * nodes that stay in float32 nevertheless.
+ */
+export function insertAll(
+  float: Graph,
+  calibration: Calibration,
+  options: CompileOptions,
+  given?: ReadonlyMap<string, WeightBits>,
+  moved: ReadonlySet<string> = new Set(),
+): { readonly graph: Graph; readonly parameters: Quantized["parameters"]; readonly bits: Quantized["weightBits"] } {
+  const graph = cloneGraph(float);
+  const kept = keptNames(float, options.keepFloat ?? []);
+  const ranges = rangesOf(calibration, options.observer ?? "mse");
+  const isMixed = (options.precision ?? DEFAULT_PRECISION) === "mixed";
+  const nodes = isMixed ? workingNodes(graph, kept, moved, ranges).nodes : int8Nodes(graph, kept);
+  const bits = given ?? chooseWeightBits(graph, nodes, options.weights ?? 8);
+  return { graph, parameters: insertQuantization(graph, nodes, ranges, bits), bits };
+}
+
+/** Quantizes a copy of `float`, rounds its weights, corrects its biases and compares it. */
+async function quantizeOnce(
+  float: Graph,
+  module: WebAssembly.Module,
+  options: CompileOptions,
+  observed: Observed,
+  moved: ReadonlySet<string>,
+  given?: ReadonlyMap<string, WeightBits>,
+): Promise<Attempt> {
+  const { floatCompiled, synthetic, compared, fitted } = observed;
+  const { pause, watch } = watches(options);
+  await pause();
+  const { graph: inserted, parameters, bits } = insertAll(float, observed.calibration, options, given, moved);
   const compile = async (candidate: Graph): Promise<Compiled> => {
     await pause();
-    return compileGraph(candidate, description);
+    return compileGraph(candidate, floatCompiled.program.metadata);
   };
   const compare = (candidate: Compiled): Promise<Comparison> =>
     compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
@@ -169,37 +268,7 @@ export async function quantizeGraph(
       }
     }
   }
-  const floor = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
-  if (!options.force && worstOutput(comparison) < floor) throw belowFloor(float, comparison, floor, synthetic);
-  await pause();
-  const compiled = compileFused(best.graph, description);
-  const latency = measure(compileFused(float, description), compiled, module, compared[0]!);
-  return {
-    graph: best.graph,
-    compiled,
-    parameters,
-    weightBits: bits,
-    calibration,
-    synthetic,
-    comparison,
-    biasCorrection,
-    rounding,
-    latency,
-  };
-}
-
-/** Puts Q/DQ around all that works in int8, weights rounded to the nearest. `given`: bits of layers of fewer than eight. */
-export function insertAll(
-  float: Graph,
-  calibration: Calibration,
-  options: CompileOptions,
-  given?: ReadonlyMap<string, WeightBits>,
-): { readonly graph: Graph; readonly parameters: Quantized["parameters"]; readonly bits: Quantized["weightBits"] } {
-  const graph = cloneGraph(float);
-  const nodes = int8Nodes(graph, keptNames(float, options.keepFloat ?? []));
-  const bits = given ?? chooseWeightBits(graph, nodes, options.weights ?? 8);
-  const ranges = rangesOf(calibration, options.observer ?? "mse");
-  return { graph, parameters: insertQuantization(graph, nodes, ranges, bits), bits };
+  return { graph: best.graph, parameters, weightBits: bits, comparison, biasCorrection, rounding };
 }
 
 /** Progress by phase, and turns of the event loop. */

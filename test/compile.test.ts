@@ -78,7 +78,13 @@ async function run(
 }
 
 test.each([
-  ["precision", { precision: "int4" }, 'The option precision is "int4"; it takes "int8" or "float32".'],
+  ["precision", { precision: "int4" }, 'The option precision is "int4"; it takes "mixed", "int8" or "float32".'],
+  ["targetSqnrDb", { targetSqnrDb: Number.NaN }, "The option targetSqnrDb is NaN; it takes a number of decibels."],
+  [
+    "targetSqnrDb",
+    { targetSqnrDb: 30, precision: "int8" },
+    'The option targetSqnrDb is 30; it takes a number with precision "mixed" only.',
+  ],
   ["weights", { weights: 5 }, "The option weights is 5; it takes 8, 4, 3 or 2."],
   ["weights", { weights: "4" }, 'The option weights is "4"; it takes 8, 4, 3 or 2.'],
   ["observer", { observer: "median" }, 'The option observer is "median"; it takes mse, minmax, percentile, entropy.'],
@@ -105,6 +111,39 @@ test.each([
   expect(error).toMatchObject({ code: "bad-option", fault: "usage", message });
   expect(error.details.option).toBe(option);
   expect(judge(error).exitCode).toBe(2);
+});
+
+test("outputs that int8 is too coarse for get float32 where it helps, and the report says what and why", async () => {
+  // One channel of what "second" reads is 500 times the others.
+  const uneven = model({
+    nodes: [
+      node("Conv", ["x", "u1"], ["a"], {}, { name: "first" }),
+      node("Mul", ["a", "up"], ["m"], {}, { name: "uneven" }),
+      node("Sigmoid", ["a"], ["gate"], {}, { name: "gate" }),
+      node("Mul", ["m", "gate"], ["g"], {}, { name: "gated" }),
+      node("Conv", ["g", "u2"], ["b"], {}, { name: "second" }),
+      node("Conv", ["b", "u3"], ["y"], { pads: ints(2, 2, 2, 2) }, { name: "third" }),
+    ],
+    inputs: [value("x", [1, 3, 8, 8])],
+    initializers: [
+      ...[weights("u1", [8, 3, 1, 1], 1), weights("u2", [8, 8, 1, 1], 2), weights("u3", [8, 8, 5, 5], 3)],
+      floatTensor("up", [1, 8, 1, 1], [500, 1, 1, 1, 1, 1, 1, 1]),
+    ],
+  });
+  const int8 = (await compile(uneven, { calibration: samples(16), precision: "int8", force: true })).report;
+  expect(int8.mixed).toBeNull();
+  const { report, bytes } = await compile(uneven, { calibration: samples(16), targetSqnrDb: 45 });
+  expect(report.mixed!.goalDb).toBe(45);
+  expect(report.mixed!.afterDb).toBeGreaterThan(report.mixed!.beforeDb + 3);
+  expect(report.mixed!.int8MacsShare).toBeGreaterThanOrEqual(0.8);
+  const moved = report.mixed!.moved.map(({ name }) => name);
+  expect(moved.length).toBeGreaterThan(0);
+  for (const { name, aloneDb, precision } of report.layers)
+    if (aloneDb !== undefined) expect([moved.includes(name), precision]).toEqual([true, "float32"]);
+  expect(Math.min(...report.outputs.map(({ sqnrDb }) => sqnrDb))).toBeGreaterThan(Math.min(...int8.outputs.map(({ sqnrDb }) => sqnrDb)));
+  expect((await compile(uneven, { calibration: samples(16), targetSqnrDb: 45 })).bytes).toEqual(bytes);
+  const easy = (await compile(NETWORK, { calibration: samples(4) })).report.mixed!;
+  expect([easy.moved, easy.int8MacsShare, easy.beforeDb >= 20, easy.afterDb === easy.beforeDb]).toEqual([[], 1, true, true]);
 });
 
 test("quantizing to ONNX checks the same options", async () => {

@@ -112,7 +112,12 @@ function addCompile(program: Command): void {
     .option("--calibrate <DATA>", `samples to choose the int8 ranges with: ${DATA}; without it, inputs are synthesised`)
     .option("--preprocess <spec.json>", `${SPEC}; stored in the .eqm`)
     .option("--labels <labels.txt>", "names of the classes, one a line; stored in the .eqm")
-    .option("--precision <TYPE>", "int8 or float32", "int8")
+    .option(
+      "--precision <TYPE>",
+      "mixed: int8, but for nodes that are sooner done in float32 or that the outputs suffer from most; int8: all that has an int8 form; float32",
+      "mixed",
+    )
+    .option("--target-sqnr <DB>", "the SQNR of every output that mixed precision aims at (default: 20)")
     .option("--weights <BITS>", "bits of int8 weights: 8, 4, 3 or 2; the first and last layers and depthwise ones keep 8", "8")
     .option(
       "--prune <FRACTION>",
@@ -146,12 +151,14 @@ function addCompile(program: Command): void {
   const laterOptions = ["--target-macs <N>", "--target-latency <N>"];
   for (const flags of laterOptions) target.addOption(later(flags));
   withJson(withShape(target)).action((model: string, values: Values) => {
+    const targetSqnr = text(values, "targetSqnr");
     const options = {
       output: text(values, "output") as string,
       calibrate: text(values, "calibrate"),
       preprocess: text(values, "preprocess"),
       labels: text(values, "labels"),
-      precision: parseChoice("--precision", text(values, "precision") ?? "", ["int8", "float32"], ["mixed"]),
+      precision: parseChoice("--precision", text(values, "precision") ?? "", ["mixed", "int8", "float32"]),
+      targetSqnrDb: targetSqnr === undefined ? undefined : parseReal("--target-sqnr", targetSqnr),
       weights: Number(parseChoice("--weights", text(values, "weights") ?? "", ["8", "4", "3", "2"], ["auto"])) as WeightBits,
       prune: optional(values, "prune", (value) => parseFraction("--prune", value)),
       pattern: optional(values, "pattern", parsePattern),

@@ -54,7 +54,7 @@ export function insertQuantization(
 }
 
 /** Values that must share their parameters, because a node between them moves its operands' integers unchanged. */
-function parameterGroups(nodes: ReadonlySet<Node>): ReadonlyMap<Value, readonly Value[]> {
+export function parameterGroups(nodes: ReadonlySet<Node>): ReadonlyMap<Value, readonly Value[]> {
   const groups = new Map<Value, Value[]>();
   const unite = (a: Value, b: Value): void => {
     const left = groups.get(a) ?? [a];

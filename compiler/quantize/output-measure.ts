@@ -53,17 +53,27 @@ function meanSqnrDb(expected: readonly Outputs[], measured: readonly Outputs[]):
   return Math.min(...decibels);
 }
 
-/** A measure of models against `float`, which runs once. */
+/** The lower of that and the SQNR of all samples together, which loud ones decide, of the output where it is least, in dB. */
+export function leastSqnrDb(expected: readonly Outputs[], measured: readonly Outputs[]): number {
+  const meters = expected[0]!.map(() => new NoiseMeter());
+  for (const [i, outputs] of expected.entries()) {
+    for (const [output, meter] of meters.entries()) meter.add(outputs[output]!, measured[i]![output]!);
+  }
+  return Math.min(meanSqnrDb(expected, measured), ...meters.map(({ sqnrDb }) => sqnrDb));
+}
+
+/** A measure of models against `float`, which runs once; `judge` compares outputs. */
 export function outputMeasure(
   float: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
   pause: () => Promise<void>,
+  judge: (expected: readonly Outputs[], measured: readonly Outputs[]) => number = meanSqnrDb,
 ): (compiled: Compiled) => Promise<number> {
   let reference: Promise<readonly Outputs[]> | null = null;
   return async (compiled) => {
     reference ??= outputsOf(float, module, samples, pause);
-    return meanSqnrDb(await reference, await outputsOf(compiled, module, samples, pause));
+    return judge(await reference, await outputsOf(compiled, module, samples, pause));
   };
 }
 

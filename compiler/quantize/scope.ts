@@ -7,7 +7,6 @@
  */
 
 import { type Graph, type Node, requiredInput, typeOf } from "../ir/graph.ts";
-import { VIEWS } from "../passes/affine.ts";
 
 const WEIGHTED = new Set(["Conv", "Gemm", "MatMul"]);
 
@@ -44,19 +43,22 @@ export function isWeighted(node: Node): boolean {
   return node.op === "Conv" || node.op === "Gemm" || (node.op === "MatMul" && requiredInput(node, 1).constant !== null);
 }
 
-/** The nodes that work in int8; `keepFloat` names nodes (by their own name or their ONNX sources) that do not. */
-export function int8Nodes(graph: Graph, keepFloat: ReadonlySet<string>): ReadonlySet<Node> {
+/**
+ * The nodes that could work in int8, in topological order reversed; `keepFloat` names nodes (by their own name or their ONNX sources) that do not, `moved` the first
+ * results of others. Nodes without weights whose results nobody reads in int8 are none of them.
+ */
+export function int8Nodes(graph: Graph, keepFloat: ReadonlySet<string>, moved: ReadonlySet<string> = new Set()): ReadonlySet<Node> {
   const chosen = new Set<Node>();
   const leadsToWeights = new Set<Node>();
   const normalizedSums = new Set<Node>();
   for (const node of [...graph.nodes].reverse()) {
-    const kept = keepFloat.has(node.name) || node.sources.some((source) => keepFloat.has(source));
+    const kept = keepFloat.has(node.name) || moved.has(node.outputs[0]!.name) || node.sources.some((source) => keepFloat.has(source));
     const isLayer = WEIGHTED.has(node.op) && hasInt8Form(node) && !kept;
     const leads = isLayer || node.outputs.some((value) => [...value.readers].some((reader) => leadsToWeights.has(reader)));
     if (leads) leadsToWeights.add(node);
     if (node.op === "Add" && isReadBy(node, (reader) => NORMALIZING.has(reader.op) || normalizedSums.has(reader))) normalizedSums.add(node);
-    const isView = VIEWS.has(node.op) && !isReadBy(node, (reader) => chosen.has(reader));
-    if (kept || !leads || normalizedSums.has(node) || isView) continue;
+    if (kept || !leads || normalizedSums.has(node)) continue;
+    if (!isLayer && !isReadBy(node, (reader) => chosen.has(reader))) continue;
     if (isLayer || (!WEIGHTED.has(node.op) && hasInt8Form(node))) chosen.add(node);
   }
   return chosen;

@@ -9,6 +9,8 @@ export interface LayerReport {
   /** ONNX nodes that became this layer. */
   readonly sources: readonly string[];
   readonly precision: "int8" | "float32";
+  /** The layer is in float32 because its operands in int8, alone, would leave the outputs this SQNR, in dB. */
+  readonly aloneDb?: number;
   /** Signal to noise of the layer's int8 result against the float32 model, where it was measured. */
   readonly sqnrDb?: number;
   /** Bits of a weight: 8 (or 4, 3, 2) in int8, 32 in float32. */
@@ -61,6 +63,19 @@ export interface Report {
    * averaged over samples, with all weights rounded to the nearest, and as they are, before biases are corrected. Null where nothing else was tried.
    */
   readonly rounding: { readonly layers: number; readonly beforeDb: number; readonly afterDb: number } | null;
+  /**
+   * What mixed precision did: the goal, the part of all multiply-accumulates that stay in int8, the SQNR of the worst output without and with the
+   * moves; nodes that are in float32 in any case, to save time, or because their results' range is so small a part of their operand's; and nodes that moved to float32 for the outputs' sake, each with
+   * the SQNR that rounding its operands alone leaves the outputs.
+   */
+  readonly mixed: {
+    readonly goalDb: number;
+    readonly int8MacsShare: number;
+    readonly beforeDb: number;
+    readonly afterDb: number;
+    readonly unsuited: readonly { readonly name: string; readonly op: string; readonly reason: "range" | "time" }[];
+    readonly moved: readonly { readonly name: string; readonly op: string; readonly aloneDb: number }[];
+  } | null;
   /** Layers whose eight-bit weights could be pair-safe by their shape, those that are, and their part of all multiply-accumulates. */
   readonly pairSafety: { readonly candidates: number; readonly layers: number; readonly macsShare: number } | null;
   /** Agreement with the float32 model on calibration samples. */

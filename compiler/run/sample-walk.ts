@@ -91,6 +91,7 @@ export function mostLiveBytes(planned: Planned): number {
   );
 }
 
-function livePieces({ pieces }: Planned, step: number): Planned["pieces"] {
+/** The pieces of the arena that hold what steps from `step` on still need. */
+export function livePieces({ pieces }: Planned, step: number): Planned["pieces"] {
   return pieces.filter(({ first, last }) => first < step && step <= last);
 }

@@ -17,8 +17,8 @@ describe("wrong usage: exit code 2, before any work", () => {
   it.each([
     [["compile", "m.onnx"], "required option '-o, --output <FILE>' not specified"],
     [["compile", "-o", "n.eqm"], "missing required argument 'model.onnx'"],
-    [["compile", "nothing.onnx", "-o", "n.eqm", "--precision", "int9"], "--precision int9: it must be int8 or float32."],
-    [["compile", "nothing.onnx", "-o", "n.eqm", "--precision", "mixed"], "--precision mixed is not in this version of eqm."],
+    [["compile", "nothing.onnx", "-o", "n.eqm", "--precision", "int9"], "--precision int9: it must be mixed, int8 or float32."],
+    [["compile", "nothing.onnx", "-o", "n.eqm", "--target-sqnr", "high"], "--target-sqnr high: it must be a number."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--prune", "1"], "--prune 1: it must be a number above 0 and below 1."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--prune", ""], "--prune : it must be a number above 0 and below 1."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--prune", "0.5", "--pattern", "4:4"], "--pattern 4:4: it must be block,"],

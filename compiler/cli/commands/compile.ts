@@ -26,6 +26,7 @@ export interface CompileCommandOptions
   extends Pick<
     CompileOptions,
     | "precision"
+    | "targetSqnrDb"
     | "weights"
     | "exclude"
     | "observer"
@@ -70,8 +71,21 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   try {
     const externalData = externalDataBeside(path);
     const { prune, pattern, criterion, exclude } = options;
-    const { precision, weights, observer, rounding, pairSafe, biasCorrection, keepFloat, shapes, minSqnrDb, compression, target, maxDrop } =
-      options;
+    const {
+      precision,
+      targetSqnrDb,
+      weights,
+      observer,
+      rounding,
+      pairSafe,
+      biasCorrection,
+      keepFloat,
+      shapes,
+      minSqnrDb,
+      compression,
+      target,
+      maxDrop,
+    } = options;
     const calibration =
       data && (precision !== "float32" || prune !== undefined)
         ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec)
@@ -80,6 +94,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
     const { bytes, report } = await withPath(path, () =>
       (toOnnx ? quantizeToOnnx : compile)(onnx, {
         precision,
+        ...(targetSqnrDb !== undefined && { targetSqnrDb }),
         weights,
         ...(prune !== undefined && { prune }),
         ...(pattern !== undefined && { pattern }),
@@ -186,7 +201,7 @@ async function* samplesOf(data: Dataset, inputs: readonly InputShape[], spec: Co
 }
 
 function describe(path: string, { output }: CompileCommandOptions, report: Report): string {
-  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, pruning, pairSafety, outputs, timings, latency } = report;
+  const { sourceBytes, bytes, weightBytes, memoryBytes, macs, calibration, pruning, mixed, pairSafety, outputs, timings, latency } = report;
   const float = report.layers.filter(({ precision }) => precision === "float32").length;
   const totalMs = Object.values(timings).reduce((sum, ms) => sum + ms, 0);
   return formatFacts([
@@ -204,6 +219,14 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
             ...(float > 0 ? [`${float} of ${report.layers.length} layers in float32`] : []),
           ].join(", "),
     ],
+    ...(mixed === null || mixed.unsuited.length + mixed.moved.length === 0
+      ? []
+      : [
+          [
+            "float32 nodes",
+            `${mixed.moved.length} for the outputs' sake (${mixed.beforeDb.toFixed(1)} -> ${mixed.afterDb.toFixed(1)} dB, the goal is ${mixed.goalDb}), ${mixed.unsuited.length} for time or range; ${(mixed.int8MacsShare * 100).toFixed(1)} % of the MACs in int8`,
+          ] as const,
+        ]),
     ["memory", formatBytes(memoryBytes)],
     ["MACs", formatCount(macs)],
     ...(latency === null
