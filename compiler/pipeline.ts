@@ -12,6 +12,7 @@ import type { Graph, Node } from "./ir/graph.ts";
 import { type ImportedModel, importModel } from "./onnx/import.ts";
 import { type CompileOptions, DEFAULT_MIN_SQNR_DB, DEFAULT_PRECISION, DEFAULT_TARGET_SQNR_DB } from "./options.ts";
 import { optimize } from "./passes/index.ts";
+import { findFaults } from "./passes/infer-shapes.ts";
 import { correctBiases } from "./quantize/bias-correction.ts";
 import { type Calibration, calibrate, rangesOf, type Sample, type Watch } from "./quantize/calibrate.ts";
 import { type Comparison, compareModels } from "./quantize/compare.ts";
@@ -69,6 +70,7 @@ export function importGraph(
   options: CompileOptions,
 ): { readonly graph: Graph; readonly metadata: ImportedModel["metadata"] } {
   const { graph, metadata } = importModel(bytes, {
+    findFaults,
     ...(options.shapes && { shapes: options.shapes }),
     ...(options.externalData && { externalData: options.externalData }),
     ...(options.constants && { constants: options.constants }),

@@ -1,5 +1,5 @@
 /** Faults of an .onnx: what is wrong, where, and what to do. */
-import { CompileError } from "../errors.ts";
+import { CompileError, type Unsupported } from "../errors.ts";
 
 const EXPORT_AGAIN = "The file is damaged or was written wrongly; download or export it again.";
 
@@ -63,6 +63,17 @@ export function unboundDimensions(dimensions: readonly UnboundDimension[], flags
     { dimensions, flags },
     "usage",
   );
+}
+
+/** Dimensions that have to be bound, among a model's other problems. */
+export function unboundProblems(dimensions: readonly UnboundDimension[], flags: readonly string[]): readonly Unsupported[] {
+  const give = flags.map((flag) => `--shape ${flag}=N`).join(" ");
+  return dimensions.map(({ input, axis, symbol }) => ({
+    node: input,
+    op: "input",
+    reason: `axis ${axis}${symbol ? ` (${symbol})` : ""} has no size; give it with ${give}`,
+    code: "unbound-dimensions",
+  }));
 }
 
 /** A `shapes` option that cannot be applied. */

@@ -4,12 +4,12 @@
  * Nodes that no output depends on are left out. All that is not supported is collected into one error.
  */
 import { type DType, elementCount, type Tensor } from "../../host/tensor.ts";
-import { CompileError, type Unsupported, unsupported } from "../errors.ts";
+import { CompileError, together, type Unsupported, unsupported } from "../errors.ts";
 import { Graph, type Node, type Value, type ValueType } from "../ir/graph.ts";
 import { findOp, inferNode } from "../ops/index.ts";
 import { dataType, dataTypeCode, dataTypeName } from "./data-types.ts";
 import { type BoundShapes, bindDimensions, type DeclaredInput, declaredDimensions } from "./dimensions.ts";
-import { badConstantOption, invalidModel, unboundDimensions } from "./errors.ts";
+import { badConstantOption, invalidModel, unboundDimensions, unboundProblems } from "./errors.ts";
 import type { ExternalData } from "./external-location.ts";
 import type { Message } from "./fields.ts";
 import { inlineFunctions } from "./functions.ts";
@@ -27,6 +27,8 @@ export interface ImportOptions {
   readonly externalData?: ExternalData;
   /** Inputs that are given their value here and are no inputs any more, in the element type that eqm has for theirs. */
   readonly constants?: Readonly<Record<string, Tensor>>;
+  /** Finds what else is wrong with the part of the graph that could be read, to be reported with what could not. */
+  readonly findFaults?: (graph: Graph) => readonly CompileError[];
   /** Whether an operator is supported (`Op` or `domain:Op`); those of compiler/ops unless given. */
   readonly supports?: (op: string) => boolean;
 }
@@ -75,8 +77,14 @@ export function importModel(bytes: Uint8Array, options: ImportOptions = {}): Imp
   const outputs = model.graph.output.map(({ name }) => ({ name: name!, value: values.get(name!) }));
   for (const { name, value } of outputs)
     if ("refused" in value && !value.reported) problems.push({ node: name, op: "output", reason: `it is ${value.refused}` });
-  if (problems.length > 0) throw unsupported(problems);
-  if (bound.unbound.length > 0) throw unboundDimensions(bound.unbound, bound.flags);
+  const { unbound, flags } = bound;
+  if (problems.length > 0) {
+    problems.push(...unboundProblems(unbound, flags));
+    // Where sizes are missing, nothing can be said of shapes.
+    const faults = unbound.length === 0 ? (options.findFaults?.(graph) ?? []) : [];
+    throw together([unsupported(problems), ...faults]);
+  }
+  if (unbound.length > 0) throw unboundDimensions(unbound, flags);
   graph.setOutputs(
     outputs.map(({ value }) => graphValue(value)),
     outputs.map(({ name }) => name),

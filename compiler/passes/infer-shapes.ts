@@ -6,26 +6,50 @@
  * (Expand, Tile): the file would hold what the runtime computes.
  */
 import { dtypeBytes, elementCount, type Tensor } from "../../host/tensor.ts";
-import type { Graph, Node, ValueType } from "../ir/graph.ts";
+import { CompileError, problemsOf, together } from "../errors.ts";
+import type { Graph, Node, Value, ValueType } from "../ir/graph.ts";
 import { evaluateNode, inferNode } from "../ops/index.ts";
 
 /** Results of this size are folded even where they are larger than their operands. */
 const ALWAYS_FOLDED_BYTES = 2 ** 24;
 
-/** Infers all types and folds nodes whose operands are constant. Folded nodes are removed. Errors: those of the operators. */
+/** Infers all types and folds nodes whose operands are constant. Folded nodes are removed. Errors: those of the operators, all in one. */
 export function inferShapes(graph: Graph): void {
+  const faults = findFaults(graph);
+  if (faults.length > 0) throw together(faults);
+}
+
+/** As `inferShapes`, but gives the errors; what is behind a node at fault is left out. */
+export function findFaults(graph: Graph): readonly CompileError[] {
+  const faults: CompileError[] = [];
+  const unknown = new Set<Value>();
   for (const node of [...graph.nodes]) {
-    const types = inferNode(node);
-    node.outputs.forEach((value, i) => {
-      graph.setType(value, types[i]!);
-    });
-    if (!isFoldable(node, types)) continue;
-    const results = evaluateNode(node, node.inputs.map(operandTensor));
-    node.outputs.forEach((value, i) => {
-      graph.makeConstant(value, results[i]!);
-    });
-    graph.remove(node);
+    if (node.inputs.some((value) => value && unknown.has(value))) {
+      for (const output of node.outputs) unknown.add(output);
+      continue;
+    }
+    try {
+      inferOne(graph, node);
+    } catch (error) {
+      if (!(error instanceof CompileError) || !problemsOf(error)) throw error;
+      faults.push(error);
+      for (const output of node.outputs) unknown.add(output);
+    }
   }
+  return faults;
+}
+
+function inferOne(graph: Graph, node: Node): void {
+  const types = inferNode(node);
+  node.outputs.forEach((value, i) => {
+    graph.setType(value, types[i]!);
+  });
+  if (!isFoldable(node, types)) return;
+  const results = evaluateNode(node, node.inputs.map(operandTensor));
+  node.outputs.forEach((value, i) => {
+    graph.makeConstant(value, results[i]!);
+  });
+  graph.remove(node);
 }
 
 function isFoldable(node: Node, types: readonly ValueType[]): boolean {

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeNpy, encodeNpy } from "../../compiler/cli/data/npy.ts";
 import { decodeNpz, encodeNpz } from "../../compiler/cli/data/npz.ts";
-import { model, node } from "../support/onnx-model.ts";
+import { model, node, value } from "../support/onnx-model.ts";
 import { COUNT, createCompiledScratch, PICTURE, type Scratch, SPEC, samples } from "./scratch.ts";
 
 let scratch: Scratch;
@@ -196,6 +196,37 @@ describe("results", () => {
     expect(status).toBe(1);
     expect(stderr).toContain('Unique "first"');
     expect(stderr).toContain('StringSplit "second"');
+  });
+
+  it("lists what is wrong with shapes and operands beside what is unsupported", () => {
+    const nodes = [
+      node("Unique", ["x"], ["a"], {}, { name: "unknown" }),
+      node("Reshape", ["x", "n"], ["b"], {}, { name: "computed" }),
+      node("MatMul", ["x", "x"], ["c"], {}, { name: "unfitting" }),
+      node("Relu", ["c"], ["d"], {}, { name: "behind" }),
+    ];
+    scratch.write("wrong.onnx", model({ nodes, inputs: [value("x", [1, 4]), value("n", [2], 7)], outputs: ["a", "b", "d"] }));
+    const { unsupported } = scratch.json("inspect", "wrong.onnx") as {
+      readonly unsupported: readonly { readonly node: string; readonly op: string; readonly code?: string }[];
+    };
+    expect(unsupported.map(({ node, op, code }) => [node, op, code])).toEqual([
+      ["unknown", "Unique", undefined],
+      ["computed", "Reshape", "not-constant"],
+      ["unfitting", "MatMul", "bad-operands"],
+    ]);
+    const { status, stderr } = scratch.eqm("compile", "wrong.onnx", "-o", "wrong.eqm");
+    expect(status).toBe(1);
+    for (const name of ["unknown", "computed", "unfitting"]) expect(stderr).toContain(`"${name}"`);
+  });
+
+  it("lists dimensions without a size beside what is unsupported", () => {
+    const nodes = [node("Unique", ["x"], ["a"], {}, { name: "unknown" })];
+    scratch.write("open.onnx", model({ nodes, inputs: [value("x", [1, "seq"])], outputs: ["a"] }));
+    const { unsupported } = scratch.json("inspect", "open.onnx") as { readonly unsupported: readonly { readonly reason: string }[] };
+    expect(unsupported.map(({ reason }) => reason)).toEqual([
+      "the operator is not supported",
+      "axis 1 (seq) has no size; give it with --shape seq=N",
+    ]);
   });
 
   it("measures latency and the steps", () => {

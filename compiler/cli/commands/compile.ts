@@ -2,6 +2,7 @@
 import { extname } from "node:path";
 import { type CompileOptions, compile, quantizeToOnnx, type Report } from "../../index.ts";
 import { importModel } from "../../onnx/import.ts";
+import { findFaults } from "../../passes/infer-shapes.ts";
 import { allows } from "../../prune/pattern.ts";
 import type { Sample } from "../../quantize/calibrate.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
@@ -183,7 +184,7 @@ function checkPruning({ prune, pattern, criterion, exclude = [], calibrate }: Co
 }
 
 function inputsOf(onnx: Uint8Array, options: Parameters<typeof importModel>[1]): readonly InputShape[] {
-  return importModel(onnx, options).graph.inputs.map(({ name, type }) => {
+  return importModel(onnx, { ...options, findFaults }).graph.inputs.map(({ name, type }) => {
     if (type === null) throw new Error(`unreachable: the input ${name} has no type after import`);
     return { name, ...type };
   });

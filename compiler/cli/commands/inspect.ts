@@ -8,7 +8,7 @@ import type { Program } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
 import { schedule, scheduledMemoryBytes } from "../../../host/schedule.ts";
 import type { DType } from "../../../host/tensor.ts";
-import { CompileError, type Unsupported } from "../../errors.ts";
+import { CompileError, problemsOf, type Unsupported } from "../../errors.ts";
 import { compile, type Report } from "../../index.ts";
 import { readModel } from "../../onnx/model.ts";
 import { fileParts } from "../../report/file-parts.ts";
@@ -42,7 +42,7 @@ interface StepRow {
 }
 
 /**
- * Runs the command. JSON: `{ kind, supported, unsupported: [{ node, op, reason }], bytes, … }`; for a supported model also inputs, outputs, steps,
+ * Runs the command. JSON: `{ kind, supported, unsupported: [{ node, op, reason, code? }], bytes, … }`; for a supported model also inputs, outputs, steps,
  * weightBytes, memoryBytes, threadsMemoryBytes (by their number), and for an .onnx ops, opset, macs and layers.
  *
  * @throws CompileError, EqmError where the file is no model at all
@@ -144,8 +144,8 @@ async function compileOrUnsupported(
     });
     return { program: readEqm(eqm, createHasher((await chooseBuild()).module)), report };
   } catch (error) {
-    if (error instanceof CompileError && error.code === "unsupported")
-      return { unsupported: error.details["unsupported"] as readonly Unsupported[] };
+    const problems = error instanceof CompileError ? problemsOf(error) : null;
+    if (problems) return { unsupported: problems };
     throw error;
   }
 }
