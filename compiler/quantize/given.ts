@@ -25,13 +25,15 @@ function isDequantized(node: Node, index: number): boolean {
  * @throws CompileError `already-quantized` where they ask for another quantization
  */
 export function notesOnGiven(options: CompileOptions): readonly string[] {
-  const asked = [
-    ...((options.weights ?? 8) === 8 ? [] : ["weights"]),
-    ...(options.prune === undefined ? [] : ["prune"]),
-    ...((options.keepFloat ?? []).length === 0 ? [] : ["keepFloat"]),
-    ...(options.target === undefined ? [] : ["target"]),
-    ...(options.maxDrop === undefined ? [] : ["maxDrop"]),
-  ];
+  const { weights = 8, keepFloat = [], prune, target, maxDrop } = options;
+  const others = {
+    weights: weights !== 8,
+    keepFloat: keepFloat.length > 0,
+    prune: prune !== undefined,
+    target: target !== undefined,
+    maxDrop: maxDrop !== undefined,
+  };
+  const asked = Object.entries(others).flatMap(([name, isAsked]) => (isAsked ? [name] : []));
   if (asked.length > 0) {
     throw new CompileError(
       "already-quantized",
