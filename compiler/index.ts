@@ -2,17 +2,20 @@
 
 import { CONV_I8 } from "../format/opcodes.ts";
 import { PAIR_SAFE } from "../format/steps/conv-i8.ts";
-import { memoryBytes } from "../host/memory-layout.ts";
-import { type Program, planWords } from "../host/program.ts";
+import { programBytes } from "../host/memory-layout.ts";
+import { type Program, programsOf } from "../host/program.ts";
+import { bindingsOf } from "./bindings.ts";
 import type { BudgetReport } from "./budget/report.ts";
 import { compressToBudget } from "./budget/search.ts";
 import { finishFile } from "./emit/finish.ts";
 import { CompileError } from "./errors.ts";
 import { createPause } from "./event-loop.ts";
+import { cloneGraph } from "./ir/clone.ts";
 import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
 import { type CompileOptions, checkOptions, hasBudget } from "./options.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
+import { compilePlans } from "./plans.ts";
 import { pruneModel } from "./prune/prune-model.ts";
 import { givenRange, isQuantized, notesOnGiven } from "./quantize/given.ts";
 import { fileParts } from "./report/file-parts.ts";
@@ -36,10 +39,14 @@ export async function compile(
   checkOptions(options);
   const clock = stopwatch();
   const { module, hasher } = await compilerRuntime();
-  const { graph } = importGraph(onnx, options);
+  const bindings = bindingsOf(options.shapes);
+  const { graph } = importGraph(onnx, options, bindings[0]);
+  // What the plans for other sizes are merged with is the graph as it was before anything was done to it.
+  const base = bindings.length > 1 ? cloneGraph(graph) : graph;
   clock.lap("import");
   const pause = createPause(options.signal);
   await pause();
+  const description = describe(graph, options, undefined);
   let compiled: Compiled;
   let quantized: Quantized | null = null;
   let budget: BudgetReport | null = null;
@@ -49,7 +56,7 @@ export async function compile(
   const { graph: float, further } = pruned ?? { graph, further: options };
   clock.lap("prune");
   if (isGiven || options.precision === "float32") {
-    compiled = compileFused(float, describe(float, options, undefined));
+    compiled = compileFused(float, description);
   } else {
     if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
     else quantized = await quantizeGraph(float, module, further);
@@ -57,15 +64,30 @@ export async function compile(
   }
   clock.lap("quantize");
   await pause();
+  const changed = quantized?.graph ?? (pruned ? float : null);
+  const plans =
+    bindings.length > 1
+      ? await compilePlans(onnx, options, bindings, { base, changed }, description, module)
+      : { program: compiled.program, warnings: [] };
   const histograms = quantized?.calibration.histograms;
-  const { program, bytes, warnings } = finishFile(compiled.program, module, hasher, options.compression, (name) => {
+  const { program, bytes, warnings } = finishFile(plans.program, module, hasher, options.compression, (name) => {
     const histogram = histograms?.get(name);
     return histogram ? { low: histogram.min, high: histogram.max } : givenRange(graph, name);
   });
   await pause();
   clock.lap("emit");
   const pruning = pruned && (await pruned.report(compiled));
-  const report = reportOf(onnx, bytes, float, program, quantized, { budget, pruning }, options, [...notes, ...warnings], clock.laps);
+  const report = reportOf(
+    onnx,
+    bytes,
+    float,
+    program,
+    quantized,
+    { budget, pruning },
+    options,
+    [...notes, ...plans.warnings, ...warnings],
+    clock.laps,
+  );
   return { bytes, report: { ...report, file: fileParts(bytes, program) } };
 }
 
@@ -78,7 +100,15 @@ export async function quantizeToOnnx(
   if (hasBudget(options)) throw noBudgetForOnnx();
   const clock = stopwatch();
   const { module } = await compilerRuntime();
-  const { graph, metadata } = importGraph(onnx, options);
+  const [binding, ...more] = bindingsOf(options.shapes);
+  if (more.length > 0)
+    throw new CompileError(
+      "bad-option",
+      "An .onnx takes one size for each dimension; several are for a .eqm.",
+      { option: "shapes" },
+      "usage",
+    );
+  const { graph, metadata } = importGraph(onnx, options, binding);
   clock.lap("import");
   if (isQuantized(graph)) {
     const notes = notesOnGiven(options);
@@ -152,7 +182,7 @@ function reportOf(
     bytes: bytes.length,
     weightBytes: program.constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
     file: null,
-    memoryBytes: memoryBytes({ planWords: planWords(program.plan), ...program.plan }),
+    memoryBytes: programBytes(program),
     macs: layers.reduce((sum, { macs }) => sum + macs, 0),
     calibration: quantized && {
       samples: quantized.calibration.samples,
@@ -170,6 +200,13 @@ function reportOf(
     latency,
     budget,
     layers,
+    plans: programsOf(program).map(({ metadata, plan }) => ({
+      sizes: Object.fromEntries((metadata.sizes ?? []).map(({ name, size }) => [name, size])),
+      batch: metadata.batch?.size ?? null,
+      inputs: metadata.inputs.map(({ name, shape }) => ({ name, shape })),
+      outputs: metadata.outputs.map(({ name, shape }) => ({ name, shape })),
+      steps: plan.steps.length,
+    })),
     warnings,
     timings,
   };

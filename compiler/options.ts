@@ -1,6 +1,7 @@
 /** What a caller of the compiler may ask for; checked before any work begins. */
 import { checkPreprocessSpec, type PreprocessSpec } from "../host/preprocess-spec.ts";
 import type { Tensor } from "../host/tensor.ts";
+import { bindingsOf, type Shapes } from "./bindings.ts";
 import type { Target } from "./budget/report.ts";
 import { CompileError } from "./errors.ts";
 import { allows, CRITERIA, type Criterion, isPattern, PATTERNS, type Pattern } from "./prune/pattern.ts";
@@ -75,8 +76,11 @@ export interface CompileOptions {
   readonly exclude?: readonly string[];
   /** Nodes to leave in float32, by name; "first" and "last" stand for the first and the last layer with weights. */
   readonly keepFloat?: readonly string[];
-  /** Sizes of dynamic dimensions: a symbolic name, or `input:axis`. */
-  readonly shapes?: Readonly<Record<string, number>>;
+  /**
+   * Sizes of dynamic dimensions: a symbolic name, or `input:axis`. Several sizes give a file of several plans over the same weights: of a record
+   * all combinations, of a list its entries. Calibration samples have the sizes that stand first.
+   */
+  readonly shapes?: Shapes;
   /** Inputs to bind to a constant. */
   readonly constants?: Readonly<Record<string, Tensor>>;
   /** Reads external tensor data: `length` bytes (to the end where undefined) from `offset` of the file `location`. */
@@ -116,7 +120,7 @@ export function checkOptions(options: CompileOptions): void {
     compression = "rans",
     minSqnrDb,
     targetSqnrDb,
-    shapes = {},
+    shapes,
     calibration,
     prune,
     pattern = "block",
@@ -164,9 +168,7 @@ export function checkOptions(options: CompileOptions): void {
   if (targetSqnrDb !== undefined && !Number.isFinite(targetSqnrDb)) throw badOption("targetSqnrDb", targetSqnrDb, "a number of decibels");
   if (targetSqnrDb !== undefined && precision !== "mixed")
     throw badOption("targetSqnrDb", targetSqnrDb, 'a number with precision "mixed" only');
-  for (const [name, size] of Object.entries(shapes)) {
-    if (!Number.isInteger(size) || size < 1) throw badOption(`shapes.${name}`, size, "a positive integer");
-  }
+  bindingsOf(shapes);
 }
 
 /** Whether a model is to be searched for. */
@@ -174,7 +176,9 @@ export function hasBudget({ target, maxDrop }: CompileOptions): boolean {
   return target !== undefined || maxDrop !== undefined;
 }
 
-function checkBudget({ target, maxDrop, calibrationLabels, precision = "int8" }: CompileOptions): void {
+function checkBudget({ target, maxDrop, calibrationLabels, shapes, precision = "int8" }: CompileOptions): void {
+  if ((target ?? maxDrop) !== undefined && bindingsOf(shapes).length > 1)
+    throw badOption("shapes", shapes, "one size for each dimension where there is a target or a greatest drop, which are about one plan");
   if (target !== undefined) {
     const { bytes, ...others } = target;
     if (bytes === undefined || Object.keys(others).length > 0) throw badOption("target", target, "{ bytes }");

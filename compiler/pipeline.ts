@@ -5,6 +5,7 @@
  *                                                                └─ calibrate ─ insert Q/DQ ─ correct biases ─ compare ─▶ lower, plan
  */
 import type { Metadata } from "../host/metadata.ts";
+import { type Binding, bindingsOf } from "./bindings.ts";
 import { CompileError } from "./errors.ts";
 import { createPause, type Pause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
@@ -64,14 +65,15 @@ const COMPARED_SAMPLES = 32;
 const KEPT_SAMPLES = 256;
 const KEPT_BYTES = 256e6;
 
-/** Reads a model and optimises its graph. */
+/** Reads a model and optimises its graph, for one set of sizes of its dynamic dimensions: the first one unless said. */
 export function importGraph(
   bytes: Uint8Array,
   options: CompileOptions,
+  shapes: Binding = bindingsOf(options.shapes)[0],
 ): { readonly graph: Graph; readonly metadata: ImportedModel["metadata"] } {
   const { graph, metadata } = importModel(bytes, {
     findFaults,
-    ...(options.shapes && { shapes: options.shapes }),
+    shapes,
     ...(options.externalData && { externalData: options.externalData }),
     ...(options.constants && { constants: options.constants }),
   });

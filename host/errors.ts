@@ -66,6 +66,8 @@ export type InputCode =
   | "wrong-dtype"
   | "wrong-length"
   | "wrong-shape"
+  | "no-plan"
+  | "ambiguous-shape"
   | "bad-image"
   | "bad-spec"
   | "no-preprocess"

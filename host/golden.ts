@@ -49,6 +49,18 @@ export function readGolden(json: JsonValue, fail: (where: string, problem: strin
   };
 }
 
+/** Which plan of the file a golden vector in it belongs to; the first one, 0, unless it says. */
+export function goldenPlan(json: JsonValue, fail: (where: string, problem: string) => never): number {
+  const plan = isJsonObject(json) ? json["plan"] : undefined;
+  if (plan === undefined) return 0;
+  return typeof plan === "number" && Number.isInteger(plan) && plan > 0 ? plan : fail("plan", "is no further plan's number");
+}
+
+/** What stands in the file for the golden vector of plan `plan`; the mirror of `readGolden` and `goldenPlan`. */
+export function goldenJson(golden: Golden, plan: number): object {
+  return plan === 0 ? golden : { ...golden, plan };
+}
+
 function hashText(json: JsonValue | undefined, where: string, fail: (where: string, problem: string) => never): string {
   return typeof json === "string" && /^[0-9a-f]{16}$/.test(json) ? json : fail(where, "is no hash of 16 hexadecimal digits");
 }

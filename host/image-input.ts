@@ -1,18 +1,23 @@
 /** Images to a model's first input, by the specification that its file holds. */
+import type { PlanDescription } from "./description.ts";
 import { InputError } from "./errors.ts";
 import type { Metadata } from "./metadata.ts";
-import { type Image, preprocess } from "./preprocess.ts";
+import { type Batch, type Image, preprocess } from "./preprocess.ts";
 import { type DType, elementCount, newArray, type TypedArray } from "./tensor.ts";
 import { roundHalfEven } from "./transfer.ts";
 
-/** The first input made of one image, or of as many as its batch. Throws InputError `no-preprocess`, `bad-image` or `wrong-shape`. */
-export function imageInput(images: Image | readonly Image[], { preprocess: spec, inputs }: Metadata): TypedArray {
+/** The first input made of one image, or of as many as a plan's batch, or fewer where that may be filled up. Throws InputError `no-preprocess`, `bad-image` or `wrong-shape`. */
+export function imageInput(
+  images: Image | readonly Image[],
+  { preprocess: spec, inputs }: Metadata,
+  plans: readonly PlanDescription[],
+): TypedArray {
   const input = inputs[0];
   if (!spec || !input)
     throw new InputError("no-preprocess", "The file holds no preprocessing specification: compile the model with --preprocess.");
   const batch = preprocess("data" in images ? [images] : images, spec);
   const { dtype, shape, scale, name } = input;
-  if (shape.length === 4 ? batch.shape.some((dimension, i) => dimension !== shape[i]) : batch.data.length !== elementCount(shape)) {
+  if (!plans.some((plan) => takes(plan, batch))) {
     throw new InputError(
       "wrong-shape",
       `The input ${JSON.stringify(name)} has shape [${shape}], the images come out as [${batch.shape}].`,
@@ -24,6 +29,15 @@ export function imageInput(images: Image | readonly Image[], { preprocess: spec,
     );
   }
   return dtype === "float32" || scale !== undefined ? batch.data : toIntegers(batch.data, dtype);
+}
+
+function takes({ inputs, batch }: PlanDescription, images: Batch): boolean {
+  const { shape } = inputs[0]!;
+  const mayBeFewer = batch?.inputs[0] === 0;
+  const fits = (got: number, size: number): boolean => (mayBeFewer ? got <= size && got > 0 : got === size);
+  if (shape.length !== 4)
+    return fits(images.data.length, elementCount(shape)) && images.data.length % (elementCount(shape) / (batch?.size ?? 1)) === 0;
+  return images.shape.every((dimension, i) => (i === 0 ? fits(dimension, shape[0]!) : dimension === shape[i]));
 }
 
 /** Rounds half to even and saturates. */

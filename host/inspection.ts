@@ -11,7 +11,7 @@ import { readEqm } from "./reader.ts";
 import type { TypedArray } from "./tensor.ts";
 import { verifyProgram } from "./verify.ts";
 
-/** A model that shows its insides. */
+/** A model that shows its insides; of several plans the first one. */
 export interface Inspectable {
   readonly metadata: Metadata;
   readonly plan: Plan;
@@ -62,7 +62,7 @@ function inspect(program: Program, module: WebAssembly.Module, fastFloat = false
     memoryBytes: instance.memoryBytes,
     inputs: new Map(metadata.inputs.map((region) => [region.name, instance.tensor(region)])),
     outputs: new Map(metadata.outputs.map((region) => [region.name, instance.tensor(region)])),
-    runSteps: (from, to) => instance.run(from, to),
+    runSteps: (from, to) => instance.run(0, from, to),
     read: (address, bytes) => view(address, bytes).slice() as Uint8Array<ArrayBuffer>,
     write: (address, bytes) => view(address, bytes.length, plan.constantsBytes).set(bytes),
     view: (address, bytes) => view(address, bytes),

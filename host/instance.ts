@@ -1,7 +1,8 @@
 /**
  * A proved program on a WebAssembly memory of its own: the plan at PLAN_ADDRESS, constants packed behind it, the arena, the guard
- * (format/memory.ts). The memory never grows and goes with `dispose`. With a schedule it is a shared memory, the plan is the schedule's steps,
- * slot by slot, and the scratch of further threads stands behind the arena; `startThreads` brings those.
+ * (format/memory.ts). The memory never grows and goes with `dispose`. Several plans stand one behind the other, and share all the rest. With
+ * schedules it is a shared memory, a plan is its schedule's steps, slot by slot, and the scratch of further threads stands behind the arena;
+ * `startThreads` brings those.
  */
 import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
 import { COPY, NIBBLES } from "../format/packings.ts";
@@ -9,56 +10,59 @@ import * as Status from "../format/status.ts";
 import { now } from "./clock.ts";
 import { Crew } from "./crew.ts";
 import { disposed, FormatError, outOfMemory, RunError } from "./errors.ts";
-import { memoryBytes, stagingOf } from "./memory-layout.ts";
+import { programBytes, stagingOf } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
 import { Pace } from "./pace.ts";
-import { type Constant, canonicalBytes, type Program, planWords } from "./program.ts";
+import { type Constant, canonicalBytes, type Plan, type Program, planWords, programsOf } from "./program.ts";
 import { instantiate, type Runtime } from "./runtime.ts";
 import { type Schedule, scheduledMemoryBytes, scheduleWords } from "./schedule.ts";
 import type { Sharing } from "./sharing.ts";
-import { controlWords, type Duty, dissolve, runAlone, runTogether, TRAPPED } from "./team.ts";
+import { controlWords, type Duty, dissolve, type Phases, runAlone, runTogether, TRAPPED } from "./team.ts";
 import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
 
 /** A program ready to run. Everything throws RunError `disposed` after `dispose`. */
 export class Instance {
   /** Bytes of its memory, as the file's header states them. */
   readonly memoryBytes: number;
-  readonly stepCount: number;
   #memory: WebAssembly.Memory | undefined;
   #runtime: Runtime | undefined;
   readonly #data: number;
-  /** Address of each step, then of the plan's end. Only without a schedule. */
-  readonly #stepAddresses: Int32Array;
+  /** For each plan the address of each step, then of the plan's end. Only without schedules. */
+  readonly #stepAddresses: readonly Int32Array[];
   readonly #module: WebAssembly.Module;
-  readonly #schedule: Schedule | undefined;
-  #team: { readonly duty: Duty; readonly crew: Crew; readonly patienceMs: number | undefined; readonly pace: Pace } | undefined;
+  readonly #schedules: readonly [Schedule, ...Schedule[]] | undefined;
+  #team: { readonly duty: Duty; readonly crew: Crew; readonly patienceMs: number | undefined; readonly paces: readonly Pace[] } | undefined;
 
   /**
    * Throws LoadError `out-of-memory` or `other-build`, RunError `unknown-packing`, FormatError `bad-constants` where the coded bytes of a
    * constant are not sound or weights not as pair-safe, small or sparse as they claim. `program` must be verified.
    */
-  constructor(program: Program, module: WebAssembly.Module, schedule?: Schedule) {
-    const { plan } = program;
-    const words = schedule ? scheduleWords(schedule) : planWords(plan);
-    this.memoryBytes = schedule ? scheduledMemoryBytes(plan, schedule) : memoryBytes({ ...plan, planWords: words });
-    this.stepCount = plan.steps.length;
-    this.#memory = allocate(this.memoryBytes, schedule !== undefined);
+  constructor(program: Program, module: WebAssembly.Module, schedules?: readonly [Schedule, ...Schedule[]]) {
+    const plans = programsOf(program).map(({ plan }) => plan);
+    const words = schedules ? schedules.map(scheduleWords) : plans.map(planWords);
+    this.memoryBytes = schedules ? scheduledMemoryBytes(program, schedules) : programBytes(program);
+    this.#memory = allocate(this.memoryBytes, schedules !== undefined);
     this.#module = module;
     this.#runtime = instantiate(module, this.#memory);
-    this.#data = dataAddress(words);
-    this.#schedule = schedule;
-    this.#stepAddresses = schedule ? new Int32Array() : writeSteps(plan.steps, PLAN_ADDRESS, this.#memory.buffer);
+    this.#data = dataAddress(words.reduce((sum, count) => sum + count, 0));
+    this.#schedules = schedules;
+    this.#stepAddresses = schedules ? [] : writePlans(plans, this.#memory.buffer);
     this.#packConstants(program);
   }
 
-  /** Starts the further threads of the schedule. Throws LoadError `worker-failed`, or the signal's reason. */
-  async startThreads({ start, processors, patienceMs }: Omit<Sharing, "module" | "schedule">, signal?: AbortSignal): Promise<void> {
-    const [schedule, memory, runtime, data] = [this.#schedule, this.#memory, this.#runtime, this.#data];
-    if (!schedule || !memory || !runtime) throw new Error("unreachable: threads without a schedule");
-    const { threads, kernelScratch } = schedule;
+  /** Starts the further threads of the schedules. Throws LoadError `worker-failed`, or the signal's reason. */
+  async startThreads({ start, processors, patienceMs }: Omit<Sharing, "module" | "schedules">, signal?: AbortSignal): Promise<void> {
+    const [schedules, memory, runtime, data] = [this.#schedules, this.#memory, this.#runtime, this.#data];
+    if (!schedules || !memory || !runtime) throw new Error("unreachable: threads without a schedule");
+    const { threads, kernelScratch } = schedules[0];
     const control = new Int32Array(new SharedArrayBuffer(controlWords(threads) * 4));
     const crowded = processors !== undefined && threads > processors;
-    const common = { control, slots: threads, spinMs: crowded ? CROWDED_SPIN_MS : SPIN_MS, ...writeSchedule(schedule, memory.buffer) };
+    const common = {
+      control,
+      slots: threads,
+      spinMs: crowded ? CROWDED_SPIN_MS : SPIN_MS,
+      plans: writeSchedules(schedules, memory.buffer),
+    };
     const assignments = kernelScratch.map((address, i) => ({
       ...common,
       module: this.#module,
@@ -68,29 +72,36 @@ export class Instance {
       kernelScratch: data + address,
     }));
     const crew = await Crew.start(start, assignments, signal);
-    this.#team = { duty: { ...common, run: (from, to) => runtime.run(from, to, data) }, crew, patienceMs, pace: new Pace() };
+    this.#team = {
+      duty: { ...common, run: (from, to) => runtime.run(from, to, data) },
+      crew,
+      patienceMs,
+      paces: schedules.map(() => new Pace()),
+    };
   }
 
-  /** Runs the steps `from` to `to`, the latter not included; all of them unless said. Throws RunError. */
-  run(from = 0, to = this.stepCount): void {
+  /** Runs the steps `from` to `to` of a plan, the latter not included; all of the first one unless said. Throws RunError. */
+  run(plan = 0, from = 0, to?: number): void {
     const runtime = this.#runtime;
     if (!runtime) throw disposed();
-    if (this.#schedule) return this.#runTogether();
+    if (this.#schedules) return this.#runTogether(plan);
+    const addresses = this.#stepAddresses[plan]!;
     let status: number;
     try {
-      status = runtime.run(this.#stepAddresses[from]!, this.#stepAddresses[to]!, this.#data);
+      status = runtime.run(addresses[from]!, addresses[to ?? addresses.length - 1]!, this.#data);
     } catch (cause) {
       throw trapped(cause);
     }
     if (status !== Status.OK) throw statusError(status);
   }
 
-  #runTogether(): void {
+  #runTogether(plan: number): void {
     if (!this.#team) throw new Error("unreachable: a schedule without threads");
-    const { duty, crew, patienceMs, pace } = this.#team;
+    const { duty, crew, patienceMs, paces } = this.#team;
     crew.check();
+    const pace = paces[plan]!;
     const start = now();
-    const status = pace.together ? runTogether(duty, patienceMs) : runAlone(duty);
+    const status = pace.together ? runTogether(duty, plan, patienceMs) : runAlone(duty, plan);
     pace.ran(now() - start);
     if (status === undefined) {
       dissolve(duty);
@@ -198,20 +209,32 @@ function writeSteps(steps: readonly Int32Array[], start: number, buffer: ArrayBu
   return addresses;
 }
 
-/** Writes the steps of a schedule, as team.ts wants them told. */
-function writeSchedule({ threads, phases }: Schedule, buffer: ArrayBuffer): Pick<Duty, "counts" | "ranges"> {
-  const counts = new Int32Array(phases.length);
-  const ranges = new Int32Array(phases.length * threads * 2);
-  let at = PLAN_ADDRESS;
-  for (const [phase, slots] of phases.entries()) {
-    counts[phase] = slots.length;
-    for (const [slot, steps] of slots.entries()) {
-      const end = writeSteps(steps, at, buffer).at(-1) as number;
-      ranges.set([at, end], (phase * threads + slot) * 2);
-      at = end;
+/** Writes the plans one after the other; gives the addresses of each one's steps. */
+function writePlans(plans: readonly Plan[], buffer: ArrayBuffer): readonly Int32Array[] {
+  let at: number = PLAN_ADDRESS;
+  return plans.map(({ steps }) => {
+    const addresses = writeSteps(steps, at, buffer);
+    at = addresses.at(-1) as number;
+    return addresses;
+  });
+}
+
+/** Writes the steps of schedules one after the other, as team.ts wants them told. */
+function writeSchedules(schedules: readonly Schedule[], buffer: ArrayBuffer): readonly Phases[] {
+  let at: number = PLAN_ADDRESS;
+  return schedules.map(({ threads, phases }) => {
+    const counts = new Int32Array(phases.length);
+    const ranges = new Int32Array(phases.length * threads * 2);
+    for (const [phase, slots] of phases.entries()) {
+      counts[phase] = slots.length;
+      for (const [slot, steps] of slots.entries()) {
+        const end = writeSteps(steps, at, buffer).at(-1) as number;
+        ranges.set([at, end], (phase * threads + slot) * 2);
+        at = end;
+      }
     }
-  }
-  return { counts, ranges };
+    return { counts, ranges };
+  });
 }
 
 function trapped(cause?: unknown): RunError {

@@ -74,9 +74,9 @@ export async function load(
     return new Model(program, instance, module, { build: name, threads: 1, ...(threadsReason && { threadsReason }) }, fastFloat);
   };
   if (threads === 1) return alone();
-  const sharing = await share(program.plan, threads, thread, name);
+  const sharing = await share(program, threads, thread, name);
   if (typeof sharing === "string") return alone(sharing);
-  const instance = new Instance(program, sharing.module, sharing.schedule);
+  const instance = new Instance(program, sharing.module, sharing.schedules);
   ended("pack");
   await instance.startThreads(sharing, signal);
   return new Model(program, instance, module, { build: name, threads }, fastFloat);

@@ -1,7 +1,7 @@
 /** How much memory a plan takes: the figure in the header, which the writer and the reader compute with the same code. */
 import { ALIGNMENT, dataAddress, GUARD_BYTES, PAGE_BYTES } from "../format/memory.ts";
 import { COPY, isOfBlocks } from "../format/packings.ts";
-import { type Constant, canonicalBytes } from "./program.ts";
+import { type Constant, canonicalBytes, type Program, planWords, programsOf } from "./program.ts";
 
 /**
  * The largest data region, constants and arena together: address words are int32, and kernels may compute an address a few
@@ -58,4 +58,10 @@ export function dataBytes(needs: Omit<MemoryNeeds, "planWords">): number {
 export function memoryBytes(needs: MemoryNeeds): number {
   const end = dataAddress(needs.planWords) + dataBytes(needs) + (needs.threadBytes ?? 0) + GUARD_BYTES;
   return Math.ceil(end / PAGE_BYTES) * PAGE_BYTES;
+}
+
+/** Bytes of the memory of a whole program on one thread: the words of all its plans, and what they share. */
+export function programBytes(program: Program): number {
+  const words = programsOf(program).reduce((sum, { plan }) => sum + planWords(plan), 0);
+  return memoryBytes({ ...program.plan, planWords: words });
 }

@@ -30,6 +30,28 @@ export interface StepOrigin {
   readonly nodes: readonly string[];
 }
 
+/** The size of a dynamic dimension: the dimension's name in the model, or `input:axis`. */
+export interface DimensionSize {
+  readonly name: string;
+  readonly size: number;
+}
+
+/**
+ * A batch whose members the model treats each by itself, so that a smaller one may be filled up: how many there are, and for each input
+ * and output the axis along which they lie, one behind the other in equal parts; −1 for an input that all members share.
+ */
+export interface Batch {
+  readonly size: number;
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+}
+
+/** An output that a stream carries over to an input of its next run. */
+export interface StateLink {
+  readonly input: string;
+  readonly output: string;
+}
+
 /** All that the file says about itself. */
 export interface Metadata {
   /** Who wrote the file, "eqm 0.1.0". */
@@ -44,29 +66,97 @@ export interface Metadata {
   readonly labels?: readonly string[];
   /** One for each step of the plan, in its order, or none at all. */
   readonly steps: readonly StepOrigin[];
+  /** Where there are several plans: the sizes that this one is for. */
+  readonly sizes?: readonly DimensionSize[];
+  /** The batch that may be filled up. */
+  readonly batch?: Batch;
+  /** What `stream` carries from run to run. */
+  readonly states?: readonly StateLink[];
   /** Source hash, options, measured figures: anything for people and tools, ignored by the runtime. */
   readonly provenance?: JsonObject;
 }
 
-/** Checks and copies metadata. Calls `fail`, which must throw, with what is wrong and where, "inputs[0].shape". */
-export function readMetadata(json: JsonValue, fail: (where: string, problem: string) => never): Metadata {
+/** What the plans of a model differ in. */
+type OfPlan = Pick<Metadata, "inputs" | "outputs" | "steps" | "sizes" | "batch">;
+
+/**
+ * Checks and copies metadata, those of each plan: the first plan's stand at the top, those of the others under `plans`, without steps where they
+ * are of the same origin. Calls `fail`, which must throw, with what is wrong and where, "inputs[0].shape".
+ */
+export function readMetadata(json: JsonValue, fail: (where: string, problem: string) => never): readonly [Metadata, ...Metadata[]] {
   const root = object(json, "metadata", fail);
+  const first = readCommon(root, fail);
+  const plans = root["plans"];
+  if (plans === undefined) return [first];
+  const others = list(plans, "plans", fail).map((plan, i): Metadata => {
+    const { sizes: _, batch: __, ...common } = first;
+    const row = object(plan, `plans[${i}]`, fail);
+    return { ...common, ...ofPlan({ ...row, steps: row["steps"] ?? root["steps"] } as JsonObject, `plans[${i}].`, fail) };
+  });
+  return [first, ...others];
+}
+
+/** The mirror of `readMetadata`: what stands in the file. */
+export function metadataJson([first, ...others]: readonly [Metadata, ...Metadata[]]): object {
+  if (others.length === 0) return first;
+  const plans = others.map(({ inputs, outputs, steps, sizes, batch }) => ({
+    inputs,
+    outputs,
+    ...(JSON.stringify(steps) !== JSON.stringify(first.steps) && { steps }),
+    ...(sizes && { sizes }),
+    ...(batch && { batch }),
+  }));
+  return { ...first, plans };
+}
+
+function readCommon(root: JsonObject, fail: Fail): Metadata {
   const preprocess = root["preprocess"];
   const labels = root["labels"];
+  const states = root["states"];
   const provenance = root["provenance"];
   return {
     producer: text(root["producer"], "producer", fail),
     name: text(root["name"], "name", fail),
-    inputs: regions(root["inputs"], "inputs", fail),
-    outputs: regions(root["outputs"], "outputs", fail),
+    ...ofPlan(root, "", fail),
     ...(preprocess !== undefined && { preprocess: checkPreprocessSpec(preprocess, (problem) => fail("preprocess", problem)) }),
     ...(labels !== undefined && { labels: list(labels, "labels", fail).map((label, i) => text(label, `labels[${i}]`, fail)) }),
-    steps: list(root["steps"], "steps", fail).map((step, i) => origin(step, `steps[${i}]`, fail)),
+    ...(states !== undefined && { states: list(states, "states", fail).map((state, i) => link(state, `states[${i}]`, fail)) }),
     ...(provenance !== undefined && { provenance: object(provenance, "provenance", fail) }),
   };
 }
 
 type Fail = (where: string, problem: string) => never;
+
+function ofPlan(row: JsonObject, where: string, fail: Fail): OfPlan {
+  const sizes = row["sizes"];
+  const batch = row["batch"];
+  return {
+    inputs: regions(row["inputs"], `${where}inputs`, fail),
+    outputs: regions(row["outputs"], `${where}outputs`, fail),
+    steps: list(row["steps"], `${where}steps`, fail).map((step, i) => origin(step, `${where}steps[${i}]`, fail)),
+    ...(sizes !== undefined && {
+      sizes: list(sizes, `${where}sizes`, fail).map((size, i) => dimensionSize(size, `${where}sizes[${i}]`, fail)),
+    }),
+    ...(batch !== undefined && { batch: readBatch(batch, `${where}batch`, fail) }),
+  };
+}
+
+function dimensionSize(json: JsonValue, where: string, fail: Fail): DimensionSize {
+  const row = object(json, where, fail);
+  return { name: text(row["name"], `${where}.name`, fail), size: integer(row["size"], 1, 0x7fffffff, `${where}.size`, fail) };
+}
+
+function readBatch(json: JsonValue, where: string, fail: Fail): Batch {
+  const row = object(json, where, fail);
+  const axes = (side: string): number[] =>
+    list(row[side], `${where}.${side}`, fail).map((axis, i) => integer(axis, -1, 63, `${where}.${side}[${i}]`, fail));
+  return { size: integer(row["size"], 1, 0x7fffffff, `${where}.size`, fail), inputs: axes("inputs"), outputs: axes("outputs") };
+}
+
+function link(json: JsonValue, where: string, fail: Fail): StateLink {
+  const row = object(json, where, fail);
+  return { input: text(row["input"], `${where}.input`, fail), output: text(row["output"], `${where}.output`, fail) };
+}
 
 function regions(json: JsonValue | undefined, where: string, fail: Fail): TensorRegion[] {
   const names = new Set<string>();

@@ -1,38 +1,23 @@
 /** The model that `load` gives: typed inputs and outputs around one call into WebAssembly. */
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { BuildName } from "./builds.ts";
+import { describePlan, type PlanDescription, type TensorDescription } from "./description.ts";
 import { disposed, InputError, RunError } from "./errors.ts";
 import { imageInput } from "./image-input.ts";
 import type { Instance } from "./instance.ts";
+import { readMembers, writeMembers } from "./members.ts";
 import type { Metadata, TensorRegion } from "./metadata.ts";
+import { choosePlan, chosenPlan, type Given, withMembers } from "./plans.ts";
 import type { Image } from "./preprocess.ts";
-import type { Program } from "./program.ts";
-import { type DType, elementCount, type Tensor, type TypedArray } from "./tensor.ts";
+import { type Program, programsOf } from "./program.ts";
+import { elementCount, type Tensor, type TypedArray } from "./tensor.ts";
 import { readTensor, writeTensor } from "./transfer.ts";
 import { type Warmup, type WarmupOptions, warmUp } from "./warmup.ts";
 
-/** An input or output. Real numbers that stand as integers have `scale` and `zeroPoint`: real = (q − zeroPoint)·scale. */
-export interface TensorDescription {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly scale?: number;
-  readonly zeroPoint?: number;
-  /** The axis along which the data decide how many entries an output has: at most what `shape` says; `actualShape` tells from what `run` gave. */
-  readonly counted?: number;
-}
-
-/** The shape of what a run gave for an output: that of its description but for the axis along which it is counted. */
-export function actualShape(
-  { shape, counted }: Pick<TensorDescription, "shape" | "counted">,
-  data: { readonly length: number },
-): readonly number[] {
-  if (counted === undefined) return shape;
-  const others = shape.reduce((product, size, i) => (i === counted ? product : product * size), 1);
-  return shape.map((size, i) => (i === counted ? data.length / others : size));
-}
-
-/** What `run` takes: for each input an array of its type (or a Float32Array, quantized, where it has a scale), or a Tensor. */
+/**
+ * What `run` takes: for each input an array of its type (or a Float32Array, quantized, where it has a scale), or a Tensor. Where a model has
+ * several plans, the shapes decide which one runs; arrays have to leave no doubt.
+ */
 export type Inputs = Readonly<Record<string, TypedArray | Tensor>>;
 
 /** What `run` gives: for each output an array of its type. */
@@ -61,53 +46,87 @@ interface Slot {
   readonly count?: Int32Array;
 }
 
+interface Slots {
+  readonly inputs: readonly Slot[];
+  readonly outputs: readonly Slot[];
+}
+
 /** A loaded model; `using` disposes of it where the engine knows Symbol.dispose. */
 export interface Model extends Disposable {}
 
 /** A loaded model. */
 export class Model {
+  /** Of the first plan. */
   readonly inputs: readonly TensorDescription[];
   readonly outputs: readonly TensorDescription[];
+  /** All that the model can run; one unless it was compiled for several sizes. */
+  readonly plans: readonly PlanDescription[];
   readonly metadata: Metadata;
   readonly features: Features;
   /** Bytes of WebAssembly memory: on one thread as the file's header states them, on several as `eqm inspect` does. */
   readonly memoryBytes: number;
   readonly #instance: Instance;
   readonly #module: WebAssembly.Module;
-  #slots: { readonly inputs: readonly Slot[]; readonly outputs: readonly Slot[] } | undefined;
+  #slots: readonly Slots[] | undefined;
 
   /** `instance` is one of the program, and goes with the model. `module` is the build that it runs, for memory that is not shared. */
   constructor(program: Program, instance: Instance, module: WebAssembly.Module, features: Features, fastFloat = false) {
     this.metadata = program.metadata;
+    const plans = programsOf(program).map(({ metadata }) => metadata);
     this.#module = module;
     this.#instance = instance;
     this.features = fastFloat ? { ...features, fastFloat: instance.useFusedMultiplyAdd(true) } : features;
     this.memoryBytes = this.#instance.memoryBytes;
-    this.inputs = program.metadata.inputs.map(describeTensor);
-    this.outputs = program.metadata.outputs.map(describeTensor);
+    this.plans = plans.map(describePlan);
+    this.inputs = this.plans[0]!.inputs;
+    this.outputs = this.plans[0]!.outputs;
     const countOf = ({ name, counted }: TensorRegion): Partial<Slot> =>
       counted ? { count: this.#instance.tensor({ name, dtype: "int32", shape: [1], address: counted.address }) as Int32Array } : {};
     const slot = (region: TensorRegion): Slot => ({ region, view: this.#instance.tensor(region), ...countOf(region) });
-    this.#slots = { inputs: program.metadata.inputs.map(slot), outputs: program.metadata.outputs.map(slot) };
+    this.#slots = plans.map(({ inputs, outputs }) => ({ inputs: inputs.map(slot), outputs: outputs.map(slot) }));
   }
 
   /** Runs the model, synchronously. Throws InputError where inputs or output arrays do not fit, RunError where a run stops. */
   run(inputs: Inputs, { outputs = {} }: RunOptions = {}): Outputs {
     if (!this.#slots) throw disposed();
-    checkNames(inputs, this.#slots.inputs, "input");
-    checkNames(outputs, this.#slots.outputs, "output");
-    for (const { region, view } of this.#slots.inputs) {
-      if (!Object.hasOwn(inputs, region.name))
-        throw new InputError("missing-input", `The input ${JSON.stringify(region.name)} is missing.`, { input: region.name });
-      writeTensor(inputs[region.name]!, region, view);
+    checkNames(inputs, this.#slots[0]!.inputs, "input");
+    checkNames(outputs, this.#slots[0]!.outputs, "output");
+    for (const { name } of this.inputs)
+      if (!Object.hasOwn(inputs, name))
+        throw new InputError("missing-input", `The input ${JSON.stringify(name)} is missing.`, { input: name });
+    const { plan, members } = choosePlan(this.plans, inputs);
+    const { batch } = this.plans[plan]!;
+    const slots = this.#slots[plan]!;
+    const axisOf = (side: "inputs" | "outputs", index: number): number | undefined => {
+      const axis = batch?.[side][index] ?? -1;
+      return axis < 0 || members === undefined || members === batch?.size ? undefined : axis;
+    };
+    for (const [i, { region, view }] of slots.inputs.entries()) {
+      const axis = axisOf("inputs", i);
+      if (axis === undefined) writeTensor(inputs[region.name]!, region, view);
+      else writeMembers(inputs[region.name]!, withMembers(region, batch!, axis, members!), view, axis, members!, batch!.size);
     }
-    this.#instance.run();
+    this.#instance.run(plan);
     const results = Object.create(null) as Outputs;
-    for (const { region, view, count } of this.#slots.outputs) {
+    for (const [i, { region, view, count }] of slots.outputs.entries()) {
+      const into = Object.hasOwn(outputs, region.name) ? outputs[region.name] : undefined;
+      const axis = axisOf("outputs", i);
+      if (axis !== undefined) {
+        results[region.name] = readMembers(view, withMembers(region, batch!, axis, members!), into, axis, members!, batch!.size);
+        continue;
+      }
       const filled = count ? view.subarray(0, filledLength(region, count[0]!)) : view;
-      results[region.name] = readTensor(filled, region, Object.hasOwn(outputs, region.name) ? outputs[region.name] : undefined);
+      results[region.name] = readTensor(filled, region, into);
     }
     return results;
+  }
+
+  /**
+   * What `run` would do with inputs of these shapes: the plan's inputs and outputs, with as many members of a batch as are there. Inputs that are left
+   * out may have any shape. Throws InputError `no-plan` or `ambiguous-shape`.
+   */
+  planFor(inputs: Given): PlanDescription {
+    return chosenPlan(this.plans, inputs);
   }
 
   /**
@@ -117,7 +136,7 @@ export class Model {
    */
   async warmup(options?: WarmupOptions): Promise<Warmup> {
     if (!this.#slots) throw disposed();
-    const inputs = this.#slots.inputs.map(({ view }) => view);
+    const inputs = this.#slots.map((slots) => slots.inputs.map(({ view }) => view));
     return warmUp(this.#instance, this.#module, inputs, options);
   }
 
@@ -133,7 +152,7 @@ export class Model {
    * `no-preprocess` where it holds none, `bad-image`, or `wrong-shape` where the result is not the input's.
    */
   preprocess(images: Image | readonly Image[]): TypedArray {
-    return imageInput(images, this.metadata);
+    return imageInput(images, this.metadata, this.plans);
   }
 
   /** Ends the model's threads and lets go of its memory; any later run throws RunError `disposed`. */
@@ -151,11 +170,6 @@ if (Symbol.dispose)
 function filledLength({ shape, counted }: TensorRegion, count: number): number {
   const most = shape[counted!.axis]!;
   return (elementCount(shape) / Math.max(1, most)) * Math.max(0, Math.min(most, count));
-}
-
-/** What a caller sees of a tensor. */
-export function describeTensor({ name, dtype, shape, scale, zeroPoint, counted }: TensorRegion): TensorDescription {
-  return { name, dtype, shape, ...(scale !== undefined && { scale, zeroPoint }), ...(counted && { counted: counted.axis }) };
 }
 
 function checkNames(given: Readonly<Record<string, unknown>>, slots: readonly Slot[], what: "input" | "output"): void {

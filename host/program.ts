@@ -28,12 +28,32 @@ export interface Plan {
   readonly steps: readonly Int32Array[];
 }
 
-/** A whole model. Constants ascend by address. */
-export interface Program {
+/** A model for one choice of sizes for its dynamic dimensions. */
+export interface Variant {
   readonly metadata: Metadata;
-  readonly constants: readonly Constant[];
   readonly plan: Plan;
   readonly golden?: Golden;
+}
+
+/**
+ * A whole model. Constants ascend by address. Its variants are the same model for other sizes, over the same constants: their plans have the same
+ * constantsBytes, arenaBytes and stagingBytes, their metadata differ in `inputs`, `outputs`, `steps`, `sizes` and `batch` alone.
+ */
+export interface Program extends Variant {
+  readonly constants: readonly Constant[];
+  readonly variants?: readonly Variant[];
+}
+
+/** The program of each plan, in their order. */
+export function programsOf(program: Program): readonly [Program, ...Program[]] {
+  const { metadata, constants, plan, golden, variants = [] } = program;
+  return [{ metadata, constants, plan, ...(golden && { golden }) }, ...variants.map((variant) => ({ ...variant, constants }))];
+}
+
+/** Programs over the same constants as one; the mirror of `programsOf`. */
+export function joinPrograms([first, ...others]: readonly [Program, ...Program[]]): Program {
+  const variants = others.map(({ metadata, plan, golden }) => ({ metadata, plan, ...(golden && { golden }) }));
+  return variants.length > 0 ? { ...first, variants } : first;
 }
 
 /** The size of a constant in its canonical order. */

@@ -9,13 +9,13 @@ import * as Packing from "../format/packings.ts";
 import * as PlanWord from "../format/plan.ts";
 import { codingOf } from "./coding.ts";
 import { type FormatCode, FormatError, hashMismatch, newerVersion, notEqm, otherLayouts, truncated } from "./errors.ts";
-import { type Golden, readGolden } from "./golden.ts";
+import { type Golden, goldenPlan, readGolden } from "./golden.ts";
 import type { Digest, Hasher } from "./hash.ts";
 import { type JsonValue, parseJson } from "./json.ts";
 import { layoutsChecksum } from "./layouts.ts";
-import { memoryBytes } from "./memory-layout.ts";
-import { type Metadata, readMetadata } from "./metadata.ts";
-import { type Constant, type Plan, type Program, planWords } from "./program.ts";
+import { programBytes } from "./memory-layout.ts";
+import { readMetadata } from "./metadata.ts";
+import { type Constant, joinPrograms, type Plan, type Program } from "./program.ts";
 import { decodeUtf8 } from "./utf8.ts";
 import { decodeWords, wordOffset } from "./varint.ts";
 import { type Place, verifyProgram } from "./verify.ts";
@@ -34,7 +34,7 @@ export function readEqm(bytes: Uint8Array, hasher: Hasher): Program {
   const sections = readSections(bytes, view, hasher);
   const program = readProgram(sections, view.getUint32(File.HEADER_ABI * 4, true));
   const declared = view.getUint32(File.HEADER_MEMORY_BYTES * 4, true);
-  const needed = memoryBytes({ planWords: planWords(program.plan), ...program.plan });
+  const needed = programBytes(program);
   if (declared !== needed) {
     throw new FormatError(
       "memory-mismatch",
@@ -83,8 +83,11 @@ function readHeader(bytes: Uint8Array, view: DataView, hasher: Hasher): void {
   }
 }
 
-function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): ReadonlyMap<number, Section> {
-  const sections = new Map<number, Section>();
+/** Kinds of which a file has as many sections as it has plans, or up to as many. */
+const REPEATED: readonly number[] = [File.PLAN, File.GOLDEN];
+
+function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): ReadonlyMap<number, readonly Section[]> {
+  const sections = new Map<number, Section[]>();
   const count = view.getUint32(File.HEADER_SECTIONS * 4, true);
   let end = File.HEADER_BYTES + count * File.SECTION_BYTES;
   let lastKind = 0;
@@ -96,7 +99,8 @@ function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): Readon
     const offset = word(File.SECTION_OFFSET);
     const length = word(File.SECTION_LENGTH);
     if (kind < File.METADATA || kind > File.GOLDEN) throw bad(File.SECTION_KIND, `kind ${kind} is not known to this version: update eqm`);
-    if (kind <= lastKind) throw bad(File.SECTION_KIND, `kind ${kind} comes behind kind ${lastKind}`);
+    if (kind < lastKind || (kind === lastKind && !REPEATED.includes(kind)))
+      throw bad(File.SECTION_KIND, `kind ${kind} comes behind kind ${lastKind}`);
     if (word(File.SECTION_RESERVED) !== 0) throw bad(File.SECTION_RESERVED, "its reserved word is not 0");
     const start = Math.ceil(end / File.SECTION_ALIGNMENT) * File.SECTION_ALIGNMENT;
     if (offset !== start) throw bad(File.SECTION_OFFSET, `it starts at ${offset}, not at ${start}`);
@@ -106,7 +110,7 @@ function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): Readon
     const content = bytes.subarray(offset, offset + length);
     if (!holds(hasher.digest(content), word(File.SECTION_HASH_LOW), word(File.SECTION_HASH_HIGH)))
       throw hashMismatch(`section ${i} (kind ${kind})`, offset);
-    sections.set(kind, { kind, offset, bytes: content });
+    sections.set(kind, [...(sections.get(kind) ?? []), { kind, offset, bytes: content }]);
     end = offset + length;
     lastKind = kind;
   }
@@ -114,41 +118,73 @@ function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): Readon
   return sections;
 }
 
-function readProgram(sections: ReadonlyMap<number, Section>, layouts: number): Program {
+function readProgram(sections: ReadonlyMap<number, readonly Section[]>, layouts: number): Program {
   const required = (kind: number, name: string) => {
-    const section = sections.get(kind);
+    const section = sections.get(kind)?.[0];
     if (!section) throw new FormatError("bad-section", `The section ${name} is missing.`, File.HEADER_SECTIONS * 4);
     return section;
   };
   const metadataSection = required(File.METADATA, "METADATA");
   const tableSection = required(File.CONSTANTS_TABLE, "CONSTANTS_TABLE");
-  const planSection = required(File.PLAN, "PLAN");
-  const goldenSection = sections.get(File.GOLDEN);
+  const firstPlan = required(File.PLAN, "PLAN");
+  const planSections = sections.get(File.PLAN)!;
   const constants = readConstants(tableSection, required(File.CONSTANTS, "CONSTANTS"));
-  const { plan, stepWords } = readPlan(planSection);
-  const known = layoutsChecksum(plan.steps);
+  const plans = planSections.map(readPlan);
+  const known = layoutsChecksum(plans.flatMap(({ plan }) => plan.steps));
   if (known !== undefined && known !== layouts) throw otherLayouts(File.HEADER_ABI * 4, known, layouts);
-  const program: Program = {
-    metadata: readJson<Metadata>(metadataSection, "bad-metadata", readMetadata),
-    constants,
-    plan,
-    ...(goldenSection && { golden: readJson<Golden>(goldenSection, "bad-golden", readGolden) }),
-  };
-  verifyProgram(program, (place: Place) => {
+  const metadata = readJson(metadataSection, "bad-metadata", readMetadata);
+  if (metadata.length !== plans.length)
+    throw new FormatError(
+      "bad-metadata",
+      `The metadata are of ${metadata.length} plans, the file has ${plans.length}.`,
+      metadataSection.offset,
+    );
+  const goldens = readGoldens(sections.get(File.GOLDEN) ?? [], plans.length);
+  const parts = plans.map(({ plan }, i): Program => {
+    const golden = goldens.get(i)?.golden;
+    return { metadata: metadata[i]!, constants, plan, ...(golden && { golden }) };
+  });
+  const program = joinPrograms(parts as [Program, ...Program[]]);
+  verifyProgram(program, (place: Place, variant) => {
+    const { offset, bytes } = planSections[variant] ?? firstPlan;
     switch (place.part) {
       case "metadata":
         return metadataSection.offset;
       case "golden":
-        return goldenSection?.offset;
+        return goldens.get(variant)?.offset;
       case "plan":
-        return planSection.offset;
+        return offset;
       case "constant":
         return tableSection.offset + wordOffset(tableSection.bytes, 1 + place.index * Packing.ROW_WORDS);
       case "step":
-        return planSection.offset + wordOffset(planSection.bytes, stepWords[place.index]!);
+        return offset + wordOffset(bytes, plans[variant]!.stepWords[place.index]!);
     }
   });
   return program;
+}
+
+/** Golden vectors by their plans, which ascend. */
+function readGoldens(
+  sections: readonly Section[],
+  plans: number,
+): ReadonlyMap<number, { readonly golden: Golden; readonly offset: number }> {
+  const goldens = new Map<number, { readonly golden: Golden; readonly offset: number }>();
+  let last = -1;
+  for (const section of sections) {
+    const { golden, plan } = readJson(section, "bad-golden", (json, fail) => ({
+      golden: readGolden(json, fail),
+      plan: goldenPlan(json, fail),
+    }));
+    if (plan <= last || plan >= plans)
+      throw new FormatError(
+        "bad-golden",
+        `A golden vector is of plan ${plan}, behind one of ${last}; there are ${plans} plans.`,
+        section.offset,
+      );
+    goldens.set(plan, { golden, offset: section.offset });
+    last = plan;
+  }
+  return goldens;
 }
 
 function readConstants(table: Section, blob: Section): Constant[] {

@@ -12,7 +12,7 @@ import { KERNEL_SCRATCH_BYTES } from "../format/threads.ts";
 import { estimateNs } from "./estimate.ts";
 import { layoutOf } from "./layouts.ts";
 import { dataBytes, memoryBytes } from "./memory-layout.ts";
-import type { Plan } from "./program.ts";
+import { type Plan, type Program, programsOf } from "./program.ts";
 import { cutStep, scratchWord } from "./slices.ts";
 
 /** For each slot of a phase the steps that it runs, in this order. */
@@ -36,10 +36,17 @@ const WORTH_CUTTING_NS = 1_500;
 /** Steps of a slot in one phase at most: each new one is held against all of them. */
 const PHASE_STEPS = 32;
 
-/** Shares a proved plan out among `threads` threads, 2 or more. */
-export function schedule(plan: Plan, threads: number): Schedule {
+/** Shares each plan of a proved program out among `threads` threads, 2 or more; a thread's scratch is in one place for all of them. */
+export function schedules(program: Program, threads: number): readonly [Schedule, ...Schedule[]] {
+  const [first, ...others] = programsOf(program);
+  const most = [first, ...others].reduce((bytes, { plan }) => Math.max(bytes, largestScratch(plan, threads)), 0);
+  return [schedule(first.plan, threads, most), ...others.map(({ plan }) => schedule(plan, threads, most))];
+}
+
+/** Shares a proved plan out among `threads` threads, 2 or more; `scratchBytes` is what a slice's scratch may take. */
+export function schedule(plan: Plan, threads: number, scratchBytes: number = largestScratch(plan, threads)): Schedule {
   const start = aligned(dataBytes(plan));
-  const stride = aligned(KERNEL_SCRATCH_BYTES) + aligned(largestScratch(plan, threads));
+  const stride = aligned(KERNEL_SCRATCH_BYTES) + aligned(scratchBytes);
   const scratchOf = (slot: number): number => start + (slot - 1) * stride + aligned(KERNEL_SCRATCH_BYTES);
   const phases: Int32Array[][][] = [];
   let touched: Touched[] = [];
@@ -75,9 +82,10 @@ export function schedule(plan: Plan, threads: number): Schedule {
   return { threads, phases, scratchBytes: start - dataBytes(plan) + (threads - 1) * stride, kernelScratch };
 }
 
-/** Bytes of the memory of a plan that runs by a schedule. */
-export function scheduledMemoryBytes(plan: Plan, schedule: Schedule): number {
-  return memoryBytes({ ...plan, planWords: scheduleWords(schedule), threadBytes: schedule.scratchBytes });
+/** Bytes of the memory of a program whose plans run by schedules. */
+export function scheduledMemoryBytes({ plan }: Program, schedules: readonly [Schedule, ...Schedule[]]): number {
+  const planWords = schedules.reduce((sum, schedule) => sum + scheduleWords(schedule), 0);
+  return memoryBytes({ ...plan, planWords, threadBytes: schedules[0].scratchBytes });
 }
 
 /** Words of all steps of a schedule. */

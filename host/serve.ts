@@ -20,8 +20,8 @@ export function serve(scope: Scope, thread?: ThreadStarter): void {
     try {
       if ("load" in request) {
         model = await load(request.load, { ...request.options, ...(thread && { thread }) });
-        const { metadata, features, memoryBytes } = model;
-        scope.answer({ id, loaded: { metadata, features, memoryBytes } }, []);
+        const { metadata, plans, features, memoryBytes } = model;
+        scope.answer({ id, loaded: { metadata, plans, features, memoryBytes } }, []);
       } else if (!model) {
         throw new Error("unreachable: run before load");
       } else if ("warmup" in request) {

@@ -8,7 +8,8 @@
  * The control block, int32 words on a shared buffer of its own, a cache line to each:
  *
  *   PHASE     number of the open phase; those of a run are FIRST, FIRST + 1, …, and one more, in which all rest. Never goes back but by wrapping.
- *   FIRST     the first phase of the run; beside it FAILED: the first status that was not OK; QUIT: 1 where all is over
+ *   FIRST     the first phase of the run; beside it FAILED: the first status that was not OK; QUIT: 1 where all is over; PLAN: which plan runs.
+ *             PLAN changes behind FIRST and before PHASE: who reads the same FIRST before and after it has the plan of that run
  *   DONE      slots of the open phase that are done
  *   SLEEPERS  threads that sleep until PHASE changes
  *   CLAIMS    for each slot the last phase in which it was claimed
@@ -16,16 +17,21 @@
 import * as Status from "../format/status.ts";
 import { now } from "./clock.ts";
 
-/** What a thread has to know of the schedule, and how it runs steps. */
+/** The phases of one plan. */
+export interface Phases {
+  /** For each phase how many slots it has. */
+  readonly counts: Int32Array;
+  /** For each phase and slot the addresses where its steps begin and end. */
+  readonly ranges: Int32Array;
+}
+
+/** What a thread has to know of the schedules, and how it runs steps. */
 export interface Duty {
   /** The control block. */
   readonly control: Int32Array;
   /** How many slots there are at most: as many as threads. */
   readonly slots: number;
-  /** For each phase how many slots it has. */
-  readonly counts: Int32Array;
-  /** For each phase and slot the addresses where its steps begin and end. */
-  readonly ranges: Int32Array;
+  readonly plans: readonly Phases[];
   /** How long to watch for the next phase, in ms, before sleeping. */
   readonly spinMs: number;
   /** Runs the steps from one address to another; gives a status. */
@@ -40,6 +46,7 @@ const PHASE = 0;
 const FIRST = LINE;
 const FAILED = LINE + 1;
 const QUIT = LINE + 2;
+const PLAN = LINE + 3;
 const DONE = 2 * LINE;
 const SLEEPERS = 3 * LINE;
 const CLAIMS = 4 * LINE;
@@ -59,26 +66,29 @@ export function controlWords(slots: number): number {
 }
 
 /**
- * One run on the caller's thread: opens the first phase, takes part, and returns when the last one is done, with the first status that was not
+ * One run of a plan on the caller's thread: opens the first phase, takes part, and returns when the last one is done, with the first status that was not
  * OK. Gives undefined where a slot that another thread claimed has not been done in all patience: that thread is dead.
  */
-export function runTogether(duty: Duty, patienceMs = PATIENCE_MS): number | undefined {
-  const { control, counts } = duty;
+export function runTogether(duty: Duty, plan: number, patienceMs = PATIENCE_MS): number | undefined {
+  const { control } = duty;
+  const phases = duty.plans[plan]!;
   const start = now();
   const first = (Atomics.load(control, PHASE) + 1) | 0;
   Atomics.store(control, FAILED, Status.OK);
   Atomics.store(control, FIRST, first);
+  Atomics.store(control, PLAN, plan);
   open(control, first);
-  for (let i = 0; i < counts.length; i++) {
+  for (let i = 0; i < phases.counts.length; i++) {
     const phase = (first + i) | 0;
-    takePart(duty, phase, i, 0);
+    takePart(duty, phases, phase, i, 0);
     if (Atomics.load(control, PHASE) === phase && !awaitNext(duty, phase, patienceMs, start)) return undefined;
   }
   return Atomics.load(control, FAILED);
 }
 
-/** One run on the caller's thread without the others: every slot of every phase in turn, up to the first status that is not OK. */
-export function runAlone({ counts, ranges, slots, run }: Duty): number {
+/** One run of a plan on the caller's thread without the others: every slot of every phase in turn, up to the first status that is not OK. */
+export function runAlone({ plans, slots, run }: Duty, plan: number): number {
+  const { counts, ranges } = plans[plan]!;
   for (const [phase, count] of counts.entries()) {
     for (let range = 2 * phase * slots; range < 2 * (phase * slots + count); range += 2) {
       let status: number;
@@ -95,11 +105,14 @@ export function runAlone({ counts, ranges, slots, run }: Duty): number {
 
 /** Takes part in every run, with slot `own` before all others, until the team is dissolved. */
 export function takePartInAll(duty: Duty, own: number): void {
-  const { control, counts, spinMs } = duty;
+  const { control, plans, spinMs } = duty;
   while (Atomics.load(control, QUIT) === 0) {
     const phase = Atomics.load(control, PHASE);
-    const index = (phase - Atomics.load(control, FIRST)) | 0;
-    if (index >= 0 && index < counts.length) takePart(duty, phase, index, own);
+    const first = Atomics.load(control, FIRST);
+    const phases = plans[Atomics.load(control, PLAN)]!;
+    if (Atomics.load(control, FIRST) !== first) continue;
+    const index = (phase - first) | 0;
+    if (index >= 0 && index < phases.counts.length) takePart(duty, phases, phase, index, own);
     if (!watch(control, phase, spinMs)) sleep(control, phase, REST_MS);
   }
 }
@@ -121,7 +134,7 @@ export function maySleep(): boolean {
 }
 
 /** Runs what is left to claim of phase `phase`, the one of index `index` in its run. */
-function takePart({ control, counts, ranges, slots, run }: Duty, phase: number, index: number, own: number): void {
+function takePart({ control, slots, run }: Duty, { counts, ranges }: Phases, phase: number, index: number, own: number): void {
   const count = counts[index]!;
   for (let i = 0; i < slots; i++) {
     const slot = (own + i) % slots;

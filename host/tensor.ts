@@ -69,6 +69,11 @@ export function elementCount(shape: readonly number[]): number {
   return n;
 }
 
+/** Whether two shapes are one. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((dimension, i) => dimension === b[i]);
+}
+
 const DTYPE_OF_TAG = new Map<string, DType>([
   ["Float32Array", "float32"],
   ["Int8Array", "int8"],

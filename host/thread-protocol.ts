@@ -1,12 +1,12 @@
 /** What a model's memory and the further threads that work on it say to each other, before they speak through shared memory alone (team.ts). */
+import type { Phases } from "./team.ts";
 
 /** To a thread: all that it works on. */
 export interface Assignment {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly control: Int32Array;
-  readonly counts: Int32Array;
-  readonly ranges: Int32Array;
+  readonly plans: readonly Phases[];
   readonly spinMs: number;
   /** The slot of the schedule that it takes first, from 1. */
   readonly slot: number;

@@ -17,10 +17,10 @@ export function serveThread(scope: ThreadScope): void {
       begin?.();
       return;
     }
-    const { module, memory, control, counts, ranges, spinMs, slot, slots, data, kernelScratch } = order.assign;
+    const { module, memory, control, plans, spinMs, slot, slots, data, kernelScratch } = order.assign;
     try {
       const runtime = instantiateBeside(module, memory, kernelScratch);
-      const duty: Duty = { control, counts, ranges, spinMs, slots, run: (from, to) => runtime.run(from, to, data) };
+      const duty: Duty = { control, plans, spinMs, slots, run: (from, to) => runtime.run(from, to, data) };
       begin = () => takePartInAll(duty, slot);
       scope.report({ ready: true });
     } catch (error) {

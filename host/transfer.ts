@@ -6,7 +6,7 @@
  */
 import { InputError } from "./errors.ts";
 import type { TensorRegion } from "./metadata.ts";
-import { dtypeOfArray, elementCount, isTensor, newArray, type Tensor, type TypedArray } from "./tensor.ts";
+import { dtypeOfArray, elementCount, isTensor, newArray, sameShape, type Tensor, type TypedArray } from "./tensor.ts";
 
 /** Writes what the caller gave for `region` into its `view`. Throws InputError `wrong-dtype`, `wrong-length` or `wrong-shape`. */
 export function writeTensor(given: TypedArray | Tensor, region: TensorRegion, view: TypedArray): void {
@@ -82,8 +82,4 @@ function quantize(data: Float32Array, scale: number, zeroPoint: number, unsigned
     const rounded = roundHalfEven(Math.min(Math.max(x, -65536), 65536));
     view[i] = Number.isNaN(x) ? zeroPoint : Math.min(Math.max(rounded + zeroPoint, low), high);
   }
-}
-
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((dimension, i) => dimension === b[i]);
 }

@@ -22,11 +22,11 @@ import { rangeHolds } from "./golden.ts";
 import { indexProblem } from "./indices.ts";
 import { layoutOf } from "./layouts.ts";
 import { dataBytes, MAX_DATA_BYTES, stagingBytes } from "./memory-layout.ts";
-import type { TensorRegion } from "./metadata.ts";
-import { type Constant, canonicalBytes, type Plan, type Program, planWords } from "./program.ts";
-import { dtypeBytes, elementCount } from "./tensor.ts";
+import type { Metadata, TensorRegion } from "./metadata.ts";
+import { type Constant, canonicalBytes, type Plan, type Program, planWords, programsOf } from "./program.ts";
+import { dtypeBytes, elementCount, sameShape } from "./tensor.ts";
 
-/** The most words that all steps of a plan may have. */
+/** The most words that all steps of all plans may have. */
 export const MAX_PLAN_WORDS = 1 << 26;
 
 /** A place in a program, for the byte offset of an error. */
@@ -37,14 +37,24 @@ export type Place =
   | { readonly part: "constant"; readonly index: number }
   | { readonly part: "step"; readonly index: number };
 
-/** Byte offset of a place in the file, or undefined where there is no file. */
-export type Locate = (place: Place) => number | undefined;
+/** Byte offset of a place in the file, of the plan of a number from 0; undefined where there is no file. */
+export type Locate = (place: Place, plan: number) => number | undefined;
 
 /** Checks a program. Throws FormatError `bad-constants`, `bad-plan`, `bad-step`, `bad-metadata` or `too-much-memory`. */
 export function verifyProgram(program: Program, locate: Locate = () => undefined): void {
-  const fail = (code: FormatCode, place: Place, problem: string): never => {
-    throw new FormatError(code, problem, locate(place));
-  };
+  const words = programsOf(program).reduce((sum, { plan }) => sum + planWords(plan), 0);
+  if (words > MAX_PLAN_WORDS)
+    throw new FormatError("too-much-memory", `The plans have ${words} words, more than ${MAX_PLAN_WORDS}.`, locate({ part: "plan" }, 0));
+  for (const [plan, each] of programsOf(program).entries()) {
+    const fail: Fail = (code, place, problem) => {
+      throw new FormatError(code, plan === 0 ? problem : `Plan ${plan}: ${problem}`, locate(place, plan));
+    };
+    verifyVariant(each, fail);
+    verifyAlike(program, each, fail);
+  }
+}
+
+function verifyVariant(program: Program, fail: Fail): void {
   verifySizes(program, fail);
   verifyConstants(program, fail);
   const special = program.constants.filter(({ packing }) => SPECIAL_WEIGHTS.has(packing));
@@ -67,8 +77,6 @@ function verifySizes({ constants, plan }: Program, fail: Fail): void {
     fail("bad-plan", place, `The plan's stagingBytes is ${plan.stagingBytes}, its constants need ${staging}.`);
   if (dataBytes(plan) > MAX_DATA_BYTES)
     fail("too-much-memory", place, `The plan wants ${dataBytes(plan)} bytes of data, more than ${MAX_DATA_BYTES}.`);
-  if (planWords(plan) > MAX_PLAN_WORDS)
-    fail("too-much-memory", place, `The plan has ${planWords(plan)} words, more than ${MAX_PLAN_WORDS}.`);
 }
 
 function verifyConstants({ constants, plan }: Program, fail: Fail): void {
@@ -211,6 +219,58 @@ function verifyMetadata({ metadata, plan }: Program, fail: Fail): void {
   if (steps.length !== 0 && steps.length !== plan.steps.length)
     fail("bad-metadata", place, `The metadata names ${steps.length} steps, the plan has ${plan.steps.length}.`);
   for (const region of [...inputs, ...outputs]) verifyRegion(region, plan, (problem) => fail("bad-metadata", place, problem));
+  const problem = batchProblem(metadata) ?? statesProblem(metadata);
+  if (problem !== undefined) fail("bad-metadata", place, problem);
+}
+
+/** A batch has an axis for each tensor, which it divides; an output lies along one, and the data do not decide its size. */
+function batchProblem({ inputs, outputs, batch }: Metadata): string | undefined {
+  if (!batch) return undefined;
+  const { size } = batch;
+  const divides = ({ shape }: TensorRegion, axis: number | undefined): boolean =>
+    axis !== undefined && shape[axis] !== undefined && shape[axis]! % size === 0;
+  if (batch.inputs.length !== inputs.length || batch.outputs.length !== outputs.length)
+    return "The batch's axes are not those of the inputs and outputs.";
+  const wrong =
+    inputs.find((input, i) => batch.inputs[i] !== -1 && !divides(input, batch.inputs[i])) ??
+    outputs.find((output, i) => !divides(output, batch.outputs[i]) || output.counted !== undefined);
+  return wrong && `The tensor ${JSON.stringify(wrong.name)} does not hold a batch of ${size}.`;
+}
+
+/** What is carried over is an output of the very type of the input; each of both at most once. */
+function statesProblem({ inputs, outputs, states = [] }: Metadata): string | undefined {
+  for (const [i, { input, output }] of states.entries()) {
+    const to = inputs.find(({ name }) => name === input);
+    const from = outputs.find(({ name }) => name === output);
+    const link = `${JSON.stringify(output)} to ${JSON.stringify(input)}`;
+    if (!to || !from) return `There is no such state as ${link}.`;
+    if (from.counted || !isOneType(to, from) || !sameShape(to.shape, from.shape)) return `The state ${link} is of two types.`;
+    if (states.slice(0, i).some((other) => other.input === input || other.output === output)) return `The state ${link} is carried twice.`;
+  }
+  return undefined;
+}
+
+/** All plans of a program share its memory, and differ to a caller in the sizes of dimensions alone. */
+function verifyAlike(first: Program, { plan, metadata }: Program, fail: Fail): void {
+  for (const key of ["constantsBytes", "arenaBytes", "stagingBytes"] as const) {
+    if (plan[key] !== first.plan[key])
+      fail("bad-plan", { part: "plan" }, `The plan's ${key} is ${plan[key]}, the first plan's ${first.plan[key]}.`);
+  }
+  for (const side of ["inputs", "outputs"] as const) {
+    const others = first.metadata[side];
+    const isAlike = (region: TensorRegion, other: TensorRegion | undefined): boolean =>
+      other !== undefined &&
+      region.name === other.name &&
+      isOneType(region, other) &&
+      region.shape.length === other.shape.length &&
+      region.counted?.axis === other.counted?.axis;
+    if (metadata[side].length !== others.length || !metadata[side].every((region, i) => isAlike(region, others[i])))
+      fail("bad-metadata", { part: "metadata" }, `The plan's ${side} are not those of the first plan.`);
+  }
+}
+
+function isOneType(a: TensorRegion, b: TensorRegion): boolean {
+  return a.dtype === b.dtype && a.scale === b.scale && a.zeroPoint === b.zeroPoint;
 }
 
 function verifyGolden({ metadata, plan, golden }: Program, fail: Fail): void {

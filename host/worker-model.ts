@@ -1,9 +1,11 @@
 /** The caller's side of a model that runs in a worker: the same inputs and outputs, and `runAsync`. */
 /// <reference lib="esnext.disposable" preserve="true" />
+import type { PlanDescription, TensorDescription } from "./description.ts";
 import { disposed, LoadError, RunError } from "./errors.ts";
 import { imageInput } from "./image-input.ts";
 import type { Metadata } from "./metadata.ts";
-import { describeTensor, type Features, type Inputs, type Outputs, type TensorDescription } from "./model.ts";
+import type { Features, Inputs, Outputs } from "./model.ts";
+import { chosenPlan, type Given } from "./plans.ts";
 import type { Image } from "./preprocess.ts";
 import { dtypeOfArray, isTensor, type Tensor, type TypedArray } from "./tensor.ts";
 import type { Warmup, WarmupOptions } from "./warmup.ts";
@@ -27,21 +29,25 @@ export interface WorkerModel extends Disposable {}
 
 /** A model loaded into a worker, which it owns. */
 export class WorkerModel {
+  /** Of the first plan. */
   readonly inputs: readonly TensorDescription[];
   readonly outputs: readonly TensorDescription[];
+  /** All that the model can run; one unless it was compiled for several sizes. */
+  readonly plans: readonly PlanDescription[];
   readonly metadata: Metadata;
   readonly features: Features;
   /** Bytes of WebAssembly memory, in the worker. */
   readonly memoryBytes: number;
   readonly #line: Line;
 
-  constructor(line: Line, { metadata, features, memoryBytes }: LoadedInWorker) {
+  constructor(line: Line, { metadata, plans, features, memoryBytes }: LoadedInWorker) {
     this.#line = line;
     this.metadata = metadata;
     this.features = features;
     this.memoryBytes = memoryBytes;
-    this.inputs = metadata.inputs.map(describeTensor);
-    this.outputs = metadata.outputs.map(describeTensor);
+    this.plans = plans;
+    this.inputs = this.plans[0]!.inputs;
+    this.outputs = this.plans[0]!.outputs;
   }
 
   /**
@@ -56,6 +62,11 @@ export class WorkerModel {
     return answer.outputs;
   }
 
+  /** As `Model.planFor`, on this thread. */
+  planFor(inputs: Given): PlanDescription {
+    return chosenPlan(this.plans, inputs);
+  }
+
   /** Warms the model up in the worker, as `Model.warmup`. */
   async warmup(options: WarmupOptions = {}): Promise<Warmup> {
     const answer = await this.#line.ask({ warmup: options }, []);
@@ -65,7 +76,7 @@ export class WorkerModel {
 
   /** Makes the first input from images by the specification in the file, on this thread. Throws InputError. */
   preprocess(images: Image | readonly Image[]): TypedArray {
-    return imageInput(images, this.metadata);
+    return imageInput(images, this.metadata, this.plans);
   }
 
   /** Ends the worker; runs that are under way are rejected with RunError `disposed`. */

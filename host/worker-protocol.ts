@@ -1,5 +1,6 @@
 /** What a model's two sides say to each other when it runs in a worker, and how errors cross over whole. */
 import type { BuildName } from "./builds.ts";
+import type { PlanDescription } from "./description.ts";
 import {
   type Details,
   EqmError,
@@ -32,6 +33,7 @@ export type Request =
 /** What the worker tells of a model that it loaded. */
 export interface LoadedInWorker {
   readonly metadata: Metadata;
+  readonly plans: readonly PlanDescription[];
   readonly features: Features;
   readonly memoryBytes: number;
 }

@@ -5,6 +5,7 @@ import { type LoadOptions, load } from "../../host/load.ts";
 import type { Model } from "../../host/model.ts";
 import type { PreprocessSpec } from "../../host/preprocess-spec.ts";
 import { starter } from "../../host/starter.node.ts";
+import type { Shapes } from "../bindings.ts";
 import { CompileError } from "../errors.ts";
 import { compile } from "../index.ts";
 import { refuseStrangers } from "../onnx/recognise.ts";
@@ -54,11 +55,7 @@ export async function loadModel(bytes: Uint8Array, options: ModelOptions): Promi
  * @param shapes sizes of dynamic dimensions, for an .onnx
  * @throws CompileError or EqmError, with the path in the message
  */
-export async function openModel(
-  path: string,
-  shapes: Readonly<Record<string, number>> = {},
-  options: ModelOptions = {},
-): Promise<OpenModel> {
+export async function openModel(path: string, shapes: Shapes = {}, options: ModelOptions = {}): Promise<OpenModel> {
   const bytes = readBytes(path);
   const kind = modelKind(bytes, path);
   if (kind === "eqm") return { path, kind, bytes, model: await withPath(path, () => loadModel(bytes, options)) };

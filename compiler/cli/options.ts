@@ -64,12 +64,12 @@ export function parseThreads(value: string): number {
 }
 
 /**
- * `--shape NAME=DIM …`: sizes by symbolic dimension, or by `input:axis`.
+ * `--shape NAME=DIM,DIM …`: sizes by symbolic dimension, or by `input:axis`.
  *
- * @throws CompileError fault "usage": no "=", no whole number, a name twice, several sizes for one name
+ * @throws CompileError fault "usage": no "=", no whole number, a name or a size twice
  */
-export function parseShapes(values: readonly string[]): Readonly<Record<string, number>> {
-  const shapes = new Map<string, number>();
+export function parseShapes(values: readonly string[]): Readonly<Record<string, readonly number[]>> {
+  const shapes = new Map<string, readonly number[]>();
   for (const value of values) {
     const at = value.lastIndexOf("=");
     const name = value.slice(0, at);
@@ -77,9 +77,9 @@ export function parseShapes(values: readonly string[]): Readonly<Record<string, 
       throw wrongUsage(`--shape ${value}: write NAME=DIM, as in --shape batch=1 or --shape input:2=224.`);
     const sizes = value.slice(at + 1).split(",");
     for (const size of sizes) checkSize(value, size);
-    if (sizes.length > 1) throw notInThisVersion(`--shape ${value}`, "Several plans come later; give one size for each name.");
-    if (shapes.has(name)) throw wrongUsage(`--shape: ${name} is given twice.`);
-    shapes.set(name, Number(sizes[0]));
+    if (shapes.has(name)) throw wrongUsage(`--shape: ${name} is given twice; write its sizes as ${name}=1,4.`);
+    if (new Set(sizes.map(Number)).size !== sizes.length) throw wrongUsage(`--shape ${value}: a size stands twice.`);
+    shapes.set(name, sizes.map(Number));
   }
   return Object.fromEntries(shapes);
 }

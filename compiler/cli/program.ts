@@ -91,7 +91,10 @@ function withJson(target: Command): Command {
 }
 
 function withShape(target: Command): Command {
-  return target.option("--shape <NAME=DIM...>", "size of a dynamic dimension: NAME of the model, or input:axis; an unbound batch is 1");
+  return target.option(
+    "--shape <NAME=DIM,DIM...>",
+    "sizes of a dynamic dimension: NAME of the model, or input:axis; an unbound batch is 1. Of a .eqm of several plans it chooses one",
+  );
 }
 
 /** An option of a later version: refused with a clear message. */
@@ -150,7 +153,9 @@ function addCompile(program: Command): void {
     .option("--force", "replace existing files, and write the model although it is below the floor");
   const laterOptions = ["--target-macs <N>", "--target-latency <N>"];
   for (const flags of laterOptions) target.addOption(later(flags));
-  withJson(withShape(target)).action((model: string, values: Values) => {
+  const shape =
+    "sizes of a dynamic dimension: NAME of the model, or input:axis; an unbound batch is 1. Several sizes, or names, give a plan for each combination";
+  withJson(target.option("--shape <NAME=DIM,DIM...>", shape)).action((model: string, values: Values) => {
     const targetSqnr = text(values, "targetSqnr");
     const options = {
       output: text(values, "output") as string,
@@ -287,20 +292,23 @@ function addBench(program: Command): void {
     .option("--top <N>", "with --profile: print only the N slowest steps")
     .option("--trace <FILE>", "with --profile: write one run as a Chrome trace (JSON), for chrome://tracing or Perfetto")
     .option("--force", "replace an existing trace");
-  withJson(target).action((model: string, values: Values) => {
-    const [profile, top, trace] = [values["profile"] === true, text(values, "top"), text(values, "trace")];
-    if (!profile && (top ?? trace) !== undefined)
-      throw wrongUsage(`${top === undefined ? "--trace" : "--top"}: it belongs to --profile; pass that too.`);
-    const options = {
-      profile,
-      top: top === undefined ? undefined : parseWhole("--top", top, 1),
-      trace,
-      force: values["force"] === true,
-      fastFloat: values["fastFloat"] === true,
-      threads: parseThreads(text(values, "threads") ?? ""),
-    };
-    return finish(values, bench(model, options));
-  });
+  withJson(target.option("--shape <NAME=DIM...>", "of a .eqm of several plans: measure this one alone")).action(
+    (model: string, values: Values) => {
+      const [profile, top, trace] = [values["profile"] === true, text(values, "top"), text(values, "trace")];
+      if (!profile && (top ?? trace) !== undefined)
+        throw wrongUsage(`${top === undefined ? "--trace" : "--top"}: it belongs to --profile; pass that too.`);
+      const options = {
+        profile,
+        top: top === undefined ? undefined : parseWhole("--top", top, 1),
+        trace,
+        shapes: parseShapes(list(values, "shape")),
+        force: values["force"] === true,
+        fastFloat: values["fastFloat"] === true,
+        threads: parseThreads(text(values, "threads") ?? ""),
+      };
+      return finish(values, bench(model, options));
+    },
+  );
 }
 
 function addVerify(program: Command): void {

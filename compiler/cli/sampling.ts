@@ -1,17 +1,14 @@
 /** Runs a model over all samples, with progress, and with pauses in which Ctrl-C counts. */
-import type { Model } from "../../host/model.ts";
+import type { TensorDescription } from "../../host/description.ts";
 import { type DType, elementCount, newArray, type TypedArray } from "../../host/tensor.ts";
 import type { Feeder, Feeds } from "./data/feeds.ts";
 import { pause } from "./interruption.ts";
 import { startProgress } from "./output/progress.ts";
 
-/** Buffers for a model's outputs that hold real numbers where its integers stand for them. */
-export function outputBuffers(model: Model): Record<string, TypedArray> {
+/** Buffers for outputs that hold real numbers where their integers stand for them. */
+export function outputBuffers(outputs: readonly TensorDescription[]): Record<string, TypedArray> {
   return Object.fromEntries(
-    model.outputs.map(({ name, dtype, shape, scale }) => [
-      name,
-      newArray<DType>(scale === undefined ? dtype : "float32", elementCount(shape)),
-    ]),
+    outputs.map(({ name, dtype, shape, scale }) => [name, newArray<DType>(scale === undefined ? dtype : "float32", elementCount(shape))]),
   );
 }
 

@@ -7,18 +7,21 @@ import * as Packing from "../../format/packings.ts";
 import { codingOf } from "../../host/coding.ts";
 import { indicesAddress } from "../../host/indices.ts";
 import { stagingBytes } from "../../host/memory-layout.ts";
-import type { Constant, Program } from "../../host/program.ts";
+import { type Constant, joinPrograms, type Program, programsOf } from "../../host/program.ts";
 import { encodeBytes } from "./entropy.ts";
 import { encodeNibbles, isOfFourBits } from "./nibbles.ts";
 
 /** The program with coded constants; with "none", only weights of four bits are, two to a byte. Indices stay as they are: a loader proves them before anything is decoded. */
 export function compressConstants(program: Program, compression: "rans" | "none" = "rans"): Program {
-  const indices = program.plan.steps.map(indicesAddress).filter((address) => address !== undefined);
+  const programs = programsOf(program);
+  const indices = programs.flatMap(({ plan }) => plan.steps.map(indicesAddress)).filter((address) => address !== undefined);
   const constants = program.constants.map((constant) => {
     const { address, bytes } = constant;
     return indices.some((index) => index >= address && index < address + bytes.length) ? constant : compressConstant(constant, compression);
   });
-  return { ...program, constants, plan: { ...program.plan, stagingBytes: stagingBytes(constants) } };
+  const staging = stagingBytes(constants);
+  const [first, ...others] = programs.map((each): Program => ({ ...each, constants, plan: { ...each.plan, stagingBytes: staging } }));
+  return joinPrograms([first!, ...others]);
 }
 
 /** A constant that is no index, coded where that makes it smaller. */

@@ -4,11 +4,13 @@
  */
 import * as File from "../../format/file.ts";
 import { packedBytes, RAW } from "../../format/packings.ts";
+import { goldenJson } from "../../host/golden.ts";
 import type { Digest, Hasher } from "../../host/hash.ts";
 import { writeJson } from "../../host/json.ts";
 import { layoutsChecksum } from "../../host/layouts.ts";
-import { memoryBytes } from "../../host/memory-layout.ts";
-import { type Constant, canonicalBytes, type Program, planWords } from "../../host/program.ts";
+import { programBytes } from "../../host/memory-layout.ts";
+import { metadataJson } from "../../host/metadata.ts";
+import { type Constant, canonicalBytes, type Plan, type Program, programsOf } from "../../host/program.ts";
 import { encodeUtf8 } from "../../host/utf8.ts";
 import { encodeWords } from "../../host/varint.ts";
 import { verifyProgram } from "../../host/verify.ts";
@@ -22,20 +24,22 @@ interface Section {
 export function emitFile(program: Program, hasher: Hasher): Uint8Array<ArrayBuffer> {
   verifyProgram(program);
   const { table, blob } = emitConstants(program.constants, hasher);
-  const { plan, metadata, golden } = program;
-  const steps = plan.steps.flatMap((words) => Array.from(words));
+  const [first, ...others] = programsOf(program);
+  const all = [first, ...others];
   const sections: Section[] = [
-    { kind: File.METADATA, bytes: encodeUtf8(writeJson(metadata)) },
+    { kind: File.METADATA, bytes: encodeUtf8(writeJson(metadataJson([first.metadata, ...others.map(({ metadata }) => metadata)]))) },
     { kind: File.CONSTANTS_TABLE, bytes: encodeWords(table) },
     { kind: File.CONSTANTS, bytes: blob },
-    {
-      kind: File.PLAN,
-      bytes: encodeWords([plan.constantsBytes, plan.arenaBytes, plan.stagingBytes, plan.steps.length, steps.length, ...steps]),
-    },
+    ...all.map(({ plan }) => ({ kind: File.PLAN, bytes: encodePlan(plan) })),
+    ...all.flatMap(({ golden }, plan) => (golden ? [{ kind: File.GOLDEN, bytes: encodeUtf8(writeJson(goldenJson(golden, plan))) }] : [])),
   ];
-  if (golden) sections.push({ kind: File.GOLDEN, bytes: encodeUtf8(writeJson(golden)) });
-  const layouts = layoutsChecksum(plan.steps) as number;
-  return assemble(sections, memoryBytes({ planWords: planWords(plan), ...plan }), layouts, hasher);
+  const layouts = layoutsChecksum(all.flatMap(({ plan }) => plan.steps)) as number;
+  return assemble(sections, programBytes(program), layouts, hasher);
+}
+
+function encodePlan({ constantsBytes, arenaBytes, stagingBytes, steps }: Plan): Uint8Array {
+  const words = steps.flatMap((step) => Array.from(step));
+  return encodeWords([constantsBytes, arenaBytes, stagingBytes, steps.length, words.length, ...words]);
 }
 
 function emitConstants(constants: readonly Constant[], hasher: Hasher): { readonly table: number[]; readonly blob: Uint8Array } {

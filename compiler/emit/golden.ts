@@ -3,7 +3,7 @@ import { type GoldenRange, rangeHolds, runGolden } from "../../host/golden.ts";
 import type { Hasher } from "../../host/hash.ts";
 import { openProgram } from "../../host/inspection.ts";
 import type { TensorRegion } from "../../host/metadata.ts";
-import type { Program } from "../../host/program.ts";
+import { joinPrograms, type Program, programsOf } from "../../host/program.ts";
 
 /** What `addGolden` gives: the program, with a golden vector where one could be had. */
 export interface WithGolden {
@@ -11,13 +11,21 @@ export interface WithGolden {
   readonly warnings: readonly string[];
 }
 
-/** Runs a program on golden inputs. `rangeOf` gives the range of an input where it is known, or null. */
+/** Runs each plan of a program on golden inputs. `rangeOf` gives the range of an input where it is known, or null. */
 export function addGolden(
   program: Program,
   module: WebAssembly.Module,
   hasher: Hasher,
   rangeOf: (name: string) => GoldenRange | null,
 ): WithGolden {
+  const [first, ...others] = programsOf(program).map((each) => addToOne(each, module, hasher, rangeOf));
+  return {
+    program: joinPrograms([first!.program, ...others.map((other) => other.program)]),
+    warnings: [...new Set([first!, ...others].flatMap(({ warnings }) => warnings))],
+  };
+}
+
+function addToOne(program: Program, module: WebAssembly.Module, hasher: Hasher, rangeOf: (name: string) => GoldenRange | null): WithGolden {
   const model = openProgram(program, module);
   try {
     const ranges = program.metadata.inputs.map((input) => goldenRange(input, rangeOf(input.name)));

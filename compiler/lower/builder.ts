@@ -9,6 +9,7 @@ import * as Packing from "../../format/packings.ts";
 import { packedBytes } from "../../format/packings.ts";
 import { dtypeBytes, elementCount, type Tensor } from "../../host/tensor.ts";
 import { type Node, typeOf, type Value, type ValueType } from "../ir/graph.ts";
+import { ConstantPool } from "./constant-pool.ts";
 import { type Layout, type PackedConstant, type Placement, type Reference, type Region, type Step, tensorBytes } from "./lowered.ts";
 
 /** An int8 value with the scale and zero point that give its real value, (q − zeroPoint)·scale. */
@@ -26,7 +27,7 @@ export class Builder {
   /** Where the numbers of entries stand, of values whose types are only the most that there can be. */
   readonly counts = new Map<Value, Reference>();
   private readonly references = new Map<Value, Reference>();
-  private readonly constants = new Map<string, Region[]>();
+  private readonly constants = new ConstantPool<Region>();
   private readonly computeLate: (builder: Builder, node: Node) => void;
   private node: Node | null = null;
 
@@ -114,17 +115,12 @@ export class Builder {
 
   /** A packed constant; equal ones are held once. */
   constant(packing: number, tensor: Tensor, p0 = 0, p1 = 0, p2 = 0): Reference {
-    const bytes = tensorBytes(tensor);
-    const key = `${packing},${p0},${p1},${p2},${bytes.length},${checksum(bytes)}`;
-    const candidates = this.constants.get(key) ?? [];
-    let region = candidates.find(({ constant }) => equalBytes(constant!.bytes, bytes));
-    if (!region) {
-      const size = packedBytes(packing, bytes.length, p0, p1, p2);
-      const constant: PackedConstant = { packing, parameters: [p0, p1, p2], bytes };
-      region = { id: this.regions.length, bytes: size, constant };
-      this.regions.push(region);
-      this.constants.set(key, [...candidates, region]);
-    }
+    const constant: PackedConstant = { packing, parameters: [p0, p1, p2], bytes: tensorBytes(tensor) };
+    const region = this.constants.get(constant, () => {
+      const made = { id: this.regions.length, bytes: packedBytes(packing, constant.bytes.length, p0, p1, p2), constant };
+      this.regions.push(made);
+      return made;
+    });
     return { region, offsetBytes: 0 };
   }
 
@@ -178,16 +174,4 @@ export function quantizedResult(value: Value): QuantizedOperand | null {
   if (value.readers.size !== 1) return null;
   const node = [...value.readers][0]!;
   return node.op === "QuantizeLinear" && node.inputs[0] === value ? quantizationOf(node) : null;
-}
-
-function checksum(bytes: Uint8Array): number {
-  let h = 0x811c9dc5;
-  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193);
-  return h;
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -28,6 +28,11 @@ const BATCH = /^(n|b|bs|bsz|nb|none|\?|.*batch.*)$/i;
 /** Names made up for a dimension without a name; first in a shape, they are a batch. */
 const MADE_UP = /^(|-1|unk__\d+|s\d+|.*dim_?0|.*_dynamic_axes_1|.*::0)$/i;
 
+/** Whether a key of the `shapes` option stands for a batch: by its name, or as an input's first axis. */
+export function isBatchKey(key: string): boolean {
+  return BATCH.test(key) || MADE_UP.test(key) || key.endsWith(":0");
+}
+
 /** The dimensions of a declared shape; a negative size is no size. */
 export function declaredDimensions(shape: Message<"TensorShapeProto"> | undefined): DeclaredInput["dimensions"] {
   if (!shape) return null;

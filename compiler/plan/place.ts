@@ -5,6 +5,7 @@
  * are placed largest first at the lowest offset that no living neighbour covers (greedy by size, Pisarchyk and Lee 2020).
  */
 import { ALIGNMENT } from "../../format/memory.ts";
+import { ConstantPool } from "../lower/constant-pool.ts";
 import type { Lowered, Region } from "../lower/lowered.ts";
 
 /** Addresses of all regions, as offsets in the data region. */
@@ -30,16 +31,34 @@ interface Lifetime {
   address: number;
 }
 
-/** Places all regions that a program uses. */
-export function placeRegions(program: Lowered): Placing {
+/** Where the constants of some programs lie, those that are equal in one place. */
+export interface PlacedConstants {
+  readonly addresses: ReadonlyMap<Region, number>;
+  readonly constantsBytes: number;
+}
+
+/** Places the constants that programs use, in the order of their first use. */
+export function placeConstants(programs: readonly Lowered[]): PlacedConstants {
   const addresses = new Map<Region, number>();
-  const lifetimes = lifetimesOf(program);
+  const pool = new ConstantPool<number>();
   let constantsBytes = 0;
-  for (const { region } of lifetimes) {
-    if (!region.constant) continue;
-    addresses.set(region, constantsBytes);
-    constantsBytes = align(constantsBytes + region.bytes);
+  for (const { region } of programs.flatMap(lifetimesOf)) {
+    if (!region.constant || addresses.has(region)) continue;
+    const address = pool.get(region.constant, () => {
+      const free = constantsBytes;
+      constantsBytes = align(free + region.bytes);
+      return free;
+    });
+    addresses.set(region, address);
   }
+  return { addresses, constantsBytes };
+}
+
+/** Places all regions that a program uses; `constants` are its own, perhaps among those of others. */
+export function placeRegions(program: Lowered, constants: PlacedConstants = placeConstants([program])): Placing {
+  const { constantsBytes } = constants;
+  const addresses = new Map(constants.addresses);
+  const lifetimes = lifetimesOf(program);
   const placed: Lifetime[] = [];
   const pieces = lifetimes
     .filter(({ region }) => !region.constant)

@@ -2,11 +2,11 @@
 
 import { stagingBytes } from "../../host/memory-layout.ts";
 import type { Metadata, TensorRegion } from "../../host/metadata.ts";
-import type { Program } from "../../host/program.ts";
+import type { Constant, Program } from "../../host/program.ts";
 import type { DType } from "../../host/tensor.ts";
 import type { Lowered, Port, Reference } from "../lower/lowered.ts";
 import { encodeStep } from "./encode.ts";
-import { type Piece, placeRegions } from "./place.ts";
+import { type Piece, type PlacedConstants, type Placing, placeConstants, placeRegions } from "./place.ts";
 
 /** Where a computed value lies once `readyAfter` steps have run, and until a later step takes the place. */
 export interface Observable {
@@ -32,7 +32,37 @@ export interface Planned {
 
 /** Plans memory and encodes the steps. */
 export function planProgram(lowered: Lowered, description: Description): Planned {
-  const placing = placeRegions(lowered);
+  return planTogether([lowered], description)[0]!;
+}
+
+/** Plans several forms of one model into one memory: the same constants for all, and an arena that holds the largest. */
+export function planTogether(all: readonly Lowered[], description: Description): readonly Planned[] {
+  const placed = placeConstants(all);
+  const constants = constantsOf(all, placed);
+  const placings = all.map((lowered) => placeRegions(lowered, placed));
+  const arenaBytes = placings.reduce((most, placing) => Math.max(most, placing.arenaBytes), 0);
+  return all.map((lowered, i) => planOne(lowered, description, placings[i]!, constants, arenaBytes));
+}
+
+/** The constants in use, each once, by ascending address. */
+function constantsOf(all: readonly Lowered[], { addresses }: PlacedConstants): readonly Constant[] {
+  const found = new Map<number, Constant>();
+  for (const region of all.flatMap(({ regions }) => regions)) {
+    const address = addresses.get(region);
+    if (!region.constant || address === undefined || found.has(address)) continue;
+    const { packing, parameters, bytes } = region.constant;
+    found.set(address, { packing, p0: parameters[0], p1: parameters[1], p2: parameters[2], bytes, address });
+  }
+  return [...found.values()].sort((a, b) => a.address - b.address);
+}
+
+function planOne(
+  lowered: Lowered,
+  description: Description,
+  placing: Placing,
+  constants: readonly Constant[],
+  arenaBytes: number,
+): Planned {
   const { addresses } = placing;
   const address = ({ region, offsetBytes }: Reference): number => addresses.get(region)! + offsetBytes;
   const region = ({ name, dtype, shape, reference, counted }: Port): TensorRegion => ({
@@ -42,13 +72,6 @@ export function planProgram(lowered: Lowered, description: Description): Planned
     address: address(reference),
     ...(counted && { counted: { axis: counted.axis, address: address(counted.reference) } }),
   });
-  const constants = lowered.regions
-    .filter((r) => r.constant !== null && addresses.has(r))
-    .map((r) => {
-      const { packing, parameters, bytes } = r.constant!;
-      return { packing, p0: parameters[0], p1: parameters[1], p2: parameters[2], bytes, address: addresses.get(r)! };
-    })
-    .sort((a, b) => a.address - b.address);
   const steps = lowered.steps.map(({ node, fusedNodes = [] }) => ({
     op: [node?.op ?? "Copy", ...fusedNodes.map(({ op }) => op)].join("+"),
     nodes: [...new Set([node, ...fusedNodes].flatMap((each) => each?.sources ?? []))],
@@ -64,7 +87,7 @@ export function planProgram(lowered: Lowered, description: Description): Planned
       constants,
       plan: {
         constantsBytes: placing.constantsBytes,
-        arenaBytes: placing.arenaBytes,
+        arenaBytes,
         stagingBytes: stagingBytes(constants),
         steps: lowered.steps.map((step) => encodeStep(step, placing)),
       },

@@ -2,12 +2,14 @@
 import * as File from "../../format/file.ts";
 import { OPCODE } from "../../format/plan.ts";
 import { layoutOf } from "../../host/layouts.ts";
-import type { Constant, Program } from "../../host/program.ts";
+import { type Constant, type Program, programsOf } from "../../host/program.ts";
 import { weightsConstant } from "./step-weights.ts";
 
 /** Constants of one step. Bytes that stand once in the file and serve several steps count for the first of them. */
 export interface StepBytes {
   readonly step: number;
+  /** The number of the step's plan, from 0; only in a file of several. */
+  readonly plan?: number;
   readonly op: string;
   /** ONNX nodes that the step comes from. */
   readonly nodes: readonly string[];
@@ -36,7 +38,8 @@ export function fileParts(bytes: Uint8Array, program: Program): FileParts {
   for (let i = 0; i < view.getUint32(File.HEADER_SECTIONS * 4, true); i++) {
     const row = File.HEADER_BYTES + i * File.SECTION_BYTES;
     const length = view.getUint32(row + File.SECTION_LENGTH * 4, true);
-    sizes.set(view.getUint32(row + File.SECTION_KIND * 4, true), length);
+    const kind = view.getUint32(row + File.SECTION_KIND * 4, true);
+    sizes.set(kind, (sizes.get(kind) ?? 0) + length);
     inSections += length;
   }
   const size = (kind: number): number => sizes.get(kind) ?? 0;
@@ -51,20 +54,23 @@ export function fileParts(bytes: Uint8Array, program: Program): FileParts {
   };
 }
 
-function stepBytes({ plan, constants, metadata }: Program, all: number): readonly StepBytes[] {
+function stepBytes(program: Program, all: number): readonly StepBytes[] {
   const counted: Uint8Array[] = [];
   const found: StepBytes[] = [];
-  plan.steps.forEach((words, step) => {
-    const weights = weightsConstant(words, constants);
-    const own = { weights: 0, others: 0 };
-    for (const constant of readBy(words, constants)) {
-      if (counted.some((bytes) => equal(bytes, constant.bytes))) continue;
-      counted.push(constant.bytes);
-      own[constant === weights ? "weights" : "others"] += constant.bytes.length;
-    }
-    const { op = "", nodes = [] } = metadata.steps[step] ?? {};
-    if (own.weights + own.others > 0) found.push({ step, op, nodes, ...own });
-  });
+  const programs = programsOf(program);
+  for (const [number, { plan, constants, metadata }] of programs.entries()) {
+    plan.steps.forEach((words, step) => {
+      const weights = weightsConstant(words, constants);
+      const own = { weights: 0, others: 0 };
+      for (const constant of readBy(words, constants)) {
+        if (counted.some((bytes) => equal(bytes, constant.bytes))) continue;
+        counted.push(constant.bytes);
+        own[constant === weights ? "weights" : "others"] += constant.bytes.length;
+      }
+      const { op = "", nodes = [] } = metadata.steps[step] ?? {};
+      if (own.weights + own.others > 0) found.push({ step, ...(programs.length > 1 && { plan: number }), op, nodes, ...own });
+    });
+  }
   const sum = found.reduce((total, { weights, others }) => total + weights + others, 0);
   if (sum > all) throw new Error(`unreachable: steps read ${sum} bytes of constants, the file has ${all}`);
   return found;

@@ -83,6 +83,14 @@ export interface Report {
   /** What was searched for and found, where there was a target or a greatest drop. */
   readonly budget: BudgetReport | null;
   readonly layers: readonly LayerReport[];
+  /** What the file can run, the first sizes first: one plan without sizes unless several were asked for; `batch` is what a smaller one is filled up to. */
+  readonly plans: readonly {
+    readonly sizes: Readonly<Record<string, number>>;
+    readonly batch: number | null;
+    readonly inputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+    readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
+    readonly steps: number;
+  }[];
   readonly warnings: readonly string[];
   /** One inference on this machine, on the build that compiling uses: medians of a short run. */
   readonly latency: { readonly float32Ms: number; readonly int8Ms: number } | null;

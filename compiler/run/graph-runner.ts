@@ -6,6 +6,7 @@
 import { runtimeModule } from "../../host/builds.ts";
 import { createHasher } from "../../host/hash.ts";
 import { type Inspectable, openProgram } from "../../host/inspection.ts";
+import { joinPrograms, type Program } from "../../host/program.ts";
 import { type DType, dtypeBytes, elementCount, type Tensor, type TypedArray, viewArray } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
 import { fuseSteps } from "../fuse/index.ts";
@@ -17,7 +18,7 @@ import { channelsLast } from "../passes/channels-last.ts";
 import { eliminateDeadCode } from "../passes/eliminate-dead-code.ts";
 import { flattenWeights } from "../passes/flatten-weights.ts";
 import { sinkDequantize } from "../passes/sink-dequantize.ts";
-import { type Description, type Observable, type Planned, planProgram } from "../plan/plan.ts";
+import { type Description, type Observable, type Planned, planProgram, planTogether } from "../plan/plan.ts";
 
 /** What an observer of a run sees of one value. */
 export interface Observation {
@@ -54,13 +55,26 @@ export function compileFused(graph: Graph, description: Description): Compiled {
   return planned(graph, description, fuseSteps);
 }
 
+/** As `compileFused`, for several graphs of one model over the same constants and in one memory; a program with variants. */
+export function compileTogether(graphs: readonly Graph[], description: Description): Program {
+  const lowered = graphs.map((graph) => fuseSteps(lowerCopy(graph).lowered));
+  const [first, ...others] = planTogether(lowered, description).map(({ program }) => program);
+  if (!first) throw new Error("unreachable: no graph to compile");
+  return joinPrograms([first, ...others]);
+}
+
 function planned(graph: Graph, description: Description, finish: (lowered: Lowered) => Lowered): Compiled {
+  const { lowered, names } = lowerCopy(graph);
+  return { ...planProgram(finish(lowered), description), channelsLast: names };
+}
+
+function lowerCopy(graph: Graph): { readonly lowered: Lowered; readonly names: ReadonlySet<string> } {
   const copy = cloneGraph(graph);
   const names = channelsLast(copy);
   flattenWeights(copy);
   sinkDequantize(copy);
   eliminateDeadCode(copy);
-  return { ...planProgram(finish(lowerGraph(copy)), description), channelsLast: names };
+  return { lowered: lowerGraph(copy), names };
 }
 
 /** A graph ready to run. */

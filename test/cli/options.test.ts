@@ -47,7 +47,8 @@ describe("option values", () => {
 
 describe("--shape", () => {
   it("binds names and axes of inputs, also such as hold = or :", () => {
-    expect(parseShapes(["batch=1", "input:2=224", "a=b=3"])).toEqual({ batch: 1, "input:2": 224, "a=b": 3 });
+    expect(parseShapes(["batch=1", "input:2=224", "a=b=3"])).toEqual({ batch: [1], "input:2": [224], "a=b": [3] });
+    expect(parseShapes(["batch=1,8", "t=50"])).toEqual({ batch: [1, 8], t: [50] });
     expect(parseShapes([])).toEqual({});
     expect(Object.keys(parseShapes(["__proto__=2"]))).toEqual(["__proto__"]);
   });
@@ -58,13 +59,13 @@ describe("--shape", () => {
     ["batch=", "--shape batch=: write NAME=DIM, as in --shape batch=1 or --shape input:2=224."],
     ["batch=0", "--shape batch=0: a size is a whole number from 1 to 2147483647."],
     ["batch=1,x", "--shape batch=1,x: a size is a whole number from 1 to 2147483647."],
-    ["batch=1,8", "--shape batch=1,8 is not in this version of eqm. Several plans come later; give one size for each name."],
+    ["batch=1,8,1", "--shape batch=1,8,1: a size stands twice."],
   ])("refuses %s", (value, message) => {
     expect(() => parseShapes([value])).toThrow(usage(message));
   });
 
   it("refuses a name twice", () => {
-    expect(() => parseShapes(["n=1", "n=2"])).toThrow(usage("--shape: n is given twice."));
+    expect(() => parseShapes(["n=1", "n=2"])).toThrow(usage("--shape: n is given twice; write its sizes as n=1,4."));
   });
 });
 

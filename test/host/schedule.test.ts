@@ -9,7 +9,7 @@ import { layoutOf } from "../../host/layouts.ts";
 import { dataBytes } from "../../host/memory-layout.ts";
 import type { Program } from "../../host/program.ts";
 import { readEqm } from "../../host/reader.ts";
-import { type Schedule, schedule, scheduledMemoryBytes } from "../../host/schedule.ts";
+import { type Schedule, schedule, scheduledMemoryBytes, schedules } from "../../host/schedule.ts";
 import { verifyProgram } from "../../host/verify.ts";
 import { hasher, plainModule } from "../support/small-model.ts";
 import { randomSource } from "../support/step-bench.ts";
@@ -86,8 +86,8 @@ describe.each(MODELS)("$name", ({ path }) => {
 
 it("takes the memory that it says, more for each thread", async () => {
   const { bytes } = await compile(readFileSync(MODELS[0]!.path), { precision: "int8" });
-  const { plan } = readEqm(bytes, hasher);
-  const sizes = [2, 4, 8].map((threads) => scheduledMemoryBytes(plan, schedule(plan, threads)));
+  const program = readEqm(bytes, hasher);
+  const sizes = [2, 4, 8].map((threads) => scheduledMemoryBytes(program, schedules(program, threads)));
   expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
   for (const size of sizes) expect(size % 65536).toBe(0);
 });

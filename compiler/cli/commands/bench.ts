@@ -2,13 +2,17 @@
 
 import { basename } from "node:path";
 import { chooseBuild } from "../../../host/builds.ts";
+import type { TensorDescription } from "../../../host/description.ts";
 import { fillGolden, type GoldenRange } from "../../../host/golden.ts";
 import { createHasher } from "../../../host/hash.ts";
 import type { LoadStage } from "../../../host/load.ts";
-import type { TensorDescription } from "../../../host/model.ts";
+import type { Model } from "../../../host/model.ts";
+import { programsOf } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
-import { elementCount, newArray, type TypedArray } from "../../../host/tensor.ts";
+import { elementCount, newArray, type Tensor } from "../../../host/tensor.ts";
+import { bindingText } from "../../bindings.ts";
 import { readBytes } from "../data/file.ts";
+import { plansWith, type SizeChoice } from "../data/plan-choice.ts";
 import { badFile } from "../errors.ts";
 import { pause } from "../interruption.ts";
 import { loadModel, modelKind, withPath } from "../model-file.ts";
@@ -29,6 +33,8 @@ export interface BenchOptions {
   readonly top: number | undefined;
   /** Where a Chrome trace of one run goes. */
   readonly trace: string | undefined;
+  /** Which plan of several is measured; all of them where nothing is said. */
+  readonly shapes: SizeChoice;
   readonly force: boolean;
   readonly fastFloat: boolean;
   readonly threads: number;
@@ -41,11 +47,15 @@ const LEAST_RUNS = 10;
 /**
  * Runs the command. JSON: `{ warmMs: { median, min }, coldMs, loadMs, loadStagesMs, features, runs, memoryBytes, bytes }`, and of a profile `{ steps, kernels,
  * peaks, stepsMs, macs, rounds }` (profile/profile.ts) with every step. `coldMs` is load and first run in a process that loaded nothing before; `loadStagesMs` as LoadStage;
- * inputs are pseudo-random, in the calibrated ranges where the file has them.
+ * inputs are pseudo-random, in the calibrated ranges where the file has them. Of several plans the figures are the first one's, or that of
+ * `shapes`, and `plans: [{ sizes, warmMs, runs }]` has all that were measured.
  *
  * @throws CompileError, EqmError
  */
-export async function bench(path: string, { profile: wanted, top, trace, force, fastFloat, threads }: BenchOptions): Promise<Result> {
+export async function bench(
+  path: string,
+  { profile: wanted, top, trace, shapes, force, fastFloat, threads }: BenchOptions,
+): Promise<Result> {
   if (trace !== undefined) checkOutput(trace, force, [path]);
   const bytes = readBytes(path);
   if (modelKind(bytes, path) !== "eqm") throw badFile(path, "it is no .eqm; compile the model first.");
@@ -56,24 +66,35 @@ export async function bench(path: string, { profile: wanted, top, trace, force, 
   };
   const model = await withPath(path, () => loadModel(bytes, { fastFloat, threads, onStage }));
   const loadMs = performance.now() - started;
-  const inputs = feedsOf(model.inputs, undefined);
+  const chosen = plansWith(model.plans, shapes);
+  const inputs = feedsOf(chosen[0].inputs, undefined);
   const firstRun = performance.now();
   model.run(inputs);
   const firstRunMs = performance.now() - firstRun;
   const coldMs = loadMs + firstRunMs;
 
   const build = await chooseBuild();
-  const program = readEqm(bytes, createHasher(build.module));
-  const feeds = feedsOf(model.inputs, program.golden?.ranges);
+  const programs = programsOf(readEqm(bytes, createHasher(build.module)));
   await model.warmup();
-  const times = await warmTimes(() => model.run(feeds));
+  const measured: (Warm & { readonly sizes: Readonly<Record<string, number>> })[] = [];
+  for (const plan of chosen) {
+    const feeds = feedsOf(plan.inputs, programs[model.plans.indexOf(plan)]!.golden?.ranges);
+    measured.push({ sizes: Object.fromEntries(plan.sizes.map(({ name, size }) => [name, size])), ...(await warmTimes(model, feeds)) });
+  }
   const { features, memoryBytes } = model;
   model.dispose();
+  const program = programs[model.plans.indexOf(chosen[0])]!;
   const profile = wanted ? await profileProgram(program, build, fastFloat) : undefined;
   if (profile !== undefined && trace !== undefined) writeFileWhole(trace, chromeTrace(profile, basename(path)), force);
-  const warmMs = { median: median(times), min: times.reduce((least, ms) => Math.min(least, ms)) };
+  const { warmMs, runs } = measured[0]!;
   const facts = formatFacts([
-    ["warm", `${formatMs(warmMs.median)} median, ${formatMs(warmMs.min)} least, of ${times.length} runs`],
+    ...measured.map(
+      ({ sizes, warmMs, runs }) =>
+        [
+          measured.length === 1 ? "warm" : `warm, ${bindingText(sizes)}`,
+          `${formatMs(warmMs.median)} median, ${formatMs(warmMs.min)} least, of ${runs} runs`,
+        ] as const,
+    ),
     [
       "cold",
       `${formatMs(coldMs)} to load and run once: ${Object.entries({ ...stages, "first run": firstRunMs })
@@ -95,9 +116,10 @@ export async function bench(path: string, { profile: wanted, top, trace, force, 
       loadMs,
       loadStagesMs: stages,
       features,
-      runs: times.length,
+      runs,
       memoryBytes,
       bytes: bytes.length,
+      ...(model.plans.length > 1 && { plans: measured }),
       ...(profile !== undefined && profileJson(profile)),
     },
     text: profile === undefined ? facts : `${facts}\n${profileTables(profile, top)}`,
@@ -108,18 +130,25 @@ function profileJson({ timeline: _, ...profile }: Profile): object {
   return profile;
 }
 
-function feedsOf(inputs: readonly TensorDescription[], ranges: readonly GoldenRange[] | undefined): Record<string, TypedArray> {
+/** Pseudo-random inputs, with their shapes, which choose the plan. */
+function feedsOf(inputs: readonly TensorDescription[], ranges: readonly GoldenRange[] | undefined): Record<string, Tensor> {
   return Object.fromEntries(
     inputs.map(({ name, dtype, shape }, at) => {
       const array = newArray(dtype, elementCount(shape));
       const range = ranges?.[at] ?? { low: 0, high: dtype === "float32" ? 1 : 0 };
       fillGolden(array, at, range);
-      return [name, array];
+      return [name, { dtype, shape, data: array }];
     }),
   );
 }
 
-async function warmTimes(run: () => void): Promise<readonly number[]> {
+interface Warm {
+  readonly warmMs: { readonly median: number; readonly min: number };
+  readonly runs: number;
+}
+
+async function warmTimes(model: Model, feeds: Readonly<Record<string, Tensor>>): Promise<Warm> {
+  const run = (): unknown => model.run(feeds);
   const progress = startProgress();
   try {
     for (const end = performance.now() + WARM_UP_MS; performance.now() < end; ) run();
@@ -135,7 +164,7 @@ async function warmTimes(run: () => void): Promise<readonly number[]> {
         await pause();
       }
     }
-    return times;
+    return { warmMs: { median: median(times), min: times.reduce((least, ms) => Math.min(least, ms)) }, runs: times.length };
   } finally {
     progress.stop();
   }

@@ -1,8 +1,10 @@
 /** `eqm compare`: how far a compiled model's outputs are from those of the model that it came from. */
 
+import type { PlanDescription, TensorDescription } from "../../../host/description.ts";
+import type { Shapes } from "../../bindings.ts";
 import { bestClass, isClassScores } from "../../report/classes.ts";
 import { openDataset } from "../data/dataset.ts";
-import { createFeeder } from "../data/feeds.ts";
+import { createPlanFeeder, plansWith, type SizeChoice } from "../data/plan-choice.ts";
 import { Difference } from "../difference.ts";
 import { badData } from "../errors.ts";
 import { type OpenModel, openModel, preprocessFor } from "../model-file.ts";
@@ -15,7 +17,7 @@ import { forEachFeed, outputBuffers, rowOf } from "../sampling.ts";
 export interface CompareOptions {
   readonly data: string;
   readonly preprocess?: string;
-  readonly shapes: Readonly<Record<string, number>>;
+  readonly shapes: SizeChoice;
 }
 
 interface Pair {
@@ -37,14 +39,21 @@ export async function compare(referencePath: string, otherPath: string, options:
   const data = openDataset(options.data);
   try {
     const other = await openModel(otherPath, options.shapes);
-    const reference = await openModel(referencePath, { ...shapesOf(other), ...options.shapes });
+    const reference = await openModel(referencePath, shapesFor(other, options.shapes));
     const spec = preprocessFor(options.preprocess, referencePath, other.model.metadata.preprocess ?? reference.model.metadata.preprocess);
-    const feeder = await createFeeder(reference.model.inputs, spec, data);
-    const sameInputs = JSON.stringify(inputsOf(reference)) === JSON.stringify(inputsOf(other));
-    const otherFeeder = sameInputs ? undefined : await createFeeder(other.model.inputs, spec, data);
-    const pairs = pairOutputs(reference, other, feeder.batch);
-    const expected = outputBuffers(reference.model);
-    const got = outputBuffers(other.model);
+    const { plan, feeder } = await createPlanFeeder(plansOf(reference, options.shapes), spec, data);
+    const otherPlans = plansOf(other, options.shapes);
+    const alike = otherPlans.find((candidate) => JSON.stringify(inputsOf(candidate)) === JSON.stringify(inputsOf(plan)));
+    const { plan: otherPlan, feeder: otherFeeder } = alike
+      ? { plan: alike, feeder: undefined }
+      : await createPlanFeeder(otherPlans, spec, data);
+    const pairs = pairOutputs(
+      { path: referencePath, outputs: plan.outputs },
+      { path: otherPath, outputs: otherPlan.outputs },
+      feeder.batch,
+    );
+    const expected = outputBuffers(plan.outputs);
+    const got = outputBuffers(otherPlan.outputs);
     await forEachFeed(feeder, data.length, "comparing", async (feeds, first, used) => {
       reference.model.run(feeds, { outputs: expected });
       const otherFeeds = otherFeeder ? (await otherFeeder.feed(first)).feeds : feeds;
@@ -60,23 +69,37 @@ export async function compare(referencePath: string, otherPath: string, options:
   }
 }
 
-function inputsOf({ model }: OpenModel): unknown {
-  return model.inputs.map(({ name, dtype, shape, scale }) => ({ name, shape, dtype: scale === undefined ? dtype : "float32" }));
+function inputsOf({ inputs }: PlanDescription): unknown {
+  return inputs.map(({ name, dtype, shape, scale }) => ({ name, shape, dtype: scale === undefined ? dtype : "float32" }));
 }
 
-/** The sizes of a compiled model's inputs, as --shape would give them; nothing for an .onnx, whose sizes may still be open. */
-function shapesOf({ kind, model }: OpenModel): Readonly<Record<string, number>> {
-  if (kind === "onnx") return {};
-  return Object.fromEntries(model.inputs.flatMap(({ name, shape }) => shape.map((size, axis) => [`${name}:${axis}`, size])));
+/** The plans of a model among which --shape leaves a choice; an .onnx was compiled for these sizes. */
+function plansOf({ kind, model }: OpenModel, shapes: SizeChoice): readonly [PlanDescription, ...PlanDescription[]] {
+  return plansWith(model.plans, kind === "eqm" ? shapes : {});
 }
 
-function pairOutputs(reference: OpenModel, other: OpenModel, batch: number): readonly Pair[] {
-  const outputs = other.model.outputs;
-  const byName = reference.model.outputs.every(({ name }) => outputs.some((output) => output.name === name));
-  if (!byName && outputs.length !== reference.model.outputs.length) {
+/** The sizes of a compiled model's inputs, as --shape would give them; of an .onnx, whose sizes may still be open, what --shape gives. */
+function shapesFor(other: OpenModel, shapes: SizeChoice): Shapes {
+  if (other.kind === "onnx") return shapes;
+  const [first, ...more] = plansOf(other, shapes).map(({ inputs }) =>
+    Object.fromEntries(inputs.flatMap(({ name, shape }) => shape.map((size, axis) => [`${name}:${axis}`, size]))),
+  );
+  return more.length > 0 ? [first!, ...more] : { ...first, ...(other.model.plans.length === 1 && shapes) };
+}
+
+/** The outputs of a plan, and whose it is. */
+interface Side {
+  readonly path: string;
+  readonly outputs: readonly TensorDescription[];
+}
+
+function pairOutputs(reference: Side, other: Side, batch: number): readonly Pair[] {
+  const { outputs } = other;
+  const byName = reference.outputs.every(({ name }) => outputs.some((output) => output.name === name));
+  if (!byName && outputs.length !== reference.outputs.length) {
     throw badData(`the models' outputs differ: ${namesOf(reference)} in ${reference.path}, ${namesOf(other)} in ${other.path}.`);
   }
-  return reference.model.outputs.map(({ name, shape }, at) => {
+  return reference.outputs.map(({ name, shape }, at) => {
     const match = (byName ? outputs.find((output) => output.name === name) : outputs[at]) as (typeof outputs)[number];
     if (match.shape.join() !== shape.join()) {
       throw badData(
@@ -87,8 +110,8 @@ function pairOutputs(reference: OpenModel, other: OpenModel, batch: number): rea
   });
 }
 
-function namesOf({ model }: OpenModel): string {
-  return model.outputs.map(({ name }) => name).join(", ");
+function namesOf({ outputs }: Side): string {
+  return outputs.map(({ name }) => name).join(", ");
 }
 
 function compareRows(pair: Pair, expected: Float32Array, got: Float32Array, used: number, batch: number): void {

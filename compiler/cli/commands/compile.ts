@@ -1,5 +1,6 @@
 /** `eqm compile`: an .onnx becomes a .eqm, or a quantized .onnx. */
 import { extname } from "node:path";
+import { bindingsOf } from "../../bindings.ts";
 import { type CompileOptions, compile, quantizeToOnnx, type Report } from "../../index.ts";
 import { importModel } from "../../onnx/import.ts";
 import { findFaults } from "../../passes/infer-shapes.ts";
@@ -89,7 +90,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
     } = options;
     const calibration =
       data && (precision !== "float32" || prune !== undefined)
-        ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes, externalData })), spec)
+        ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes: bindingsOf(shapes)[0], externalData })), spec)
         : undefined;
     const calibrationLabels = data && labelsOf(data, options);
     const { bytes, report } = await withPath(path, () =>

@@ -1,9 +1,9 @@
 /** `eqm eval`: how often a model is right. */
-import type { TensorDescription } from "../../../host/model.ts";
+import type { TensorDescription } from "../../../host/description.ts";
 import { isAmongBest, isClassScores } from "../../report/classes.ts";
 import { openDataset } from "../data/dataset.ts";
-import { createFeeder } from "../data/feeds.ts";
 import { readLabels } from "../data/labels.ts";
+import { createPlanFeeder, plansWith, type SizeChoice } from "../data/plan-choice.ts";
 import { badData } from "../errors.ts";
 import { classOf, METRICS, type Metric } from "../metrics.ts";
 import { openModel, preprocessFor } from "../model-file.ts";
@@ -19,7 +19,7 @@ export interface EvalOptions {
   readonly metric: Metric;
   readonly labelOffset: number;
   readonly preprocess?: string;
-  readonly shapes: Readonly<Record<string, number>>;
+  readonly shapes: SizeChoice;
   readonly threads: number;
 }
 
@@ -28,10 +28,11 @@ export async function evaluate(path: string, options: EvalOptions): Promise<Resu
   const data = openDataset(options.data);
   try {
     const labels = readLabels(options.labels, data);
-    const { model } = await openModel(path, options.shapes, { threads: options.threads });
-    const feeder = await createFeeder(model.inputs, preprocessFor(options.preprocess, path, model.metadata.preprocess), data);
-    const outputs = outputBuffers(model);
-    const output = scoresOf(model.outputs, feeder.batch);
+    const { model, kind } = await openModel(path, options.shapes, { threads: options.threads });
+    const plans = plansWith(model.plans, kind === "eqm" ? options.shapes : {});
+    const { feeder, plan } = await createPlanFeeder(plans, preprocessFor(options.preprocess, path, model.metadata.preprocess), data);
+    const outputs = outputBuffers(plan.outputs);
+    const output = scoresOf(plan.outputs, feeder.batch);
     let correct = 0;
     let runMs = 0;
     let classes = 0;

@@ -4,10 +4,11 @@ import { OPCODE } from "../../../format/plan.ts";
 import { chooseBuild } from "../../../host/builds.ts";
 import { createHasher } from "../../../host/hash.ts";
 import { layoutOf } from "../../../host/layouts.ts";
-import type { Program } from "../../../host/program.ts";
+import { type Program, programsOf } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
-import { schedule, scheduledMemoryBytes } from "../../../host/schedule.ts";
+import { scheduledMemoryBytes, schedules } from "../../../host/schedule.ts";
 import type { DType } from "../../../host/tensor.ts";
+import { bindingText, type Shapes } from "../../bindings.ts";
 import { CompileError, problemsOf, type Unsupported } from "../../errors.ts";
 import { compile, type Report } from "../../index.ts";
 import { readModel } from "../../onnx/model.ts";
@@ -24,13 +25,23 @@ import { formatBytes, formatCount, formatShape } from "../output/units.ts";
 
 /** Checked options of the command. */
 export interface InspectOptions {
-  readonly shapes: Readonly<Record<string, number>>;
+  readonly shapes: Shapes;
 }
 
 interface Port {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
+}
+
+/** One of several plans. */
+interface PlanRow {
+  readonly sizes: Readonly<Record<string, number>>;
+  /** What a smaller batch is filled up to. */
+  readonly batch: number | null;
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  readonly steps: number;
 }
 
 interface StepRow {
@@ -43,7 +54,8 @@ interface StepRow {
 
 /**
  * Runs the command. JSON: `{ kind, supported, unsupported: [{ node, op, reason, code? }], bytes, … }`; for a supported model also inputs, outputs, steps,
- * weightBytes, memoryBytes, threadsMemoryBytes (by their number), and for an .onnx ops, opset, macs and layers.
+ * weightBytes, memoryBytes, threadsMemoryBytes (by their number), plans where there are several (inputs, outputs and steps are then those of the
+ * first), and for an .onnx ops, opset, macs and layers.
  *
  * @throws CompileError, EqmError where the file is no model at all
  */
@@ -67,7 +79,7 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
       name,
       ...facts,
       file,
-      golden: program.golden !== undefined,
+      golden: programsOf(program).every(({ golden }) => golden !== undefined),
       preprocess,
       labels,
       provenance,
@@ -133,7 +145,7 @@ async function inspectOnnx(path: string, bytes: Uint8Array, { shapes }: InspectO
 async function compileOrUnsupported(
   path: string,
   bytes: Uint8Array,
-  shapes: Readonly<Record<string, number>>,
+  shapes: Shapes,
 ): Promise<{ readonly program: Program; readonly report: Report } | { readonly unsupported: readonly Unsupported[] }> {
   try {
     const { bytes: eqm, report } = await compile(bytes, {
@@ -151,7 +163,7 @@ async function compileOrUnsupported(
 }
 
 function programFacts(
-  { metadata, constants, plan }: Program,
+  program: Program,
   memoryBytes: number,
 ): {
   readonly inputs: readonly Port[];
@@ -162,15 +174,29 @@ function programFacts(
   readonly threadsMemoryBytes: Readonly<Record<string, number>>;
   readonly arenaBytes: number;
   readonly steps: readonly StepRow[];
+  readonly plans?: readonly PlanRow[];
 } {
+  const { metadata, constants, plan } = program;
   const port = ({ name, dtype, shape }: Port): Port => ({ name, dtype, shape });
+  const plans = programsOf(program).map(
+    (each): PlanRow => ({
+      sizes: Object.fromEntries((each.metadata.sizes ?? []).map(({ name, size }) => [name, size])),
+      batch: each.metadata.batch?.size ?? null,
+      inputs: each.metadata.inputs.map(port),
+      outputs: each.metadata.outputs.map(port),
+      steps: each.plan.steps.length,
+    }),
+  );
   return {
     inputs: metadata.inputs.map(port),
     outputs: metadata.outputs.map(port),
     weightBytes: constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
     memoryBytes,
-    threadsMemoryBytes: Object.fromEntries([2, 4, 8].map((threads) => [threads, scheduledMemoryBytes(plan, schedule(plan, threads))])),
+    threadsMemoryBytes: Object.fromEntries(
+      [2, 4, 8].map((threads) => [threads, scheduledMemoryBytes(program, schedules(program, threads))]),
+    ),
     arenaBytes: plan.arenaBytes,
+    ...(plans.length > 1 && { plans }),
     steps: plan.steps.map((words, step) => {
       const weights = weightsOf(words, constants);
       return {
@@ -189,7 +215,21 @@ function memoryText({ memoryBytes, threadsMemoryBytes }: ReturnType<typeof progr
   return `${formatBytes(memoryBytes)} on one thread, ${more.join(", ")}`;
 }
 
-function portsAndSteps({ inputs, outputs, steps }: ReturnType<typeof programFacts>): string {
+function planTable(plans: readonly PlanRow[]): string {
+  const shapes = (ports: readonly Port[]): string => ports.map(({ name, shape }) => `${name} ${formatShape(shape)}`).join(", ");
+  return formatTable(
+    [{ title: "plan" }, { title: "batch", align: "right" }, { title: "inputs" }, { title: "outputs" }, { title: "steps", align: "right" }],
+    plans.map(({ sizes, batch, inputs, outputs, steps }) => [
+      bindingText(sizes),
+      batch === null ? "as it is" : `up to ${batch}`,
+      shapes(inputs),
+      shapes(outputs),
+      String(steps),
+    ]),
+  );
+}
+
+function portsAndSteps({ inputs, outputs, steps, plans }: ReturnType<typeof programFacts>): string {
   const rows = [...inputs.map((port) => ["input", port] as const), ...outputs.map((port) => ["output", port] as const)].map(
     ([side, { name, dtype, shape }]) => [side, name, dtype, formatShape(shape)],
   );
@@ -204,7 +244,7 @@ function portsAndSteps({ inputs, outputs, steps }: ReturnType<typeof programFact
       nodes.join(", "),
     ]),
   );
-  return `\n${ports}\n${table}`;
+  return `\n${plans ? `${planTable(plans)}\nThe first plan:\n` : ""}${ports}\n${table}`;
 }
 
 function headerMemoryBytes(bytes: Uint8Array): number {

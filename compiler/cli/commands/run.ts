@@ -1,15 +1,15 @@
 /** `eqm run`: one inference on files. */
 import { extname } from "node:path";
-import { actualShape } from "../../../host/model.ts";
+import { actualShape, type TensorDescription } from "../../../host/description.ts";
 import type { PreprocessSpec } from "../../../host/preprocess-spec.ts";
 import { type DType, elementCount, type TypedArray } from "../../../host/tensor.ts";
 import { bestClasses, isClassScores } from "../../report/classes.ts";
 import type { Sample } from "../data/dataset.ts";
-import { createFeeder } from "../data/feeds.ts";
 import { readBytes } from "../data/file.ts";
 import { readClassNames } from "../data/labels.ts";
 import { decodeNpy, encodeNpy, type NpyArray, type NpyType } from "../data/npy.ts";
 import { decodeNpz, encodeNpz } from "../data/npz.ts";
+import { createPlanFeeder, plansWith, type SizeChoice } from "../data/plan-choice.ts";
 import { badFile, wrongUsage } from "../errors.ts";
 import { decodeImage, type Image, isImageFile } from "../image/image.ts";
 import { type OpenModel, openModel, preprocessFor } from "../model-file.ts";
@@ -26,7 +26,7 @@ export interface RunOptions {
   readonly top: number;
   readonly labels?: string;
   readonly preprocess?: string;
-  readonly shapes: Readonly<Record<string, number>>;
+  readonly shapes: SizeChoice;
   readonly force: boolean;
   readonly fastFloat: boolean;
   readonly threads: number;
@@ -53,16 +53,16 @@ export async function runOnce(path: string, options: RunOptions): Promise<Result
   const { model } = opened;
   const spec = preprocessFor(options.preprocess, path, model.metadata.preprocess);
   const sample = await readSample(options.inputs, opened, spec);
-  const feeder = await createFeeder(model.inputs, spec, {
+  const { feeder, plan } = await createPlanFeeder(plansWith(model.plans, opened.kind === "eqm" ? options.shapes : {}), spec, {
     path: options.inputs.map((input) => input.path).join(", "),
     length: 1,
     sample: () => sample,
   });
-  const values = outputBuffers(model);
+  const values = outputBuffers(plan.outputs);
   model.run((await feeder.feed(0)).feeds, { outputs: values });
   model.dispose();
-  if (options.output !== undefined) writeOutputs(options.output, opened, values, options.force);
-  return describeOutputs(opened, values, classNames ?? model.metadata.labels, options);
+  if (options.output !== undefined) writeOutputs(options.output, plan.outputs, values, options.force);
+  return describeOutputs(plan.outputs, values, classNames ?? model.metadata.labels, options);
 }
 
 async function readSample(inputs: RunOptions["inputs"], { model, path }: OpenModel, spec: PreprocessSpec | undefined): Promise<Sample> {
@@ -105,8 +105,13 @@ async function readInput(path: string, spec: PreprocessSpec | undefined): Promis
   return isList ? { ...array, shape: array.shape.slice(1) } : array;
 }
 
-function writeOutputs(path: string, { model }: OpenModel, values: Readonly<Record<string, TypedArray>>, force: boolean): void {
-  const arrays = model.outputs.map((output) => ({
+function writeOutputs(
+  path: string,
+  outputs: readonly TensorDescription[],
+  values: Readonly<Record<string, TypedArray>>,
+  force: boolean,
+): void {
+  const arrays = outputs.map((output) => ({
     name: output.name,
     type: NPY_TYPES[output.scale === undefined ? output.dtype : "float32"],
     shape: actualShape(output, values[output.name] as TypedArray),
@@ -119,12 +124,12 @@ function writeOutputs(path: string, { model }: OpenModel, values: Readonly<Recor
 }
 
 function describeOutputs(
-  { model }: OpenModel,
+  descriptions: readonly TensorDescription[],
   values: Readonly<Record<string, TypedArray>>,
   names: readonly string[] | undefined,
   { top, output }: RunOptions,
 ): Result {
-  const outputs = model.outputs.map((described) => {
+  const outputs = descriptions.map((described) => {
     const { name, dtype, scale } = described;
     const data = values[name] as TypedArray;
     const shape = actualShape(described, data);

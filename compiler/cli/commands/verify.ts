@@ -1,10 +1,13 @@
 /** `eqm verify`: whether a .eqm is whole, and whether this machine computes what the compiling one did. */
 import { chooseBuild } from "../../../host/builds.ts";
+import { describePlan } from "../../../host/description.ts";
 import { FormatError } from "../../../host/errors.ts";
 import { type GoldenVerdict, verifyGolden } from "../../../host/golden.ts";
 import { createHasher, type Hasher } from "../../../host/hash.ts";
 import { openProgram } from "../../../host/inspection.ts";
-import type { Program } from "../../../host/program.ts";
+import { programBytes } from "../../../host/memory-layout.ts";
+import { planText } from "../../../host/plans.ts";
+import { type Program, programsOf } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
 import { readBytes } from "../data/file.ts";
 import { badFile } from "../errors.ts";
@@ -19,7 +22,7 @@ const FOREIGN: readonly string[] = ["not-eqm", "newer-version", "other-layouts"]
 /**
  * Runs the command. JSON: `{ ok, hashes, golden, builds, memoryBytes, problem? }`, `hashes` true or false, `golden` null for a file without a golden vector,
  * `builds` those of the runtime that it was tried on: all that run here.
- * Exit code 3 where a hash or the golden vector does not hold.
+ * Every plan of a file is tried; the verdict is that of the first one, or of the first that does not hold. Exit code 3 where a hash or the golden vector does not hold.
  *
  * @throws CompileError, EqmError where the file is no .eqm
  */
@@ -36,12 +39,17 @@ export async function verify(path: string): Promise<Result> {
       text: `${path} is damaged: ${read.problem.message}\n`,
       exitCode: 3,
     };
-  const { program } = read;
-  const verdicts = builds.map(({ name, module }) => ({ name, ...tried(program, module, hasher) }));
-  const { verdict, memoryBytes, name } = verdicts.find(({ verdict }) => verdict?.holds === false) ?? (verdicts[0] as (typeof verdicts)[0]);
+  const programs = programsOf(read.program);
+  const memoryBytes = programBytes(read.program);
+  const verdicts = programs.flatMap((program) =>
+    builds.map(({ name, module }) => ({ name, program, verdict: tried(program, module, hasher) })),
+  );
+  const { verdict, name, program } = verdicts.find(({ verdict }) => verdict?.holds === false) ?? (verdicts[0] as (typeof verdicts)[0]);
   const ok = verdict?.holds ?? true;
-  const problem = verdict === undefined || ok ? undefined : `${name} build: ${describeProblem(verdict, program)}`;
-  const names = verdicts.map(({ name }) => name);
+  const plan = programs.length > 1 ? `plan ${planText(describePlan(program.metadata))}, ` : "";
+  const problem = verdict === undefined || ok ? undefined : `${plan}${name} build: ${describeProblem(verdict, program)}`;
+  const names = builds.map(({ name }) => name);
+  const stepCount = programs.reduce((sum, { plan }) => sum + plan.steps.length, 0);
   return {
     json: { ok, hashes: true, golden: verdict ?? null, builds: names, memoryBytes, ...(problem !== undefined && { problem }) },
     text: formatFacts([
@@ -52,24 +60,22 @@ export async function verify(path: string): Promise<Result> {
         verdict === undefined
           ? "none in this file"
           : (problem ??
-            `all ${program.plan.steps.length} steps and ${program.metadata.outputs.length} outputs hold, on the ${names.join(" and the ")} build`),
+            `all ${stepCount} steps and ${programs.length * program.metadata.outputs.length} outputs hold, on the ${names.join(" and the ")} build`),
       ],
     ]),
     exitCode: ok ? 0 : 3,
   };
 }
 
-/** What the golden vector gives on one build; no verdict for a file without one. */
-function tried(
-  program: Program,
-  module: WebAssembly.Module,
-  hasher: Hasher,
-): { readonly verdict: GoldenVerdict | undefined; readonly memoryBytes: number } {
+/** What the golden vector of a plan gives on one build; no verdict for one without. */
+function tried(program: Program, module: WebAssembly.Module, hasher: Hasher): GoldenVerdict | undefined {
+  if (program.golden === undefined) return undefined;
   const model = openProgram(program, module);
-  const { memoryBytes } = model;
-  const verdict = program.golden === undefined ? undefined : verifyGolden(model, program.golden, hasher);
-  model.dispose();
-  return { verdict, memoryBytes };
+  try {
+    return verifyGolden(model, program.golden, hasher);
+  } finally {
+    model.dispose();
+  }
 }
 
 function readOrProblem(bytes: Uint8Array, hasher: Hasher): { readonly program: Program } | { readonly problem: FormatError } {
