@@ -40,7 +40,7 @@ export const SECTION_BYTES = 24;
 export const SECTION_ALIGNMENT = 64;
 export const MAX_SECTIONS = 64;
 
-/** Section kinds, each at most once but PLAN; the first four are required. */
+/** Section kinds, each at most once but PLAN and GOLDEN; the first four are required. */
 export const METADATA = 1;
 export const CONSTANTS_TABLE = 2;
 export const CONSTANTS = 3;
