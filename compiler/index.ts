@@ -59,7 +59,7 @@ export async function compile(
     compiled = compileFused(float, description);
   } else {
     if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
-    else quantized = await quantizeGraph(float, module, further);
+    else quantized = await quantizeGraph(float, module, further, await pruned?.observe());
     compiled = quantized.compiled;
   }
   clock.lap("quantize");
@@ -120,7 +120,7 @@ export async function quantizeToOnnx(
   const pruned = await pruneModel(graph, module, options);
   const { graph: float, further } = pruned ?? { graph, further: options };
   clock.lap("prune");
-  const quantized = await quantizeGraph(float, module, further);
+  const quantized = await quantizeGraph(float, module, further, await pruned?.observe());
   clock.lap("quantize");
   await createPause(options.signal)();
   const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });

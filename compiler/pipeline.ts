@@ -104,6 +104,8 @@ export interface Observed {
   readonly floatCompiled: Compiled;
   readonly calibration: Calibration;
   readonly synthetic: boolean;
+  /** Noise that rounding may add to a layer's result, as a part of that, since pruning cost more; by the name of its node. */
+  readonly negligible: ReadonlyMap<string, number>;
   /** Those that are kept, in their order. */
   readonly samples: readonly Sample[];
   /** Samples that choices are judged by, and those that weights and biases are fitted to. */
@@ -127,7 +129,7 @@ export async function observeGraph(
   const seen: Sample[] = [];
   const samples = keep(options.calibration ?? synthesise(float, options.preprocess), seen);
   const calibration = await calibrate(floatCompiled, module, samples, float, watch("calibrate"));
-  return { floatCompiled, calibration, synthetic, samples: seen, ...divide(seen, comparedOf(seen.length)) };
+  return { floatCompiled, calibration, synthetic, negligible: new Map(), samples: seen, ...divide(seen, comparedOf(seen.length)) };
 }
 
 /**
@@ -225,7 +227,7 @@ async function quantizeOnce(
   moved: ReadonlySet<string>,
   given?: ReadonlyMap<string, WeightBits>,
 ): Promise<Attempt> {
-  const { floatCompiled, synthetic, compared, fitted } = observed;
+  const { floatCompiled, synthetic, compared, fitted, negligible } = observed;
   const { pause, watch } = watches(options);
   await pause();
   const { graph: inserted, parameters, bits } = insertAll(float, observed.calibration, options, given, moved);
@@ -241,7 +243,7 @@ async function quantizeOnce(
     inserted,
     floatCompiled,
     module,
-    { rounding: options.rounding ?? "gptq", pairSafe: options.pairSafe ?? true, bits, samples: synthetic ? [] : fitted },
+    { rounding: options.rounding ?? "gptq", pairSafe: options.pairSafe ?? true, bits, negligible, samples: synthetic ? [] : fitted },
     async (candidate) => measureOutputs(await compile(candidate)),
     watch("round weights"),
   );

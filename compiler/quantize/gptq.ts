@@ -38,6 +38,8 @@ export interface Moments {
 /** What integers and scales are allowed. */
 export interface RoundingRule {
   readonly bits: WeightBits;
+  /** The greatest magnitude, where it is to be less than what the bits hold. */
+  readonly levels?: number;
   /** Index, in an output's weights, of the one that each makes a pair with, or −1; null: any weights do. */
   readonly partners: Int32Array | null;
   /** The least scale of each output. */
@@ -164,10 +166,9 @@ export function uncertainty(covariance: Float64Array, depth: number, observation
 }
 
 /** Rounds prepared weights by a rule. */
-export function roundWeights(prepared: Prepared, { bits, partners, leastScales }: RoundingRule): Rounded {
+export function roundWeights(prepared: Prepared, { bits, levels = weightLevels(bits), partners, leastScales }: RoundingRule): Rounded {
   const { depth, order, factor: factored, refitted, support } = prepared;
   const outputs = refitted.length / depth;
-  const levels = weightLevels(bits);
   const places = new Int32Array(depth);
   order.forEach((column, k) => {
     places[column] = k;
@@ -180,7 +181,7 @@ export function roundWeights(prepared: Prepared, { bits, partners, leastScales }
   const sweep = createSweep(factored, levels, mates);
   for (let o = 0; o < outputs; o++) {
     const row = refitted.subarray(o * depth, (o + 1) * depth);
-    const candidates = scalesFor(row, levels, bits === 8 ? LEAST_RANGE_8 : LEAST_RANGE, mates, leastScales[o]!, pivots);
+    const candidates = scalesFor(row, levels, levels === weightLevels(8) ? LEAST_RANGE_8 : LEAST_RANGE, mates, leastScales[o]!, pivots);
     const { integers, best } = sweep(row, candidates, support?.subarray(o * depth, (o + 1) * depth) ?? null);
     scales[o] = candidates[best.index]!;
     errors[o] = best.error;

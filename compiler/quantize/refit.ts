@@ -17,7 +17,7 @@ import { CHECK_EVERY, meanLosses, momentsOf, type Observed, observeLayer, seenBy
 import { depthOf, windowOf } from "./patches.ts";
 import { checkRefit } from "./refit-check.ts";
 import { type Layer, layersOf } from "./refit-layers.ts";
-import type { WeightBits } from "./weight-bits.ts";
+import { type WeightBits, weightLevels } from "./weight-bits.ts";
 import { biasScales, leastScales, quantizeBias } from "./weights.ts";
 
 /** Samples beyond what this many bytes of states allow are left out. */
@@ -35,6 +35,8 @@ const ALLOWED_NOISE = 1.1;
 const ALLOWED_BLIND_NOISE = 2.5;
 const NEGLIGIBLE_NOISE = 2e-5;
 const NEGLIGIBLE_TO_INPUT = 1 / 16;
+/** Magnitudes of eight-bit weights whose rounding does not matter much: the fewer, the smaller the file. Any two are pair-safe. */
+const COARSE_LEVELS = [15, 31, 63];
 /** Of so many samples every CHECK_EVERY-th is kept from fitting, to check the fit by. */
 const FEWEST_CHECKED = 8;
 
@@ -66,6 +68,8 @@ export interface RefitRule {
   /** Bits of layers of fewer than eight, by name. */
   readonly bits: ReadonlyMap<string, WeightBits>;
   readonly pairSafe: boolean;
+  /** Noise that rounding may add to a layer's result whatever it does elsewhere, as a part of the result's variance, by name. */
+  readonly negligible?: ReadonlyMap<string, number>;
   /** Is told of each layer before its weights are replaced; `formOf` gives those that it would have in other bits, until the promise is kept. */
   readonly explore?: (name: string, formOf: (bits: WeightBits) => LayerForm) => Promise<void>;
 }
@@ -146,7 +150,7 @@ async function refitLayer(
   { node, weights, places, window, floatBias, partners: pairable }: Layer,
   observed: Observed | null,
   products: MomentProducts,
-  { bits: chosenBits, pairSafe, explore }: RefitRule,
+  { bits: chosenBits, pairSafe, negligible, explore }: RefitRule,
   { pause }: Watch,
 ): Promise<RefittedLayer | null> {
   const depth = depthOf(window);
@@ -177,8 +181,8 @@ async function refitLayer(
   }
   const [signal, nearest] = [sum(groups.map((group) => group.signal)), sum(groups.map((group) => group.nearest))];
   const least = leastScales(weights, outputs, unit, floatBias);
-  const round = (to: WeightBits, mates: Int32Array | null): readonly Rounded[] =>
-    groups.map(({ prepared }, g) => roundWeights(prepared, { bits: to, partners: mates, leastScales: part(least, g, perGroup) }));
+  const round = (to: WeightBits, mates: Int32Array | null, levels = weightLevels(to)): readonly Rounded[] =>
+    groups.map(({ prepared }, g) => roundWeights(prepared, { bits: to, levels, partners: mates, leastScales: part(least, g, perGroup) }));
   const noiseOf = (rounded: readonly Rounded[]): number => sum(rounded.map(({ errors }) => sum(errors)));
   const formOf = (rounded: readonly Rounded[]): LayerForm => {
     const values = new Int8Array(weights.length);
@@ -197,8 +201,18 @@ async function refitLayer(
     return { values, scales, bias, noise: signal > 0 ? noiseOf(rounded) / signal : 0 };
   };
   await explore?.(node.name, (other) => formOf(round(other, null)));
-  let rounded = round(bits, pairSafe ? partners : null);
+  const allowed = (negligible?.get(node.name) ?? 0) * signal;
+  const coarse = (): readonly Rounded[] | null => {
+    for (const levels of bits === 8 && allowed > 0 ? COARSE_LEVELS : []) {
+      const found = round(bits, null, levels);
+      if (noiseOf(found) <= allowed) return found;
+    }
+    return null;
+  };
+  const coarser = coarse();
+  let rounded = coarser ?? round(bits, pairSafe ? partners : null);
   if (
+    !coarser &&
     pairSafe &&
     partners &&
     noiseOf(rounded) >

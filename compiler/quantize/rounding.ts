@@ -17,6 +17,8 @@ export interface RoundingRequest {
   readonly rounding: "gptq" | "nearest";
   readonly pairSafe: boolean;
   readonly bits: ReadonlyMap<string, WeightBits>;
+  /** As in RefitRule. */
+  readonly negligible?: ReadonlyMap<string, number>;
   /** Samples to fit to; none where they are synthesised. */
   readonly samples: readonly Sample[];
 }
@@ -39,7 +41,7 @@ export async function chooseRounding(
   graph: Graph,
   floatCompiled: Compiled,
   module: WebAssembly.Module,
-  { rounding, pairSafe, bits, samples }: RoundingRequest,
+  { rounding, pairSafe, bits, negligible, samples }: RoundingRequest,
   measure: (graph: Graph) => Promise<number>,
   watch: Watch,
 ): Promise<RoundingChoice | null> {
@@ -47,7 +49,15 @@ export async function chooseRounding(
   if (fitted.length === 0 && !pairSafe) return null;
   const beforeDb = await measure(graph);
   const refitted = cloneGraph(graph);
-  const layers = await refitWeights(float, refitted, floatCompiled, module, fitted, { bits, pairSafe }, watch);
+  const layers = await refitWeights(
+    float,
+    refitted,
+    floatCompiled,
+    module,
+    fitted,
+    { bits, pairSafe, ...(negligible && { negligible }) },
+    watch,
+  );
   if (layers.length === 0) return null;
   const pairable = layers.filter(({ isPairable }) => isPairable).length;
   const afterDb = await measure(refitted);

@@ -1,7 +1,7 @@
 /** Refitting a quantized graph: weights and biases of every kind of layer, in the file's order, for the inputs they really get. */
 import { expect, test } from "vitest";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
-import type { Graph } from "../../compiler/ir/graph.ts";
+import { type Graph, requiredInput } from "../../compiler/ir/graph.ts";
 import { calibrate, rangesOf, type Sample } from "../../compiler/quantize/calibrate.ts";
 import { insertQuantization } from "../../compiler/quantize/insert.ts";
 import { outputMeasure } from "../../compiler/quantize/output-measure.ts";
@@ -191,4 +191,22 @@ test("samples that walk side by side see what each sees alone", async () => {
   await expect(walk.advanceTo(1, () => {}, WATCH.pause)).rejects.toThrow("walk back");
   walk.dispose();
   runner.dispose();
+});
+
+test("where so much noise does not matter weights have fewer levels, and are pair-safe by that", async () => {
+  const { float, int8, samples } = await make();
+  const compiled = compileGraph(float, DESCRIPTION);
+  for (const allowed of [1e-2, 5e-2]) {
+    const graph = cloneGraph(int8);
+    const negligible = new Map(float.nodes.map(({ name }) => [name, allowed]));
+    const layers = await refitWeights(float, graph, compiled, plainModule, samples, { bits: new Map(), pairSafe: true, negligible }, WATCH);
+    expect(layers).toHaveLength(6);
+    for (const { name, noise, isPairable, isPairSafe } of layers) {
+      const node = graph.nodes.find((each) => each.name === name)!;
+      const values = requiredInput(requiredInput(node, 1).producer!, 0).constant!.data as Int8Array;
+      expect(values.every((q) => Math.abs(q) <= 63)).toBe(true);
+      expect(noise).toBeLessThanOrEqual(allowed);
+      expect(isPairSafe).toBe(isPairable);
+    }
+  }
 });
