@@ -77,7 +77,7 @@ export function importGraph(
     ...(options.externalData && { externalData: options.externalData }),
     ...(options.constants && { constants: options.constants }),
   });
-  optimize(graph);
+  optimize(graph, (options.precision ?? "int8") === "int8");
   return { graph, metadata };
 }
 

@@ -13,6 +13,7 @@ import { numberAttribute, numbersAttribute, stringAttribute } from "../ir/attrib
 import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { type Composer, shapeOf } from "./composer.ts";
 import type { Decomposition } from "./definition.ts";
+import { knownIntegers, knownReals } from "./known-operands.ts";
 
 interface Axis {
   readonly input: number;
@@ -67,9 +68,11 @@ export const CONV_TRANSPOSE: Decomposition = {
     const group = numberAttribute(c.node, "group", 1);
     const taps = axes.map(({ kernel, dilation, stride }) => Math.ceil(((kernel - 1) * dilation + 1) / stride));
     const strides = axes.map(({ stride }) => stride);
-    const weights = phases(c, spreadWeights(c, axes, taps), group, taps, strides);
+    const weights = phaseWeights(c, axes, group, taps, strides);
     const phaseCount = elementCount(strides);
-    const bias = c.optional(2);
+    const given = c.optional(2);
+    const knownBias = given && knownReals(given);
+    const bias = knownBias ? c.constant(knownBias) : given;
     const channels = shapeOf(c.input(1))[1]! * group;
     const spreadBias = bias ? c.reshape(c.expand(c.reshape(bias, [channels, 1]), [channels, phaseCount]), [channels * phaseCount]) : null;
 
@@ -85,9 +88,23 @@ export const CONV_TRANSPOSE: Decomposition = {
   },
 };
 
+/** The convolution's weights; quantized ones stay quantized, with the scales of their output channels. */
+function phaseWeights(c: Composer, axes: readonly Axis[], group: number, taps: readonly number[], strides: readonly number[]): Value {
+  const arranged = (w: Value): Value => phases(c, spreadWeights(c, w, axes, taps), group, taps, strides);
+  const known = knownIntegers(c.input(1));
+  if (!known || (known.scales.length > 1 && known.axis !== 1)) return arranged(c.input(1));
+  const weights = arranged(c.constant(known.integers));
+  const results = shapeOf(c.input(1))[1]!;
+  const scales = Array.from({ length: shapeOf(weights)[0]! }, (_, row) => {
+    const channel = Math.floor(row / elementCount(strides)) % results;
+    return known.scales[known.scales.length === 1 ? 0 : channel]!;
+  });
+  return c.op("DequantizeLinear", [weights, c.numbers(scales, [scales.length])], { axis: 0 });
+}
+
 /** Weights [C, K/g, taps·s …]: dilation as zeros between them, zeros behind up to a multiple of the stride. */
-function spreadWeights(c: Composer, axes: readonly Axis[], taps: readonly number[]): Value {
-  let w = c.input(1);
+function spreadWeights(c: Composer, given: Value, axes: readonly Axis[], taps: readonly number[]): Value {
+  let w = given;
   axes.forEach(({ kernel, dilation }, i) => {
     if (dilation === 1) return;
     const shape = shapeOf(w);

@@ -34,6 +34,7 @@ import { inferShapes } from "./infer-shapes.ts";
 import { mergeClips } from "./merge-clips.ts";
 import { completeQuantization } from "./quantized/complete.ts";
 import { foldQuantizedConstants } from "./quantized/fold-constants.ts";
+import { isQuantized, toRealForm } from "./quantized/layers.ts";
 import { moveReals } from "./quantized/real-movement.ts";
 import { makeSigned } from "./quantized/signed.ts";
 import { splitWideWeights } from "./quantized/wide-weights.ts";
@@ -57,15 +58,20 @@ const PASSES: readonly ((graph: Graph) => number)[] = [
  */
 const MAXIMUM_ROUNDS = 50;
 
-/** Optimises the float graph in place. Errors: those of shape inference. */
-export function optimize(graph: Graph): void {
+/**
+ * Optimises the float graph in place. `isToBeQuantized`: what a model that computes in float32 stores in integers becomes real. Errors:
+ * those of shape inference.
+ */
+export function optimize(graph: Graph, isToBeQuantized = false): void {
   inferShapes(graph);
   decompose(graph);
   eliminateDeadCode(graph);
-  const isQuantized = graph.nodes.some(({ op }) => op === "DequantizeLinear" || op === "QuantizeLinear");
-  if (isQuantized) toQuantizedForm(graph);
+  const hasQuantization = graph.nodes.some(({ op }) => op === "DequantizeLinear" || op === "QuantizeLinear");
+  const hasLayers = hasQuantization && isQuantized(graph);
+  if (hasLayers) toQuantizedForm(graph);
+  else if (hasQuantization && isToBeQuantized) toRealForm(graph);
   for (let round = 0; sweep(graph); round++) if (round === MAXIMUM_ROUNDS) throw new Error("unreachable: the passes undo each other");
-  if (!isQuantized) return;
+  if (!hasLayers) return;
   completeQuantization(graph);
   if (splitWideWeights(graph) > 0) completeQuantization(graph);
 }

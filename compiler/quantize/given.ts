@@ -4,20 +4,9 @@
  */
 import type { GoldenRange } from "../../host/golden.ts";
 import { CompileError } from "../errors.ts";
-import type { Graph, Node } from "../ir/graph.ts";
+import type { Graph } from "../ir/graph.ts";
 import type { CompileOptions } from "../options.ts";
 import { tensorParameters } from "../passes/quantized/parameters.ts";
-
-const LAYERS: ReadonlySet<string> = new Set(["Conv", "Gemm", "MatMul"]);
-
-/** Whether a layer multiplies dequantized activations by dequantized weights or activations. */
-export function isQuantized(graph: Graph): boolean {
-  return graph.nodes.some((node) => LAYERS.has(node.op) && isDequantized(node, 0) && isDequantized(node, 1));
-}
-
-function isDequantized(node: Node, index: number): boolean {
-  return node.inputs[index]?.producer?.op === "DequantizeLinear";
-}
 
 /**
  * What a user has to know who compiles a quantized model with `options`.

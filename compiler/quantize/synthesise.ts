@@ -10,7 +10,7 @@ import type { Sample } from "./calibrate.ts";
 
 const SAMPLES = 16;
 
-/** Sixteen samples. With a preprocessing spec, the first input spans what pixels 0 to 255 become; otherwise values lie mostly in [−2, 2]. */
+/** Sixteen samples. With a preprocessing spec, the first input spans what pixels 0 to 255 become; otherwise values lie mostly in [−2, 2]; bytes in all of theirs. */
 export function* synthesise(graph: Graph, spec: PreprocessSpec | undefined): Generator<Sample> {
   let state = 0x2545f491;
   const random = (): number => {
@@ -24,7 +24,14 @@ export function* synthesise(graph: Graph, spec: PreprocessSpec | undefined): Gen
     for (const value of graph.inputs) {
       const { dtype, shape } = typeOf(value);
       const data = newArray(dtype, elementCount(shape));
-      if (dtype === "float32") fillField(data as Float32Array, shape, random, value === graph.inputs[0] ? spec : undefined);
+      if (dtype === "float32")
+        fillField(data as Float32Array, shape, random, pixelRange(value === graph.inputs[0] ? spec : undefined) ?? [-2, 2]);
+      // Bytes are never indices: ONNX takes none as such.
+      else if (dtype === "uint8" || dtype === "int8") {
+        const field = new Float32Array(data.length);
+        fillField(field, shape, random, dtype === "uint8" ? [0, 255] : [-128, 127]);
+        (data as Uint8Array).set(field.map(Math.round));
+      }
       sample[value.name] = { dtype, shape, data };
     }
     yield sample;
@@ -32,11 +39,10 @@ export function* synthesise(graph: Graph, spec: PreprocessSpec | undefined): Gen
 }
 
 /** Rows of waves with random frequency and phase for each plane, plus a tenth of noise. */
-function fillField(data: Float32Array, shape: readonly number[], random: () => number, spec: PreprocessSpec | undefined): void {
+function fillField(data: Float32Array, shape: readonly number[], random: () => number, [low, high]: readonly [number, number]): void {
   const width = shape[shape.length - 1] ?? 1;
   const height = shape.length > 2 ? shape[shape.length - 2]! : 1;
   const plane = width * height;
-  const [low, high] = pixelRange(spec) ?? [-2, 2];
   for (let start = 0; start < data.length; start += plane) {
     const [fx, fy, px, py, level] = [random() * 4, random() * 4, random(), random(), random()];
     for (let i = 0; i < plane && start + i < data.length; i++) {

@@ -9,7 +9,7 @@
  */
 import { type Graph, type Node, requiredInput, type Value } from "../../ir/graph.ts";
 import { addDequantize, addQuantize, areEqual, type TensorParameters, tensorParameters } from "./parameters.ts";
-import { MOVING, movedInputs } from "./real-movement.ts";
+import { isMoving, movedInputs } from "./real-movement.ts";
 
 /** Adds what is missing around operators that move elements. Returns at how many. */
 export function completeQuantization(graph: Graph): number {
@@ -20,9 +20,8 @@ export function completeQuantization(graph: Graph): number {
 }
 
 function moves(node: Node): boolean {
-  if (!MOVING.has(node.op) || node.channelsLast || node.attributes.clampMin !== undefined || node.attributes.clampMax !== undefined)
+  if (!isMoving(node) || node.channelsLast || node.attributes.clampMin !== undefined || node.attributes.clampMax !== undefined)
     return false;
-  if (node.op === "MaxPool") return node.outputs.length === 1;
   return node.op !== "Pad" || !node.inputs[2] || node.inputs[2].constant !== null;
 }
 

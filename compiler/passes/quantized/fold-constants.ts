@@ -14,12 +14,14 @@ import { VIEWS } from "../affine.ts";
 import { permutationOf } from "../permutation.ts";
 import { tensorParameters } from "./parameters.ts";
 
+const LAYERS: ReadonlySet<string> = new Set(["Conv", "Gemm", "MatMul"]);
 const MOVING = new Set([...VIEWS, "Identity", "Transpose", "Slice", "DepthToSpace", "SpaceToDepth", "Gather"]);
 
 /** Moves what can be moved. Returns how many operators went. */
 export function foldQuantizedConstants(graph: Graph): number {
   let folded = 0;
   for (const node of [...graph.nodes]) {
+    folded += foldBias(graph, node);
     const dequantize = node.inputs[0]?.producer;
     if (!MOVING.has(node.op) || dequantize?.op !== "DequantizeLinear" || node.outputs.length !== 1) continue;
     if (dequantize.inputs.some((value) => value && !value.constant) || node.inputs.slice(1).some((value) => value && !value.constant))
@@ -33,6 +35,24 @@ export function foldQuantizedConstants(graph: Graph): number {
     folded++;
   }
   return folded;
+}
+
+/** An int32 bias that is added behind its layer becomes a real one, for the layer to take: its units make the same integers of it again. */
+function foldBias(graph: Graph, node: Node): number {
+  if (node.op !== "Add" || !node.inputs.some((value) => LAYERS.has(value?.producer?.op ?? ""))) return 0;
+  const index = node.inputs.findIndex((value) => value?.producer?.op === "DequantizeLinear" && isConstantBias(value.producer));
+  const dequantize = node.inputs[index]?.producer;
+  if (!dequantize) return 0;
+  const reals = evaluateNode(
+    dequantize,
+    dequantize.inputs.map((value) => value?.constant ?? null),
+  )[0]!;
+  graph.setInput(node, index, graph.addConstant(`${node.name}.bias`, reals));
+  return 1;
+}
+
+function isConstantBias({ inputs }: Node): boolean {
+  return inputs.every((value) => !value || value.constant !== null) && inputs[0]!.constant!.dtype === "int32";
 }
 
 /** Where the axis of the scales is in the node's result; null where it is no more, or the scales are in blocks. */

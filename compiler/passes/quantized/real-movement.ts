@@ -8,13 +8,14 @@
  * Runs before the passes that fuse. Declines where nothing behind dequantizes, and where scales are by axis or computed.
  */
 
+import { stringAttribute } from "../../ir/attributes.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../../ir/graph.ts";
 import { castTensor } from "../../ops/cast.ts";
 import { clampRange } from "../value-range.ts";
 import { addDequantize, addQuantize, areEqual, type TensorParameters, tensorParameters } from "./parameters.ts";
 
 /** Operators whose result's elements are those of operand 0 (of Concat: of all), perhaps not all of them. */
-export const MOVING: ReadonlySet<string> = new Set(
+const MOVING: ReadonlySet<string> = new Set(
   "Reshape Flatten Squeeze Unsqueeze Identity Transpose Expand Slice Split Tile DepthToSpace SpaceToDepth Gather Concat MaxPool Pad".split(
     " ",
   ),
@@ -49,7 +50,18 @@ function canMove(node: Node): boolean {
   if (dtype !== "int8" && dtype !== "uint8") return false;
   if (CLAMPING.has(node.op)) return clampRange(node) !== null;
   if (node.op === "Pad") return !node.inputs[2] || node.inputs[2].constant !== null;
+  return isMoving(node);
+}
+
+/** Whether each element of the node's results is one of its operands', or what Pad pads with. */
+export function isMoving(node: Node): boolean {
+  if (node.op === "Resize") return stringAttribute(node, "mode", "nearest") === "nearest" && !hasCrop(node);
   return MOVING.has(node.op) && (node.op !== "MaxPool" || node.outputs.length === 1);
+}
+
+/** A Resize that can reach beyond its operand gives a constant there. */
+function hasCrop(node: Node): boolean {
+  return stringAttribute(node, "coordinate_transformation_mode", "half_pixel") === "tf_crop_and_resize";
 }
 
 /** What the node's results are dequantized with, perhaps behind further such nodes. */

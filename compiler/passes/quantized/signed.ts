@@ -88,7 +88,8 @@ function dequantizeSigned(graph: Graph, node: Node): boolean {
     replaceOperand(graph, node, graph.addConstant(q.name, centred), zero);
     return true;
   }
-  if (!isUnsigned || onlyOutput(node).readers.size === 0) return false;
+  // What only leaves the model is dequantized as it comes.
+  if (!isUnsigned || (onlyOutput(node).readers.size === 0 && !originOf(q.producer, SIGNED, "int8"))) return false;
   replaceOperand(graph, node, signedForm(graph, q, node), zeroConstant(graph, node, shifted(zeros)));
   return true;
 }
