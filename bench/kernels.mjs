@@ -14,6 +14,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { buildSync } from "esbuild";
+import { zeroBlocks } from "./zero-blocks.mjs";
 
 const root = new URL("../", import.meta.url);
 const {
@@ -246,25 +247,6 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
   for (const [name, value] of Object.entries(fields)) words[layout[name]] = value;
   const end = memory.PLAN_ADDRESS + layout.WORDS * 4;
   return { macs: outH * outW * outC * perOutput, run: () => runtime.run(memory.PLAN_ADDRESS, end, data) };
-}
-
-/** Zeroes a part of all blocks, evenly distributed over the outputs. */
-function zeroBlocks(weights, outputs, depth, unit, sparsity) {
-  const columns = Math.ceil(depth / unit);
-  let s = 12345;
-  for (let n = 0; n < outputs; n += 8) {
-    const order = Array.from({ length: columns }, (_, i) => i);
-    for (let i = columns - 1; i > 0; i--) {
-      s = (Math.imul(s, 1664525) + 1013904223) >>> 0;
-      const j = Math.floor((s / 2 ** 32) * (i + 1));
-      [order[i], order[j]] = [order[j], order[i]];
-    }
-    for (const column of order.slice(0, Math.round(columns * sparsity))) {
-      for (let o = n; o < Math.min(outputs, n + 8); o++) {
-        for (let k = column * unit; k < Math.min(depth, (column + 1) * unit); k++) weights[o * depth + k] = 0;
-      }
-    }
-  }
 }
 
 /** The padding before the first of `size` pixels that gives `out` outputs, as "same" padding has it. */

@@ -14,8 +14,21 @@ export interface StepWeights {
   readonly bits: number;
   /** Bytes in the file, entropy coded or not. */
   readonly fileBytes: number;
-  /** Of sparse weights: the columns of a block of eight outputs, and the part of all products that is computed. */
-  readonly blocks?: { readonly columns: 1 | 2; readonly computed: number };
+  /** Of weights in blocks. */
+  readonly blocks?: WeightBlocks;
+}
+
+/** Sparse weights that are multiplied in blocks. */
+export interface WeightBlocks {
+  /** Columns of a block of eight outputs. */
+  readonly columns: 1 | 2;
+  /** The part of all products that is computed, above 0 and rounded up to whole quads; 0 where all weights are. */
+  readonly computed: number;
+}
+
+/** Blocks for people: `8×1, 52 %`. */
+export function blocksText({ columns, computed }: WeightBlocks): string {
+  return `8×${columns}, ${Math.round(computed * 100)} %`;
 }
 
 const WEIGHTS_WORDS: ReadonlyMap<number, number> = new Map([
@@ -39,11 +52,11 @@ export function weightsOf(words: Int32Array, constants: readonly Constant[]): St
   return { bits: bitsOf(constant.packing), fileBytes: constant.bytes.length, ...(blocks && { blocks }) };
 }
 
-function blocksOf(constant: Constant): StepWeights["blocks"] {
+function blocksOf(constant: Constant): WeightBlocks | undefined {
   const { packing, p0, p1, p2 } = constant;
   if (!Packing.isOfBlocks(packing)) return undefined;
   const heads = Packing.packedGroups(packing, canonicalBytes(constant), p0, p1, p2) * Math.ceil(p0 / 8);
-  return { columns: packing === Packing.GEMM_BLOCKS_1_I8 ? 1 : 2, computed: (4 * p2) / (heads * p1) };
+  return { columns: packing === Packing.GEMM_BLOCKS_1_I8 ? 1 : 2, computed: Math.min(1, (4 * p2) / (heads * p1)) };
 }
 
 function bitsOf(packing: number): number {

@@ -31,6 +31,15 @@ describe("the work of a step", () => {
     expect(workOf(step, "plain")).toEqual({ shape: "1×1 96→576 @14×14", macs: 14 * 14 * 96 * 576, peak: "int8" });
   });
 
+  it("is that of the blocks which are left of sparse weights", () => {
+    const step = conv({ IN_H: 14, IN_W: 14, IN_C: 96, OUT_H: 14, OUT_W: 14, OUT_C: 576, PAIR_SAFE: ConvI8.BLOCKS_OF_2 });
+    const denseMacs = 14 * 14 * 96 * 576;
+    const shape = "1×1 96→576 @14×14, 8×2, 25 %";
+    const blocks = { columns: 2, computed: 0.25 } as const;
+    expect(workOf(step, "plain", false, blocks)).toEqual({ shape, macs: denseMacs / 4, denseMacs, peak: "int8" });
+    expect(workOf(step, "relaxed", false, blocks).peak).toBe("int8 pairs");
+  });
+
   it("is held against the pair dot where the build and the weights have it", () => {
     const step = conv({ IN_C: 96, OUT_C: 576, PAIR_SAFE: 1 });
     expect(workOf(step, "relaxed").peak).toBe("int8 pairs");

@@ -1,6 +1,7 @@
 /** Zeros among int8 weights: left out in blocks where that is faster, and never seen in a result. */
 import { expect, test } from "vitest";
 import { blocksOf } from "../../compiler/lower/blocks.ts";
+import { weightsOf } from "../../compiler/report/step-weights.ts";
 import { compileGraph, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import type { Tensor } from "../../host/tensor.ts";
@@ -23,8 +24,8 @@ function sparseWeights(outputs: number, depth: number, columns: number, percent:
   return weights;
 }
 
-/** One 3×3 convolution of 16 to 24 channels over 12 × 12 pixels: the words of its step, and whether it gives the reference's values. */
-function convolve(weights: Int8Array): { readonly words: Int32Array; readonly isExact: boolean } {
+/** One 3×3 convolution of 16 to 24 channels over 12 × 12 pixels: the words of its step, the part that it computes, and whether it gives the reference's values. */
+function convolve(weights: Int8Array): { readonly words: Int32Array; readonly computed: number | undefined; readonly isExact: boolean } {
   const graph = graphOf(`input x float32[1,16,12,12]
 %xq ? = QuantizeLinear(%x, {0.5}float32[], {3}int8[])
 %xd ? = DequantizeLinear(%xq, {0.5}float32[], {3}int8[])
@@ -47,7 +48,9 @@ output %yd
   const got = runner.output(graph.outputNames[0]!) as Float32Array;
   const isExact = expected.every((y, i) => y === got[i]);
   runner.dispose();
-  return { words: compiled.program.plan.steps.find((step) => step.length === ConvI8.WORDS)!, isExact };
+  const { plan, constants } = compiled.program;
+  const words = plan.steps.find((step) => step.length === ConvI8.WORDS)!;
+  return { words, computed: weightsOf(words, constants)?.blocks?.computed, isExact };
 }
 
 /** [O][kH][kW][I] → [O][I][kH][kW]: blocks are adjacent inputs of a kernel position. */
@@ -65,10 +68,15 @@ test.each([
   ["nothing", 1, 0, ConvI8.BLOCKS_OF_2],
   ["nearly all", 1, 85, 0],
 ])("a convolution of which %s is left takes the faster kernel, to the same values", (_, columns, percent, mark) => {
-  const { words, isExact } = convolve(inputsFirst(sparseWeights(24, 144, columns, percent)));
+  const { words, computed, isExact } = convolve(inputsFirst(sparseWeights(24, 144, columns, percent)));
   expect(isExact).toBe(true);
-  if (mark === 0) expect(words[ConvI8.PAIR_SAFE]).toBeLessThan(2);
-  else expect(words[ConvI8.PAIR_SAFE]).toBe(mark);
+  if (mark === 0) {
+    expect(words[ConvI8.PAIR_SAFE]).toBeLessThan(2);
+    expect(computed).toBeUndefined();
+  } else {
+    expect(words[ConvI8.PAIR_SAFE]).toBe(mark);
+    expect(Math.abs(computed! - percent / 100)).toBeLessThan(0.1);
+  }
 });
 
 test("zeros that lie anywhere leave few blocks out: the layer stays dense until most weights are gone", () => {

@@ -13,7 +13,7 @@ import { CompileError, problemsOf, type Unsupported } from "../../errors.ts";
 import { compile, type Report } from "../../index.ts";
 import { readModel } from "../../onnx/model.ts";
 import { fileParts } from "../../report/file-parts.ts";
-import { type StepWeights, weightsOf } from "../../report/step-weights.ts";
+import { blocksText, type StepWeights, weightsOf } from "../../report/step-weights.ts";
 import { readBytes } from "../data/file.ts";
 import { externalDataBeside } from "../external-data.ts";
 import { stopSignal } from "../interruption.ts";
@@ -239,7 +239,7 @@ function portsAndSteps({ inputs, outputs, steps, plans }: ReturnType<typeof prog
     steps.map(({ step, kernel, op, nodes, weights }) => [
       String(step),
       kernel,
-      weights ? `${weights.bits} bits, ${formatBytes(weights.fileBytes)}` : "",
+      weights ? `${weights.bits} bits${weights.blocks ? ` in ${blocksText(weights.blocks)}` : ""}, ${formatBytes(weights.fileBytes)}` : "",
       op,
       nodes.join(", "),
     ]),

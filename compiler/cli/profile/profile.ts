@@ -10,6 +10,7 @@ import { fillGolden } from "../../../host/golden.ts";
 import { type Inspectable, openProgram } from "../../../host/inspection.ts";
 import { layoutOf } from "../../../host/layouts.ts";
 import type { Program } from "../../../host/program.ts";
+import { weightsOf } from "../../report/step-weights.ts";
 import { pause } from "../interruption.ts";
 import { startProgress } from "../output/progress.ts";
 import { median } from "./median.ts";
@@ -28,6 +29,8 @@ export interface StepProfile {
   /** Of the time of all steps, in [0, 1]. */
   readonly share: number;
   readonly macs: number;
+  /** Of weights in blocks: what there would be with all of them. */
+  readonly denseMacs?: number;
   /** The limit that the rate is held against. */
   readonly peak?: PeakName;
   /** Rate and its fraction of the peak; only where there are MACs, and time enough to be measured. */
@@ -36,7 +39,7 @@ export interface StepProfile {
 }
 
 /** All steps of one kernel. */
-export type KernelProfile = Omit<StepProfile, "step" | "op" | "nodes" | "shape" | "peak"> & { readonly steps: number };
+export type KernelProfile = Omit<StepProfile, "step" | "op" | "nodes" | "shape" | "denseMacs" | "peak"> & { readonly steps: number };
 
 /** One run as it happened. Times in ms, from the run's beginning. */
 export interface Timeline {
@@ -129,15 +132,31 @@ function timeStep(model: Inspectable, from: number, to: number): number {
   return performance.now() - start;
 }
 
-function summarise({ plan, metadata }: Program, build: BuildName, fastFloat: boolean, { rounds, callMs, peaks }: Measurement): Profile {
+function summarise(
+  { plan, metadata, constants }: Program,
+  build: BuildName,
+  fastFloat: boolean,
+  { rounds, callMs, peaks }: Measurement,
+): Profile {
   const times = plan.steps.map((_, step) => Math.max(0, median(rounds.map(({ steps }) => steps[step]?.ms ?? 0)) - callMs));
   const stepsMs = sum(times);
   const rows = plan.steps.map((words, step) => {
-    const { macs, peak, shape } = workOf(words, build, fastFloat);
+    const { macs, denseMacs, peak, shape } = workOf(words, build, fastFloat, weightsOf(words, constants)?.blocks);
     const ms = times[step] as number;
     const { op = "", nodes = [] } = metadata.steps[step] ?? {};
     const kernel = layoutOf(words[OPCODE] as number)?.name ?? "?";
-    const row = { step, kernel, op, nodes, shape, ms, share: share(ms, stepsMs), macs, ...(peak && { peak }) };
+    const row = {
+      step,
+      kernel,
+      op,
+      nodes,
+      shape,
+      ms,
+      share: share(ms, stepsMs),
+      macs,
+      ...(denseMacs && { denseMacs }),
+      ...(peak && { peak }),
+    };
     return { ...row, ...rateOf(macs, ms, macs / ((peak && peaks[peak]) ?? Number.POSITIVE_INFINITY)) };
   });
   const kernels = [...new Set(rows.map(({ kernel }) => kernel))].map((kernel) => {

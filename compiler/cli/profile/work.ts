@@ -1,7 +1,7 @@
 /**
  * What a step has to do, from its words: multiply-accumulates and a summary of its shape.
  *
- * MACs are nominal: positions in the padding count. `@H×W` is the size of the output.
+ * MACs are nominal: positions in the padding count, and so do zeros among the weights but where whole blocks of them are left out. `@H×W` is the size of the output.
  */
 import type { Extents } from "../../../format/extents.ts";
 import * as Opcode from "../../../format/opcodes.ts";
@@ -16,6 +16,7 @@ import * as Pool from "../../../format/steps/pool.ts";
 import * as Reduce from "../../../format/steps/reduce.ts";
 import type { BuildName } from "../../../host/builds.ts";
 import { layoutOf } from "../../../host/layouts.ts";
+import { blocksText, type WeightBlocks } from "../../report/step-weights.ts";
 import { formatBytes } from "../output/units.ts";
 import type { PeakName } from "./peak.ts";
 
@@ -23,8 +24,10 @@ import type { PeakName } from "./peak.ts";
 export interface Work {
   /** Such as `1×1 96→576 @14×14`, `depthwise 3×3 s2 96 @28×28`, `linear 384→1536 ×128`, or bytes read and written. */
   readonly shape: string;
-  /** Multiply-accumulates; 0 for a step that only moves or maps values. */
+  /** Multiply-accumulates that are computed; 0 for a step that only moves or maps values. */
   readonly macs: number;
+  /** Those that there would be with all weights, where blocks of them are left out. */
+  readonly denseMacs?: number;
   /** The limit that the step's rate is held against; only where it has MACs. */
   readonly peak?: PeakName;
 }
@@ -78,10 +81,13 @@ const RULES: ReadonlyMap<number, Rule> = new Map([
   [Opcode.REDUCE, reduce],
 ]);
 
-/** The work of a verified step in `build`; `fastFloat` as in LoadOptions. */
-export function workOf(words: Words, build: BuildName, fastFloat = false): Work {
-  const work = (RULES.get(at(words, OPCODE)) ?? traffic)(words);
-  const inPairs = build === "relaxed" && at(words, OPCODE) === Opcode.CONV_I8 && at(words, ConvI8.PAIR_SAFE) === 1;
+/** The work of a verified step in `build`; `fastFloat` as in LoadOptions; `blocks` of its weights. */
+export function workOf(words: Words, build: BuildName, fastFloat = false, blocks?: WeightBlocks): Work {
+  const whole = (RULES.get(at(words, OPCODE)) ?? traffic)(words);
+  const work = blocks
+    ? { ...whole, shape: `${whole.shape}, ${blocksText(blocks)}`, macs: Math.round(whole.macs * blocks.computed), denseMacs: whole.macs }
+    : whole;
+  const inPairs = build === "relaxed" && at(words, OPCODE) === Opcode.CONV_I8 && at(words, ConvI8.PAIR_SAFE) !== 0;
   if (inPairs) return { ...work, peak: "int8 pairs" };
   return work.peak === "float32" && build === "relaxed" && fastFloat ? { ...work, peak: "fast float32" } : work;
 }
