@@ -83,10 +83,14 @@ export const P1 = 7;
 export const P2 = 8;
 export const ROW_WORDS = 9;
 
-/** Encodings of a constant's bytes in the file: as they are, entropy coded (entropy.ts), or two values of four bits to a byte (nibbles.ts). */
+/**
+ * Encodings of a constant's bytes in the file: as they are, entropy coded (entropy.ts), two values of four bits to a byte (nibbles.ts), or blocks
+ * that are not zero (blocks.ts).
+ */
 export const RAW = 0;
 export const RANS = 1;
 export const NIBBLES = 2;
+export const BLOCKS = 3;
 
 /** Depth of a packed int8 GEMM of `segments` segments of `length` values: even segments, a multiple of 4 in all. */
 export function gemmDepth(segments: i32, length: i32): i32 {

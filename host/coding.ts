@@ -1,11 +1,12 @@
-/** What the head of a coded constant says (format/entropy.ts, format/nibbles.ts), before any of it is decoded. */
+/** What the head of a coded constant says (format/entropy.ts, format/nibbles.ts, format/blocks.ts), before any of it is decoded. */
+import { BLOCK_ROWS, BLOCKS_HEADER_BYTES } from "../format/blocks.ts";
 import { decoderBytes, MAX_PRECISION, MIN_PRECISION, STREAM_HEADER_BYTES } from "../format/entropy.ts";
 import { NIBBLES_HEADER_BYTES, nibblesBytes } from "../format/nibbles.ts";
-import { NIBBLES, RANS } from "../format/packings.ts";
+import { BLOCKS, NIBBLES, RANS } from "../format/packings.ts";
 
 /** How the bytes of a constant are coded. */
 export interface Coding {
-  /** RANS or NIBBLES. */
+  /** RANS, NIBBLES or BLOCKS. */
   readonly encoding: number;
   /** Canonical bytes that they decode to, more than they are. */
   readonly decodedBytes: number;
@@ -15,15 +16,47 @@ export interface Coding {
   readonly fileOffset?: number;
 }
 
+/** Whether it is an encoding, other than RAW, that this version knows. */
+export function isCoding(encoding: number): boolean {
+  return encoding === RANS || encoding === NIBBLES || encoding === BLOCKS;
+}
+
 /** Reads the head of a stream. Undefined where it cannot be one of `encoding`, or is no shorter than what it stands for. */
 export function codingOf(stream: Uint8Array, encoding: number = RANS): Coding | undefined {
   if (stream.length < NIBBLES_HEADER_BYTES) return undefined;
   const decodedBytes = new DataView(stream.buffer, stream.byteOffset).getUint32(0, true);
   if (decodedBytes <= stream.length || decodedBytes > 0x7fffffff) return undefined;
   if (encoding === NIBBLES) return nibblesBytes(decodedBytes) === stream.length ? { encoding, decodedBytes, decoderBytes: 0 } : undefined;
+  if (encoding === BLOCKS) return blocksCodingOf(stream, decodedBytes);
   if (encoding !== RANS || stream.length < STREAM_HEADER_BYTES) return undefined;
   const precision = stream[4]! & 15;
   const planes = stream[4]! >> 4;
   if (precision < MIN_PRECISION || precision > MAX_PRECISION || (planes !== 1 && planes !== 4)) return undefined;
   return { encoding, decodedBytes, decoderBytes: decoderBytes(precision, planes) };
+}
+
+function blocksCodingOf(stream: Uint8Array, decodedBytes: number): Coding | undefined {
+  if (stream.length < BLOCKS_HEADER_BYTES) return undefined;
+  const view = new DataView(stream.buffer, stream.byteOffset);
+  const [depth, outputs, values, coded] = [4, 8, 12, 16].map((at) => view.getUint32(at, true)) as [number, number, number, number];
+  const groups = decodedBytes / (depth * outputs);
+  if (!(Number.isInteger(groups) && values <= decodedBytes && BLOCKS_HEADER_BYTES + coded <= stream.length)) return undefined;
+  const maskBytes = Math.ceil((groups * Math.ceil(outputs / BLOCK_ROWS) * depth) / 8);
+  const parts = [
+    { bytes: stream.subarray(BLOCKS_HEADER_BYTES, BLOCKS_HEADER_BYTES + coded), of: maskBytes },
+    { bytes: stream.subarray(BLOCKS_HEADER_BYTES + coded), of: values },
+  ];
+  let own = 0;
+  for (const { bytes, of } of parts) {
+    if (bytes.length === of) continue;
+    const coding = codingOf(bytes, RANS);
+    if (coding?.decodedBytes !== of) return undefined;
+    own = Math.max(own, coding.decoderBytes);
+  }
+  return { encoding: BLOCKS, decodedBytes, decoderBytes: align(maskBytes) + align(values) + own };
+}
+
+/** Up to a multiple of 64. */
+function align(bytes: number): number {
+  return Math.ceil(bytes / 64) * 64;
 }

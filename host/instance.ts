@@ -5,7 +5,7 @@
  * `startThreads` brings those.
  */
 import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
-import { COPY, NIBBLES } from "../format/packings.ts";
+import { BLOCKS, COPY, NIBBLES } from "../format/packings.ts";
 import * as Status from "../format/status.ts";
 import { now } from "./clock.ts";
 import { Crew } from "./crew.ts";
@@ -174,10 +174,15 @@ export class Instance {
     const { encoding, decodedBytes, decoderBytes, fileOffset } = coding!;
     this.bytes(from, bytes.length).set(bytes);
     const data = this.#data;
+    const runtime = this.#runtime!;
+    const places = [data + from, bytes.length, data + to, decodedBytes] as const;
+    const memory = [data + staging + decoder, decoderBytes] as const;
     const status =
       encoding === NIBBLES
-        ? this.#runtime!.decodeNibbles(data + from, bytes.length, data + to, decodedBytes)
-        : this.#runtime!.decode(data + from, bytes.length, data + to, decodedBytes, data + staging + decoder, decoderBytes);
+        ? runtime.decodeNibbles(...places)
+        : encoding === BLOCKS
+          ? runtime.decodeBlocks(...places, ...memory)
+          : runtime.decode(...places, ...memory);
     if (status !== Status.OK) throw new FormatError("bad-constants", `Constant ${index}: its coded bytes are not sound.`, fileOffset);
   }
 }

@@ -7,7 +7,7 @@
 import * as File from "../format/file.ts";
 import * as Packing from "../format/packings.ts";
 import * as PlanWord from "../format/plan.ts";
-import { codingOf } from "./coding.ts";
+import { codingOf, isCoding } from "./coding.ts";
 import { type FormatCode, FormatError, hashMismatch, newerVersion, notEqm, otherLayouts, truncated } from "./errors.ts";
 import { type Golden, goldenPlan, readGolden } from "./golden.ts";
 import type { Digest, Hasher } from "./hash.ts";
@@ -201,7 +201,7 @@ function readConstants(table: Section, blob: Section): Constant[] {
     const offset = word(Packing.FILE_OFFSET);
     const length = word(Packing.FILE_BYTES);
     const encoding = word(Packing.ENCODING);
-    if (encoding !== Packing.RAW && encoding !== Packing.RANS && encoding !== Packing.NIBBLES)
+    if (encoding !== Packing.RAW && !isCoding(encoding))
       throw bad(row + Packing.ENCODING, `Constant ${i}: encoding ${encoding} is not known to this version: update eqm.`);
     if (length <= 0 || offset < 0 || offset + length > blob.bytes.length)
       throw bad(row + Packing.FILE_OFFSET, `Constant ${i}: its ${length} bytes at ${offset} are not in the file.`);

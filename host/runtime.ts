@@ -14,6 +14,7 @@ export interface Runtime {
   /** Multiplies, `times` times, with one form or the other; on a page of its own. */
   tryDots(fused: number, times: number): void;
   decode(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
+  decodeBlocks(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
   decodeNibbles(src: number, bytes: number, dst: number, count: number): number;
   pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;
   run(plan: number, end: number, data: number): number;

@@ -2,6 +2,7 @@
 import { ABI } from "../build/abi.ts";
 import { init, useScratch } from "./constants.ts";
 import { hashBegin, hashEnd, hashUpdate } from "./hash.ts";
+import { decodeBlocks } from "./pack/blocks.ts";
 import { decode } from "./pack/entropy.ts";
 import { decodeNibbles } from "./pack/nibbles.ts";
 import { pack } from "./pack/pack.ts";
@@ -16,6 +17,7 @@ const abi: i32 = ABI;
 export {
   abi,
   decode,
+  decodeBlocks,
   decodeNibbles,
   hashBegin,
   hashEnd,

@@ -1,6 +1,6 @@
 /**
  * Codes the constants of a program, each where that makes the file smaller by more than loading it is worth: entropy coded
- * (format/entropy.ts), or two values of four bits to a byte (format/nibbles.ts).
+ * (format/entropy.ts), two values of four bits to a byte (format/nibbles.ts), or without blocks of zeros (format/blocks.ts).
  * The golden vector is made behind this, so every file that is written has been decoded once.
  */
 import * as Packing from "../../format/packings.ts";
@@ -8,6 +8,7 @@ import { codingOf } from "../../host/coding.ts";
 import { indicesAddress } from "../../host/indices.ts";
 import { stagingBytes } from "../../host/memory-layout.ts";
 import { type Constant, joinPrograms, type Program, programsOf } from "../../host/program.ts";
+import { encodeBlocks } from "./blocks.ts";
 import { encodeBytes } from "./entropy.ts";
 import { encodeNibbles, isOfFourBits } from "./nibbles.ts";
 
@@ -36,6 +37,9 @@ export function compressConstant(constant: Constant, compression: "rans" | "none
     encoding = of;
   };
   if (isOfInt8(packing) && isOfFourBits(bytes)) consider(encodeNibbles(bytes), Packing.NIBBLES);
+  const rows = rowsOf(constant);
+  const blocks = compression === "rans" && rows ? encodeBlocks(bytes, rows.outputs, rows.depth) : null;
+  if (blocks) consider(blocks, Packing.BLOCKS);
   if (compression === "rans") for (const planes of planesOf(constant)) consider(encodeBytes(bytes, planes), Packing.RANS);
   if (best.length + 8 + bytes.length / 64 > bytes.length) return constant;
   const coding = codingOf(best, encoding);
@@ -46,6 +50,12 @@ export function compressConstant(constant: Constant, compression: "rans" | "none
 function isOfInt8(packing: number): boolean {
   if (Packing.isOfBlocks(packing)) return true;
   return [Packing.GEMM_I4, Packing.GEMM_I8, Packing.GEMM_PAIR_SAFE_I8, Packing.DEPTHWISE_I8, Packing.DEPTHWISE_3X3_I8].includes(packing);
+}
+
+/** The rows of weights that are canonically rows of outputs. */
+function rowsOf({ packing, p0, p1, p2 }: Constant): { readonly outputs: number; readonly depth: number } | null {
+  if (Packing.isOfBlocks(packing)) return { outputs: p0, depth: p1 };
+  return [Packing.GEMM_I4, Packing.GEMM_I8, Packing.GEMM_PAIR_SAFE_I8].includes(packing) ? { outputs: p0, depth: p1 * p2 } : null;
 }
 
 /** Constants of four bytes an element have a table for each of the four. */

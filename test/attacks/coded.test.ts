@@ -36,6 +36,11 @@ function evenly(seed: number, length: number): Uint8Array {
   return Uint8Array.from({ length }, () => (random() % 16) - 8);
 }
 
+/** Weights of which one column is left, with a value for each row. */
+function oneColumn(outputs: number, depth: number): Uint8Array {
+  return Uint8Array.from({ length: outputs * depth }, (_, i) => (i % depth === 7 ? 1 + i / depth : 0));
+}
+
 /** Constants of every way to lie in the file, and one step that has nothing to do with them. */
 function uncoded(): Program {
   return program({
@@ -52,6 +57,7 @@ function uncoded(): Program {
       constant(20480, new Uint8Array(Float32Array.from({ length: 300 }, (_, i) => 1 / (i + 50)).buffer), Packing.CHANNELS_32, 300),
       constant(24576, evenly(5, 9 * 40), Packing.GEMM_I4, 9, 1, 40),
       constant(28672, fewValues(6, 24 * 99), Packing.GEMM_I4, 24, 1, 99),
+      constant(32768, oneColumn(20, 60), Packing.GEMM_BLOCKS_1_I8, 20, 60, 3),
     ],
     constantsBytes: OUTPUT,
     arenaBytes: 64,
@@ -71,8 +77,8 @@ describe("a file with coded constants", () => {
   const file = emitFile(coded, hasher);
 
   it("codes what becomes smaller, and only that", () => {
-    const { RANS, NIBBLES } = Packing;
-    expect(coded.constants.map(({ coding }) => coding?.encoding)).toEqual([RANS, RANS, undefined, RANS, RANS, RANS, NIBBLES, RANS]);
+    const { RANS, NIBBLES, BLOCKS } = Packing;
+    expect(coded.constants.map(({ coding }) => coding?.encoding)).toEqual([RANS, RANS, undefined, RANS, RANS, RANS, NIBBLES, RANS, BLOCKS]);
     expect(file.length).toBeLessThan(emitFile(plain, hasher).length * 0.7);
   });
 
@@ -91,7 +97,7 @@ describe("a file with coded constants", () => {
     const uncompressed = compressConstants(plain, "none");
     expect(uncompressed.constants.map(({ coding }) => coding?.encoding)).toEqual([
       ...[undefined, undefined, undefined, undefined, undefined, undefined],
-      ...[Packing.NIBBLES, Packing.NIBBLES],
+      ...[Packing.NIBBLES, Packing.NIBBLES, undefined],
     ]);
     const memory = memoryOf(readEqm(emitFile(uncompressed, hasher), hasher));
     expect(Buffer.compare(memory.subarray(0, OUTPUT), memoryOf(plain).subarray(0, OUTPUT))).toBe(0);
@@ -102,6 +108,7 @@ describe("a file with coded constants", () => {
     const decoder = (index: number) => constants[index]!.coding!.decoderBytes;
     expect(stagingBytes([constants[0]!])).toBe(Math.ceil((30 * 77) / 64) * 64 + decoder(0));
     expect(stagingBytes([constants[1]!])).toBe(Math.ceil(constants[1]!.bytes.length / 64) * 64 + decoder(1));
+    expect(stagingBytes([constants[8]!])).toBe(Math.ceil((20 * 60) / 64) * 64 + decoder(8) + constants[8]!.bytes.length);
     expect(plan.stagingBytes).toBe(Math.max(...constants.map((one) => stagingBytes([one]))));
     const stated = new DataView(file.buffer).getUint32(File.HEADER_MEMORY_BYTES * 4, true);
     expect(stated).toBe(memoryBytes({ planWords: planWords(plan), ...plan }));

@@ -47,7 +47,8 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   plan: () => block(headerComment("plan.ts")),
   entropy: () => block(headerComment("entropy.ts")),
   nibbles: () => block(headerComment("nibbles.ts")),
-  encodings: () => rows(["code", "encoding"], constantsOf("packings.ts").slice(-3).map(pair)),
+  blocks: () => block(headerComment("blocks.ts")),
+  encodings: () => rows(["code", "encoding"], constantsOf("packings.ts").slice(-4).map(pair)),
   packings: () => block(headerComment("packings.ts")),
   "packing-codes": () => {
     const constants = constantsOf("packings.ts");

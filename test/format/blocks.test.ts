@@ -1,0 +1,130 @@
+/** Weights without their blocks of zeros: the compiler's encoder and the runtime's decoder. */
+import { describe, expect, it } from "vitest";
+import { encodeBlocks } from "../../compiler/emit/blocks.ts";
+import { encodeBytes } from "../../compiler/emit/entropy.ts";
+import { BLOCKS_HEADER_BYTES } from "../../format/blocks.ts";
+import { BLOCKS, RANS } from "../../format/packings.ts";
+import * as Status from "../../format/status.ts";
+import { codingOf } from "../../host/coding.ts";
+import type { Runtime } from "../../host/runtime.ts";
+import { plainModule } from "../support/small-model.ts";
+import { randomSource } from "../support/step-bench.ts";
+
+const STREAM = 4096;
+const CANARY = 0xa5;
+
+/** Decodes on the runtime, between canaries, as a loader would; undefined where the head is not sound. */
+function decode(stream: Uint8Array): { readonly status: number; readonly bytes: Uint8Array } | undefined {
+  const coding = codingOf(stream, BLOCKS);
+  if (!coding) return undefined;
+  const { decodedBytes, decoderBytes } = coding;
+  const memory = new WebAssembly.Memory({ initial: 8 });
+  const runtime = new WebAssembly.Instance(plainModule, { env: { memory } }).exports as unknown as Runtime;
+  runtime.init();
+  const bytes = new Uint8Array(memory.buffer).fill(CANARY, 1024);
+  const result = Math.ceil((STREAM + stream.length + 64) / 64) * 64;
+  const scratch = Math.ceil((result + decodedBytes + 64) / 64) * 64;
+  expect(scratch + decoderBytes).toBeLessThan(bytes.length);
+  bytes.set(stream, STREAM);
+  const status = runtime.decodeBlocks(STREAM, stream.length, result, decodedBytes, scratch, decoderBytes);
+  for (const [from, to] of [
+    [1024, STREAM],
+    [STREAM + stream.length, result],
+    [result + decodedBytes, scratch],
+    [scratch + decoderBytes, bytes.length],
+  ] as const) {
+    expect(bytes.subarray(from, to).every((byte) => byte === CANARY)).toBe(true);
+  }
+  expect(bytes.subarray(STREAM, STREAM + stream.length)).toEqual(stream);
+  return { status, bytes: bytes.slice(result, result + decodedBytes) };
+}
+
+/** Groups of rows, of which blocks of eight by one are left at `percent` of the places. */
+function weights(groups: number, outputs: number, depth: number, percent: number, seed: number): Uint8Array {
+  const next = randomSource(seed);
+  const bytes = new Uint8Array(groups * outputs * depth);
+  for (let row = 0; row < groups * outputs; row += Math.min(8, outputs - (row % outputs))) {
+    for (let k = 0; k < depth; k++) {
+      if (next() % 100 >= percent) continue;
+      for (let r = row; r < row + Math.min(8, outputs - (row % outputs)); r++) bytes[r * depth + k] = (next() % 25) + (next() % 25) - 24;
+    }
+  }
+  return bytes;
+}
+
+describe("weights in blocks", () => {
+  it("are decoded to what was encoded, and nothing is written beside them", () => {
+    let seed = 1;
+    for (const groups of [1, 3]) {
+      for (const outputs of [1, 7, 8, 9, 24]) {
+        for (const depth of [1, 5, 64, 201]) {
+          for (const percent of [0, 5, 50, 80]) {
+            const bytes = weights(groups, outputs, depth, percent, seed++);
+            const stream = encodeBlocks(bytes, outputs, depth);
+            // What is no shorter than the weights themselves is nobody's choice.
+            if (!stream || stream.length >= bytes.length) continue;
+            expect(decode(stream), `${groups}×${outputs}×${depth}, ${percent} %`).toEqual({ status: Status.OK, bytes });
+          }
+        }
+      }
+    }
+  });
+
+  it("stand in the order that docs/format.md gives", () => {
+    // Nine rows of two groups: blocks of eight rows and of one.
+    const bytes = new Uint8Array(2 * 9 * 3);
+    for (let row = 0; row < 8; row++) bytes[row * 3 + 1] = row + 1;
+    bytes[8 * 3 + 2] = 20;
+    bytes[9 * 3 + 8 * 3] = 30;
+    expect([...encodeBlocks(bytes, 9, 3)!]).toEqual(
+      [54, 3, 9, 10, 2].flatMap((word) => [word, 0, 0, 0]).concat([0b100010, 0b00000010, 1, 2, 3, 4, 5, 6, 7, 8, 20, 30]),
+    );
+  });
+
+  it("are shorter than entropy coding makes them where half of the blocks are zero", () => {
+    const bytes = weights(1, 64, 576, 50, 3);
+    expect(encodeBlocks(bytes, 64, 576)!.length).toBeLessThan(0.85 * encodeBytes(bytes, 1).length);
+  });
+
+  it("are left alone where nearly all blocks are there", () => {
+    expect(encodeBlocks(weights(1, 64, 100, 95, 4), 64, 100)).toBeNull();
+  });
+
+  it("are refused, or decoded, whatever the stream says, and nothing is written beside them", () => {
+    const outcomes = { head: 0, refused: 0, decoded: 0 };
+    const sound = [weights(2, 20, 64, 40, 7), weights(1, 8, 16, 30, 8)].map(
+      (bytes, i) => encodeBlocks(bytes, i === 0 ? 20 : 8, i === 0 ? 64 : 16)!,
+    );
+    for (let round = 0; round < 600; round++) {
+      const next = randomSource(round + 77);
+      const stream = sound[round % 2]!.slice();
+      // The number of bytes that it decodes to is what a file's table is held against.
+      if (next() % 2) stream[4 + (next() % 16)]! ^= 1 << (next() % 8);
+      else
+        for (let n = 1 + (next() % 3); n > 0; n--)
+          stream[BLOCKS_HEADER_BYTES + (next() % (stream.length - BLOCKS_HEADER_BYTES))]! ^= 1 + (next() % 255);
+      const cut = next() % 8 === 0 ? stream.subarray(0, next() % stream.length) : stream;
+      const result = decode(cut.slice());
+      if (!result) outcomes.head++;
+      else if (result.status === Status.OK) outcomes.decoded++;
+      else {
+        expect(result.status).toBe(Status.BAD_STREAM);
+        outcomes.refused++;
+      }
+    }
+    expect(outcomes.head).toBeGreaterThan(100);
+    expect(outcomes.refused).toBeGreaterThan(50);
+    expect(outcomes.decoded).toBeGreaterThan(20);
+  });
+
+  it("have a head that says what decoding takes", () => {
+    const bytes = weights(1, 8, 100, 30, 5);
+    const stream = encodeBlocks(bytes, 8, 100)!;
+    const values = bytes.filter((byte) => byte !== 0).length;
+    const coding = codingOf(stream, BLOCKS)!;
+    expect(coding).toMatchObject({ encoding: BLOCKS, decodedBytes: 800 });
+    expect(coding.decoderBytes).toBeGreaterThanOrEqual(64 + values);
+    expect(codingOf(stream.subarray(0, 19), BLOCKS)).toBeUndefined();
+    expect(codingOf(stream, RANS)).toBeUndefined();
+  });
+});
