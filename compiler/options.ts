@@ -7,7 +7,7 @@ import { CompileError } from "./errors.ts";
 import { allows, CRITERIA, type Criterion, isPattern, PATTERNS, type Pattern } from "./prune/pattern.ts";
 import type { Sample } from "./quantize/calibrate.ts";
 import type { Observer } from "./quantize/ranges.ts";
-import type { WeightBits } from "./quantize/weight-bits.ts";
+import { WEIGHT_BITS, type WeightBits } from "./quantize/weight-bits.ts";
 
 /** A phase of compiling and how far it is; `total` 0 where that is not known. */
 export interface Progress {
@@ -32,8 +32,9 @@ export interface CompileOptions {
    */
   readonly targetSqnrDb?: number;
   /**
-   * Bits of the weights of int8 layers, 8 by default. Of fewer bits the first and the last layers and depthwise ones have eight all the
-   * same; three and two bits only make the file smaller, they are multiplied as four.
+   * Bits of the weights of int8 layers, 8 by default. Depthwise layers have eight all the same, and so have the first and the last ones
+   * where there are to be five or fewer. Seven, six and five bits are multiplied as eight and make the file smaller; three and two are
+   * multiplied as four.
    */
   readonly weights?: WeightBits;
   /**
@@ -131,7 +132,7 @@ export function checkOptions(options: CompileOptions): void {
     preprocess,
   } = options;
   if (!["mixed", "int8", "float32"].includes(precision)) throw badOption("precision", precision, '"mixed", "int8" or "float32"');
-  if (![8, 4, 3, 2].includes(weights)) throw badOption("weights", weights, "8, 4, 3 or 2");
+  if (!WEIGHT_BITS.includes(weights)) throw badOption("weights", weights, "8, 7, 6, 5, 4, 3 or 2");
   if (!OBSERVERS.includes(observer)) throw badOption("observer", observer, OBSERVERS.join(", "));
   if (rounding !== "gptq" && rounding !== "nearest") throw badOption("rounding", rounding, '"gptq" or "nearest"');
   if (compression !== "rans" && compression !== "none") throw badOption("compression", compression, '"rans" or "none"');

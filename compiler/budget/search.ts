@@ -15,7 +15,7 @@ import type { Graph } from "../ir/graph.ts";
 import { type CompileOptions, DEFAULT_MIN_SQNR_DB } from "../options.ts";
 import { describe, insertAll, type Observed, observeGraph, type Quantized, quantizeGraph, watches, worstOutput } from "../pipeline.ts";
 import type { Sample } from "../quantize/calibrate.ts";
-import type { WeightBits } from "../quantize/weight-bits.ts";
+import { WEIGHT_BITS, type WeightBits } from "../quantize/weight-bits.ts";
 import { HeldOut, type Verdict } from "./held-out.ts";
 import { type Allocation, allocate } from "./knapsack.ts";
 import { type LayerChoices, measureLayers } from "./loss-database.ts";
@@ -29,7 +29,6 @@ const ATTEMPTS = 4;
 const SURVEYED = 4;
 /** A file that leaves more than this part of its target free may grow. */
 const WASTE = 0.01;
-const ALL_BITS: readonly WeightBits[] = [8, 4, 3, 2];
 
 /** A model that was made from an allocation. */
 interface Made {
@@ -99,7 +98,7 @@ class Search {
         description,
         samples: observed.fitted,
         synthetic: observed.synthetic,
-        bits: ALL_BITS.filter((bits) => bits <= (options.weights ?? 8)),
+        bits: WEIGHT_BITS.filter((bits) => bits <= (options.weights ?? 8)),
         options,
       },
       module,

@@ -1,8 +1,10 @@
 /** The command line's grammar: every command, argument and option, with its help. Values are checked here, before any work. */
 import { Command, Option } from "commander";
-import type { WeightBits } from "../index.ts";
 import { PRODUCER } from "../pipeline.ts";
+
 import { CRITERIA } from "../prune/pattern.ts";
+import { WEIGHT_BITS, type WeightBits } from "../quantize/weight-bits.ts";
+
 import { bench } from "./commands/bench.ts";
 import { compare } from "./commands/compare.ts";
 import { type CompileCommandOptions, compileFile } from "./commands/compile.ts";
@@ -121,7 +123,7 @@ function addCompile(program: Command): void {
       "mixed",
     )
     .option("--target-sqnr <DB>", "the SQNR of every output that mixed precision aims at (default: 20)")
-    .option("--weights <BITS>", "bits of int8 weights: 8, 4, 3 or 2; the first and last layers and depthwise ones keep 8", "8")
+    .option("--weights <BITS>", "bits of int8 weights, 8 to 2; depthwise layers keep 8, of 5 and fewer the first and last layers too", "8")
     .option(
       "--prune <FRACTION>",
       "part of the weights to remove, above 0 and below 1, of all layers but the first, the last and depthwise ones; takes --calibrate",
@@ -164,7 +166,7 @@ function addCompile(program: Command): void {
       labels: text(values, "labels"),
       precision: parseChoice("--precision", text(values, "precision") ?? "", ["mixed", "int8", "float32"]),
       targetSqnrDb: targetSqnr === undefined ? undefined : parseReal("--target-sqnr", targetSqnr),
-      weights: Number(parseChoice("--weights", text(values, "weights") ?? "", ["8", "4", "3", "2"], ["auto"])) as WeightBits,
+      weights: Number(parseChoice("--weights", text(values, "weights") ?? "", WEIGHT_BITS.map(String), ["auto"])) as WeightBits,
       prune: optional(values, "prune", (value) => parseFraction("--prune", value)),
       pattern: optional(values, "pattern", parsePattern),
       criterion: optional(values, "criterion", (value) => parseChoice("--criterion", value, CRITERIA)),

@@ -76,8 +76,8 @@ const RIDGE_PER_DAMPING = 20;
 /** Scales that are looked at, and how many of them are tried with compensation. */
 const SCALES = 24;
 const TRIED = 4;
-/** The least scale that is looked at, as a part of the largest weight's, for eight bits and for fewer. */
-const LEAST_RANGE_8 = 0.8;
+/** The least scale that is looked at, as a part of the largest weight's, for seven or eight bits and for fewer. */
+const LEAST_RANGE_OF_MANY = 0.8;
 const LEAST_RANGE = 0.3;
 /** A scale for weights that are all 0. */
 const ANY_SCALE = 2 ** -20;
@@ -181,7 +181,8 @@ export function roundWeights(prepared: Prepared, { bits, levels = weightLevels(b
   const sweep = createSweep(factored, levels, mates);
   for (let o = 0; o < outputs; o++) {
     const row = refitted.subarray(o * depth, (o + 1) * depth);
-    const candidates = scalesFor(row, levels, levels === weightLevels(8) ? LEAST_RANGE_8 : LEAST_RANGE, mates, leastScales[o]!, pivots);
+    const leastRange = levels < weightLevels(7) ? LEAST_RANGE : LEAST_RANGE_OF_MANY;
+    const candidates = scalesFor(row, levels, leastRange, mates, leastScales[o]!, pivots);
     const { integers, best } = sweep(row, candidates, support?.subarray(o * depth, (o + 1) * depth) ?? null);
     scales[o] = candidates[best.index]!;
     errors[o] = best.error;

@@ -157,6 +157,7 @@ async function refitLayer(
   const outputs = weights.length / depth;
   const perGroup = outputs / window.groups;
   const bits = chosenBits.get(node.name) ?? 8;
+  // Weights of five to seven bits are pair-safe whatever they are, those of fewer have a product of their own.
   const partners = bits === 8 ? pairable : null;
   const unit = inputScale(node);
   const old = rowsOf(requiredInput(node, 1).producer!, places, outputs);
@@ -224,8 +225,8 @@ async function refitLayer(
   const inOrder = Int8Array.from(places, (place) => form.values[place]!);
   return {
     name: node.name,
-    isPairable: partners !== null,
-    isPairSafe: partners !== null && arePairSafe(inOrder, depth, partners),
+    isPairable: bits > 4 && pairable !== null,
+    isPairSafe: bits > 4 && pairable !== null && arePairSafe(inOrder, depth, pairable),
     noiseOfNearest: signal > 0 ? nearest / signal : 0,
     noise: form.noise,
   };

@@ -32,13 +32,19 @@ output %q
 output %s
 `;
 
-test("the layers at either end and depthwise ones keep eight bits", () => {
+test("depthwise layers keep eight bits, and so do those at either end where there are to be five or fewer", () => {
+  expect(chosen(TWO_ENDS, 7)).toEqual({ a: 7, b: 7, g: 7, p: 7, q: 7, s: 7 });
+  expect(chosen(TWO_ENDS, 6)).toEqual({ a: 6, b: 6, g: 6, p: 6, q: 6, s: 6 });
+  expect(chosen(TWO_ENDS, 5)).toEqual({ b: 5, g: 5 });
   expect(chosen(TWO_ENDS, 4)).toEqual({ b: 4, g: 4 });
   expect(chosen(TWO_ENDS, 2)).toEqual({ b: 2, g: 2 });
   expect(chosen(TWO_ENDS, 8)).toEqual({});
 });
 
 test.each([
+  [7, 63],
+  [6, 31],
+  [5, 15],
   [4, 7],
   [3, 3],
   [2, 1],
@@ -118,6 +124,22 @@ test.each([4, 3, 2] as const)("a model of %i bits holds them, says so, and is sm
   ]);
   const eight = await compile(NETWORK, { ...options, weights: 8 });
   expect(bytes.length).toBeLessThan(eight.bytes.length - 600);
+});
+
+test.each([7, 6, 5] as const)("a model of %i bits is multiplied as one of eight, all of it pair-safe, and is smaller", async (bits) => {
+  const { bytes, report } = await compile(NETWORK, { minSqnrDb: -100, weights: bits });
+  const ends = bits === 5 ? 8 : bits;
+  expect(report.layers.map(({ name, weightBits }) => [name, weightBits])).toEqual([
+    ["first", ends],
+    ["square", bits],
+    ["odd", bits],
+    ["depthwise", 8],
+    ["grouped", bits],
+    ["last", ends],
+  ]);
+  expect(report.layers.filter(({ weightBits, pairSafe }) => weightBits < 8 && !pairSafe)).toEqual([]);
+  const eight = await compile(NETWORK, { minSqnrDb: -100, weights: 8 });
+  expect(bytes.length).toBeLessThan(eight.bytes.length - (8 - bits) * 140);
 });
 
 test("a quantized model whose weights are int4 keeps them", async () => {

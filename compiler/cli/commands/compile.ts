@@ -6,6 +6,7 @@ import { importModel } from "../../onnx/import.ts";
 import { findFaults } from "../../passes/infer-shapes.ts";
 import { allows } from "../../prune/pattern.ts";
 import type { Sample } from "../../quantize/calibrate.ts";
+import { WEIGHT_BITS } from "../../quantize/weight-bits.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { createFeeder, type InputShape } from "../data/feeds.ts";
 import { readBytes } from "../data/file.ts";
@@ -273,7 +274,7 @@ function pruningText({ layers, pattern, criterion }: NonNullable<Report["pruning
 
 /** How many layers have weights of fewer than eight bits. */
 function fewerBits({ layers }: Report): readonly string[] {
-  return [4, 3, 2].flatMap((bits) => {
+  return WEIGHT_BITS.filter((bits) => bits < 8).flatMap((bits) => {
     const count = layers.filter(({ weightBits }) => weightBits === bits).length;
     return count > 0 ? [`weights of ${bits} bits in ${count} of ${layers.length} layers`] : [];
   });
