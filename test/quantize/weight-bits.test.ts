@@ -139,7 +139,7 @@ test.each([7, 6, 5] as const)("a model of %i bits is multiplied as one of eight,
   ]);
   expect(report.layers.filter(({ weightBits, pairSafe }) => weightBits < 8 && !pairSafe)).toEqual([]);
   const eight = await compile(NETWORK, { minSqnrDb: -100, weights: 8 });
-  expect(bytes.length).toBeLessThan(eight.bytes.length - (8 - bits) * 140);
+  expect(bytes.length).toBeLessThan(eight.bytes.length - (8 - bits) * 100);
 });
 
 test("a quantized model whose weights are int4 keeps them", async () => {
