@@ -24,6 +24,7 @@ import { macsOf } from "./report/macs.ts";
 import { mixedOf } from "./report/mixed.ts";
 import type { LayerReport, Report } from "./report/report.ts";
 import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner.ts";
+import { addStates } from "./states.ts";
 
 export type { BudgetPoint, BudgetReport, Target } from "./budget/report.ts";
 export { CompileError } from "./errors.ts";
@@ -71,7 +72,8 @@ export async function compile(
       ? await compilePlans(onnx, options, bindings, { base, changed }, description, module)
       : { program: compiled.program, warnings: [] };
   const histograms = quantized?.calibration.histograms;
-  const { program, bytes, warnings } = finishFile(plans.program, module, hasher, options.compression, (name) => {
+  const { program: described, states } = addStates(plans.program, options.state);
+  const { program, bytes, warnings } = finishFile(described, module, hasher, options.compression, (name) => {
     const histogram = histograms?.get(name);
     return histogram ? { low: histogram.min, high: histogram.max } : givenRange(graph, name);
   });
@@ -89,7 +91,7 @@ export async function compile(
     [...notes, ...plans.warnings, ...warnings],
     clock.laps,
   );
-  return { bytes, report: { ...report, file: fileParts(bytes, program) } };
+  return { bytes, report: { ...report, file: fileParts(bytes, program), states } };
 }
 
 /** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
@@ -99,6 +101,8 @@ export async function quantizeToOnnx(
 ): Promise<{ readonly bytes: Uint8Array; readonly report: Report }> {
   checkOptions(options);
   if (hasBudget(options)) throw noBudgetForOnnx();
+  if (options.state !== undefined)
+    throw new CompileError("bad-option", "An .onnx does not say which outputs are states; a .eqm does.", { option: "state" }, "usage");
   const clock = stopwatch();
   const { module } = await compilerRuntime();
   const [binding, ...more] = bindingsOf(options.shapes);
@@ -183,6 +187,7 @@ function reportOf(
     bytes: bytes.length,
     weightBytes: program.constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
     file: null,
+    states: [],
     memoryBytes: programBytes(program),
     macs: layers.reduce((sum, { macs }) => sum + macs, 0),
     calibration: quantized && {

@@ -82,6 +82,11 @@ export interface CompileOptions {
    * all combinations, of a list its entries. Calibration samples have the sizes that stand first.
    */
   readonly shapes?: Shapes;
+  /**
+   * Outputs that are the states which the next run takes: the input of each by the output's name; stored in the file, for `stream`. Unless given they are found by
+   * their names where these are usual; an empty record says that there are none.
+   */
+  readonly state?: Readonly<Record<string, string>>;
   /** Inputs to bind to a constant. */
   readonly constants?: Readonly<Record<string, Tensor>>;
   /** Reads external tensor data: `length` bytes (to the end where undefined) from `offset` of the file `location`. */
@@ -122,6 +127,7 @@ export function checkOptions(options: CompileOptions): void {
     minSqnrDb,
     targetSqnrDb,
     shapes,
+    state,
     calibration,
     prune,
     pattern = "block",
@@ -170,6 +176,8 @@ export function checkOptions(options: CompileOptions): void {
   if (targetSqnrDb !== undefined && precision !== "mixed")
     throw badOption("targetSqnrDb", targetSqnrDb, 'a number with precision "mixed" only');
   bindingsOf(shapes);
+  if (state !== undefined && !(typeof state === "object" && state !== null && areNames(Object.values(state))))
+    throw badOption("state", state, "the name of an input for each of some outputs");
 }
 
 /** Whether a model is to be searched for. */

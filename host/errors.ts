@@ -68,6 +68,7 @@ export type InputCode =
   | "wrong-shape"
   | "no-plan"
   | "ambiguous-shape"
+  | "no-states"
   | "bad-image"
   | "bad-spec"
   | "no-preprocess"

@@ -10,6 +10,7 @@ export type { Batch, Image } from "./preprocess.ts";
 export { preprocess } from "./preprocess.ts";
 export type { PreprocessSpec } from "./preprocess-spec.ts";
 export type { Source } from "./source.ts";
+export type { States, Stream, WorkerStream } from "./stream.ts";
 export type { DType, Tensor, TypedArray } from "./tensor.ts";
 export type { Warmup, WarmupOptions } from "./warmup.ts";
 export type { WorkerLike, WorkerModel } from "./worker-model.ts";

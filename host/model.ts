@@ -10,6 +10,7 @@ import type { Metadata, TensorRegion } from "./metadata.ts";
 import { choosePlan, chosenPlan, type Given, withMembers } from "./plans.ts";
 import type { Image } from "./preprocess.ts";
 import { type Program, programsOf } from "./program.ts";
+import { CarriedStates, type States, Stream } from "./stream.ts";
 import { elementCount, type Tensor, type TypedArray } from "./tensor.ts";
 import { readTensor, writeTensor } from "./transfer.ts";
 import { type Warmup, type WarmupOptions, warmUp } from "./warmup.ts";
@@ -127,6 +128,14 @@ export class Model {
    */
   planFor(inputs: Given): PlanDescription {
     return chosenPlan(this.plans, inputs);
+  }
+
+  /**
+   * A stream of runs that carries states over, as the file says which outputs feed which inputs: from zeros, or from the states that are given by
+   * the names of their inputs. Any number of streams may run by turns. Throws InputError `no-states`, `unknown-input`.
+   */
+  stream(states: States = {}): Stream {
+    return new Stream(new CarriedStates(this.metadata.states ?? [], this.plans, states), (inputs, options) => this.run(inputs, options));
   }
 
   /**

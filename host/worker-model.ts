@@ -7,6 +7,7 @@ import type { Metadata } from "./metadata.ts";
 import type { Features, Inputs, Outputs } from "./model.ts";
 import { chosenPlan, type Given } from "./plans.ts";
 import type { Image } from "./preprocess.ts";
+import { CarriedStates, type States, WorkerStream } from "./stream.ts";
 import { dtypeOfArray, isTensor, type Tensor, type TypedArray } from "./tensor.ts";
 import type { Warmup, WarmupOptions } from "./warmup.ts";
 import { type Answer, fromPlain, type LoadedInWorker, type WorkerLoadOptions } from "./worker-protocol.ts";
@@ -60,6 +61,11 @@ export class WorkerModel {
     const answer = await this.#line.ask({ run: message }, transfer, signal);
     if (!("outputs" in answer)) throw new Error("unreachable: a run's answer has outputs");
     return answer.outputs;
+  }
+
+  /** As `Model.stream`, in the worker. Throws InputError `no-states`, `unknown-input`. */
+  stream(states: States = {}): WorkerStream {
+    return new WorkerStream(new CarriedStates(this.metadata.states ?? [], this.plans, states), (inputs) => this.runAsync(inputs));
   }
 
   /** As `Model.planFor`, on this thread. */

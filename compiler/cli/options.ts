@@ -99,6 +99,22 @@ export function parseInputs(values: readonly string[]): readonly { readonly name
   });
 }
 
+/**
+ * `--state OUTPUT=INPUT …`: which input takes an output in the next run, by the output's name. A name that holds "=" itself is for the API.
+ *
+ * @throws CompileError fault "usage": no "=", an output twice
+ */
+export function parseStates(values: readonly string[]): Readonly<Record<string, string>> {
+  const states = new Map<string, string>();
+  for (const value of values) {
+    const [output, input, ...more] = value.split("=");
+    if (!output || !input || more.length > 0) throw wrongUsage(`--state ${value}: write OUTPUT=INPUT, as in --state hn=h0.`);
+    if (states.has(output)) throw wrongUsage(`--state: ${output} is given twice.`);
+    states.set(output, input);
+  }
+  return Object.fromEntries(states);
+}
+
 function listOf(choices: readonly string[]): string {
   return choices.length < 2 ? choices.join("") : `${choices.slice(0, -1).join(", ")} or ${choices.at(-1)}`;
 }

@@ -22,6 +22,7 @@ import {
   parsePattern,
   parseReal,
   parseShapes,
+  parseStates,
   parseThreads,
   parseWhole,
 } from "./options.ts";
@@ -155,6 +156,9 @@ function addCompile(program: Command): void {
     .option("--force", "replace existing files, and write the model although it is below the floor");
   const laterOptions = ["--target-macs <N>", "--target-latency <N>"];
   for (const flags of laterOptions) target.addOption(later(flags));
+  target
+    .option("--state <OUTPUT=INPUT...>", "outputs that the next run takes as inputs, for a stream; unless given, found by their names")
+    .option("--no-state", "look for none");
   const shape =
     "sizes of a dynamic dimension: NAME of the model, or input:axis; an unbound batch is 1. Several sizes, or names, give a plan for each combination";
   withJson(target.option("--shape <NAME=DIM,DIM...>", shape)).action((model: string, values: Values) => {
@@ -177,6 +181,7 @@ function addCompile(program: Command): void {
       biasCorrection: values["biasCorrection"] === true,
       keepFloat: list(values, "keepFloat"),
       shapes: parseShapes(list(values, "shape")),
+      state: values["state"] === false ? {} : values["state"] === undefined ? undefined : parseStates(list(values, "state")),
       minSqnrDb: parseReal("--min-sqnr", text(values, "minSqnr") ?? ""),
       compression: parseChoice("--compression", text(values, "compression") ?? "", ["rans", "none"]),
       ...budgetOf(values),

@@ -91,6 +91,8 @@ export interface Report {
     readonly outputs: readonly { readonly name: string; readonly shape: readonly number[] }[];
     readonly steps: number;
   }[];
+  /** What `stream` carries: outputs to inputs, as asked for or found by their names. */
+  readonly states: readonly { readonly input: string; readonly output: string; readonly detected: boolean }[];
   readonly warnings: readonly string[];
   /** One inference on this machine, on the build that compiling uses: medians of a short run. */
   readonly latency: { readonly float32Ms: number; readonly int8Ms: number } | null;

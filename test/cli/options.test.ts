@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { parseBytes, parseChoice, parseInputs, parseReal, parseShapes, parseThreads, parseWhole } from "../../compiler/cli/options.ts";
+import {
+  parseBytes,
+  parseChoice,
+  parseInputs,
+  parseReal,
+  parseShapes,
+  parseStates,
+  parseThreads,
+  parseWhole,
+} from "../../compiler/cli/options.ts";
 
 const usage = (message: string): unknown => expect.objectContaining({ message, fault: "usage" });
 
@@ -42,6 +51,20 @@ describe("option values", () => {
     expect(parseThreads("64")).toBe(64);
     expect(() => parseThreads("65")).toThrow(usage("--threads 65: it must be at most 64."));
     expect(() => parseThreads("0")).toThrow(usage("--threads 0: it must be a whole number of at least 1."));
+  });
+});
+
+describe("--state", () => {
+  it("gives the input of each output", () => {
+    expect(parseStates(["hn=h0", "cn=c0"])).toEqual({ hn: "h0", cn: "c0" });
+  });
+
+  it.each(["hn", "=h0", "hn=", "a=b=c"])("refuses %s", (value) => {
+    expect(() => parseStates([value])).toThrow(usage(`--state ${value}: write OUTPUT=INPUT, as in --state hn=h0.`));
+  });
+
+  it("refuses an output twice", () => {
+    expect(() => parseStates(["hn=h0", "hn=h1"])).toThrow(usage("--state: hn is given twice."));
   });
 });
 

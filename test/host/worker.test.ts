@@ -5,11 +5,13 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { compile } from "../../compiler/index.ts";
 import { FormatError, InputError, RunError } from "../../host/errors.ts";
 import { load } from "../../host/index.ts";
 import { serve } from "../../host/serve.ts";
 import type { WorkerLike } from "../../host/worker-model.ts";
 import type { Request } from "../../host/worker-protocol.ts";
+import { model, node, value } from "../support/onnx-model.ts";
 import { smallFile } from "../support/small-model.ts";
 
 let directory: string;
@@ -158,4 +160,27 @@ it("a worker that fails is a typed error, at loading and at a run", async () => 
     name: "LoadError",
     code: "worker-failed",
   });
+});
+
+it("carries states in the worker, in the order of the calls", async () => {
+  const sum = model({
+    inputs: [value("x", ["N", 2]), value("state", ["N", 2])],
+    outputs: ["y", "stateN"],
+    nodes: [node("Add", ["state", "x"], ["stateN"]), node("Neg", ["stateN"], ["y"])],
+  });
+  const { bytes } = await compile(sum, { precision: "float32", shapes: { N: [1, 4] } });
+  using loaded = await load(bytes, { worker: nodeWorker });
+  expect(loaded.plans.map(({ sizes }) => sizes)).toEqual([[{ name: "N", size: 1 }], [{ name: "N", size: 4 }]]);
+  const stream = loaded.stream();
+  const x = { dtype: "float32", shape: [3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6) } as const;
+  const runs = [stream.runAsync({ x }), stream.runAsync({ x: Float32Array.of(1) }), stream.runAsync({ x })] as const;
+  const [first, wrong, third] = await Promise.allSettled(runs);
+  expect(first).toMatchObject({ value: { y: Float32Array.of(-1, -2, -3, -4, -5, -6) } });
+  expect(wrong).toMatchObject({ reason: { code: "no-plan" } });
+  expect(third).toMatchObject({ value: { y: Float32Array.of(-2, -4, -6, -8, -10, -12) } });
+  expect({ ...(await stream.states()) }).toEqual({ state: Float32Array.of(2, 4, 6, 8, 10, 12) });
+  await stream.reset();
+  expect(await stream.runAsync({ x: Float32Array.of(1, 2) })).toEqual({ y: Float32Array.of(-1, -2) });
+  await expect(stream.reset({ x: Float32Array.of(1) })).rejects.toThrow('"x" is no state of the model; it has "state".');
+  expect(loaded.planFor({ x }).outputs[0]!.shape).toEqual([3, 2]);
 });

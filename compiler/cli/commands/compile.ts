@@ -44,6 +44,7 @@ export interface CompileCommandOptions
     | "maxDrop"
   > {
   readonly output: string;
+  readonly state?: CompileOptions["state"] | undefined;
   readonly prune?: number | undefined;
   readonly pattern?: CompileOptions["pattern"] | undefined;
   readonly criterion?: CompileOptions["criterion"] | undefined;
@@ -88,6 +89,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
       compression,
       target,
       maxDrop,
+      state,
     } = options;
     const calibration =
       data && (precision !== "float32" || prune !== undefined)
@@ -98,6 +100,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
       (toOnnx ? quantizeToOnnx : compile)(onnx, {
         precision,
         ...(targetSqnrDb !== undefined && { targetSqnrDb }),
+        ...(state !== undefined && { state }),
         weights,
         ...(prune !== undefined && { prune }),
         ...(pattern !== undefined && { pattern }),
@@ -232,6 +235,9 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
         ]),
     ["memory", formatBytes(memoryBytes)],
     ["MACs", formatCount(macs)],
+    ...report.states.map(
+      ({ input, output, detected }) => ["state", `${output} to ${input}${detected ? ", found by their names" : ""}`] as const,
+    ),
     ...(latency === null
       ? []
       : [["one inference", `${latency.float32Ms.toFixed(2)} ms in float32, ${latency.int8Ms.toFixed(2)} ms in int8, here`] as const]),

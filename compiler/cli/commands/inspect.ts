@@ -68,7 +68,7 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
   const program = await withPath(path, async () => readEqm(bytes, createHasher((await chooseBuild()).module)));
   const facts = programFacts(program, headerMemoryBytes(bytes));
   const file = fileParts(bytes, program);
-  const { producer, name, preprocess, labels, provenance } = program.metadata;
+  const { producer, name, preprocess, labels, states = [], provenance } = program.metadata;
   return {
     json: {
       kind: "eqm",
@@ -82,6 +82,7 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
       golden: programsOf(program).every(({ golden }) => golden !== undefined),
       preprocess,
       labels,
+      states,
       provenance,
     },
     text:
@@ -91,6 +92,7 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
         ["model", name || "(no name)"],
         ["made of", fileText(file)],
         ["memory", memoryText(facts)],
+        ...states.map(({ input, output }) => ["state", `${output} to ${input}`] as const),
         ["preprocessing", preprocess === undefined ? "none stored" : JSON.stringify(preprocess)],
         ["golden vector", program.golden === undefined ? "none" : "stored (eqm verify checks it)"],
       ]) + portsAndSteps(facts),
