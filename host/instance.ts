@@ -1,8 +1,8 @@
 /**
  * A proved program on a WebAssembly memory of its own: the plan at PLAN_ADDRESS, constants packed behind it, the arena, the guard
  * (format/memory.ts). The memory never grows and goes with `dispose`. Several plans stand one behind the other, and share all the rest. With
- * schedules it is a shared memory, a plan is its schedule's steps, slot by slot, and the scratch of further threads stands behind the arena;
- * `startThreads` brings those.
+ * schedules it is a shared memory, the schedules' steps stand behind the plans', slot by slot, and the scratch of further threads behind the
+ * arena; `startThreads` brings those.
  */
 import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
 import { BLOCKS, COPY, NIBBLES } from "../format/packings.ts";
@@ -17,7 +17,7 @@ import { type Constant, canonicalBytes, type Plan, type Program, planWords, prog
 import { instantiate, type Runtime } from "./runtime.ts";
 import { type Schedule, scheduledMemoryBytes, scheduleWords } from "./schedule.ts";
 import type { Sharing } from "./sharing.ts";
-import { controlWords, type Duty, dissolve, type Phases, runAlone, runTogether, TRAPPED } from "./team.ts";
+import { controlWords, type Duty, dissolve, type Phases, runTogether, TRAPPED } from "./team.ts";
 import { elementCount, type TypedArray, viewArray } from "./tensor.ts";
 
 /** A program ready to run. Everything throws RunError `disposed` after `dispose`. */
@@ -27,7 +27,7 @@ export class Instance {
   #memory: WebAssembly.Memory | undefined;
   #runtime: Runtime | undefined;
   readonly #data: number;
-  /** For each plan the address of each step, then of the plan's end. Only without schedules. */
+  /** For each plan the address of each step, then of the plan's end. */
   readonly #stepAddresses: readonly Int32Array[];
   readonly #module: WebAssembly.Module;
   readonly #schedules: readonly [Schedule, ...Schedule[]] | undefined;
@@ -39,14 +39,14 @@ export class Instance {
    */
   constructor(program: Program, module: WebAssembly.Module, schedules?: readonly [Schedule, ...Schedule[]]) {
     const plans = programsOf(program).map(({ plan }) => plan);
-    const words = schedules ? schedules.map(scheduleWords) : plans.map(planWords);
+    const words = [...plans.map(planWords), ...(schedules ?? []).map(scheduleWords)];
     this.memoryBytes = schedules ? scheduledMemoryBytes(program, schedules) : programBytes(program);
     this.#memory = allocate(this.memoryBytes, schedules !== undefined);
     this.#module = module;
     this.#runtime = instantiate(module, this.#memory);
     this.#data = dataAddress(words.reduce((sum, count) => sum + count, 0));
     this.#schedules = schedules;
-    this.#stepAddresses = schedules ? [] : writePlans(plans, this.#memory.buffer);
+    this.#stepAddresses = writePlans(plans, this.#memory.buffer);
     this.#packConstants(program);
   }
 
@@ -61,7 +61,7 @@ export class Instance {
       control,
       slots: threads,
       spinMs: crowded ? CROWDED_SPIN_MS : SPIN_MS,
-      plans: writeSchedules(schedules, memory.buffer),
+      plans: writeSchedules(schedules, this.#stepAddresses.at(-1)!.at(-1)!, memory.buffer),
     };
     const assignments = kernelScratch.map((address, i) => ({
       ...common,
@@ -82,13 +82,21 @@ export class Instance {
 
   /** Runs the steps `from` to `to` of a plan, the latter not included; all of the first one unless said. Throws RunError. */
   run(plan = 0, from = 0, to?: number): void {
-    const runtime = this.#runtime;
-    if (!runtime) throw disposed();
-    if (this.#schedules) return this.#runTogether(plan);
+    if (!this.#runtime) throw disposed();
+    if (!this.#team) return this.#runAlone(plan, from, to);
+    this.#team.crew.check();
+    const pace = this.#team.paces[plan]!;
+    const start = now();
+    if (pace.together) this.#runTogether(plan);
+    else this.#runAlone(plan);
+    pace.ran(now() - start);
+  }
+
+  #runAlone(plan: number, from = 0, to?: number): void {
     const addresses = this.#stepAddresses[plan]!;
     let status: number;
     try {
-      status = runtime.run(addresses[from]!, addresses[to ?? addresses.length - 1]!, this.#data);
+      status = this.#runtime!.run(addresses[from]!, addresses[to ?? addresses.length - 1]!, this.#data);
     } catch (cause) {
       throw trapped(cause);
     }
@@ -96,13 +104,8 @@ export class Instance {
   }
 
   #runTogether(plan: number): void {
-    if (!this.#team) throw new Error("unreachable: a schedule without threads");
-    const { duty, crew, patienceMs, paces } = this.#team;
-    crew.check();
-    const pace = paces[plan]!;
-    const start = now();
-    const status = pace.together ? runTogether(duty, plan, patienceMs) : runAlone(duty, plan);
-    pace.ran(now() - start);
+    const { duty, crew, patienceMs } = this.#team!;
+    const status = runTogether(duty, plan, patienceMs);
     if (status === undefined) {
       dissolve(duty);
       throw crew.giveUp();
@@ -224,9 +227,9 @@ function writePlans(plans: readonly Plan[], buffer: ArrayBuffer): readonly Int32
   });
 }
 
-/** Writes the steps of schedules one after the other, as team.ts wants them told. */
-function writeSchedules(schedules: readonly Schedule[], buffer: ArrayBuffer): readonly Phases[] {
-  let at: number = PLAN_ADDRESS;
+/** Writes the steps of schedules one after the other from `start` on, as team.ts wants them told. */
+function writeSchedules(schedules: readonly Schedule[], start: number, buffer: ArrayBuffer): readonly Phases[] {
+  let at = start;
   return schedules.map(({ threads, phases }) => {
     const counts = new Int32Array(phases.length);
     const ranges = new Int32Array(phases.length * threads * 2);

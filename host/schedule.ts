@@ -12,7 +12,7 @@ import { KERNEL_SCRATCH_BYTES } from "../format/threads.ts";
 import { estimateNs } from "./estimate.ts";
 import { layoutOf } from "./layouts.ts";
 import { dataBytes, memoryBytes } from "./memory-layout.ts";
-import { type Plan, type Program, programsOf } from "./program.ts";
+import { type Plan, type Program, planWords, programsOf } from "./program.ts";
 import { cutStep, scratchWord } from "./slices.ts";
 
 /** For each slot of a phase the steps that it runs, in this order. */
@@ -83,9 +83,10 @@ export function schedule(plan: Plan, threads: number, scratchBytes: number = lar
 }
 
 /** Bytes of the memory of a program whose plans run by schedules. */
-export function scheduledMemoryBytes({ plan }: Program, schedules: readonly [Schedule, ...Schedule[]]): number {
-  const planWords = schedules.reduce((sum, schedule) => sum + scheduleWords(schedule), 0);
-  return memoryBytes({ ...plan, planWords, threadBytes: schedules[0].scratchBytes });
+export function scheduledMemoryBytes(program: Program, schedules: readonly [Schedule, ...Schedule[]]): number {
+  const words = [...programsOf(program).map(({ plan }) => planWords(plan)), ...schedules.map(scheduleWords)];
+  const all = words.reduce((sum, count) => sum + count, 0);
+  return memoryBytes({ ...program.plan, planWords: all, threadBytes: schedules[0].scratchBytes });
 }
 
 /** Words of all steps of a schedule. */

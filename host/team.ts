@@ -86,23 +86,6 @@ export function runTogether(duty: Duty, plan: number, patienceMs = PATIENCE_MS):
   return Atomics.load(control, FAILED);
 }
 
-/** One run of a plan on the caller's thread without the others: every slot of every phase in turn, up to the first status that is not OK. */
-export function runAlone({ plans, slots, run }: Duty, plan: number): number {
-  const { counts, ranges } = plans[plan]!;
-  for (const [phase, count] of counts.entries()) {
-    for (let range = 2 * phase * slots; range < 2 * (phase * slots + count); range += 2) {
-      let status: number;
-      try {
-        status = run(ranges[range]!, ranges[range + 1]!);
-      } catch {
-        return TRAPPED;
-      }
-      if (status !== Status.OK) return status;
-    }
-  }
-  return Status.OK;
-}
-
 /** Takes part in every run, with slot `own` before all others, until the team is dissolved. */
 export function takePartInAll(duty: Duty, own: number): void {
   const { control, plans, spinMs } = duty;
