@@ -185,13 +185,16 @@ export function hasBudget({ target, maxDrop }: CompileOptions): boolean {
   return target !== undefined || maxDrop !== undefined;
 }
 
+const TARGETS: readonly string[] = ["bytes", "macs"] satisfies readonly (keyof Target)[];
+
 function checkBudget({ target, maxDrop, calibrationLabels, shapes, precision = "int8" }: CompileOptions): void {
   if ((target ?? maxDrop) !== undefined && bindingsOf(shapes).length > 1)
     throw badOption("shapes", shapes, "one size for each dimension where there is a target or a greatest drop, which are about one plan");
   if (target !== undefined) {
-    const { bytes, ...others } = target;
-    if (bytes === undefined || Object.keys(others).length > 0) throw badOption("target", target, "{ bytes }");
-    if (!Number.isSafeInteger(bytes) || bytes < 1) throw badOption("target.bytes", bytes, "a positive integer");
+    const amounts = Object.entries(target);
+    if (amounts.length === 0 || amounts.some(([name]) => !TARGETS.includes(name))) throw badOption("target", target, "{ bytes, macs }");
+    for (const [name, limit] of amounts)
+      if (!Number.isSafeInteger(limit) || limit < 1) throw badOption(`target.${name}`, limit, "a positive integer");
   }
   if (maxDrop !== undefined && !(Number.isFinite(maxDrop) && maxDrop >= 0 && maxDrop <= 100))
     throw badOption("maxDrop", maxDrop, "points from 0 to 100");

@@ -26,11 +26,14 @@ export interface LayerChoice {
   /** Of the weights, coded as they stand in a file. */
   readonly bytes: number;
   readonly loss: number;
+  /** Variance that rounding adds to the layer's result, as a part of that; 0 where it was not measured. */
+  readonly noise: number;
 }
 
 /** A layer and its forms, that of the most bits first. */
 export interface LayerChoices {
   readonly name: string;
+  readonly weights: number;
   readonly macs: number;
   readonly choices: readonly LayerChoice[];
 }
@@ -86,18 +89,19 @@ export async function measureLayers(
       await watch.pause();
       choices.push(
         b === 8
-          ? { bits: b, bytes: weightBytes(base.compiled, node.name, options), loss: 0 }
+          ? { bits: b, bytes: weightBytes(base.compiled, node.name, options), loss: 0, noise: 0 }
           : await probe(inserted, node.name, b, own.get(b)!, base.decisions),
       );
     }
-    found.push({ name: node.name, macs: macsOf(node), choices });
+    const weights = requiredInput(floatNodes.get(node.name)!, 1).constant!.data.length;
+    found.push({ name: node.name, weights, macs: macsOf(node), choices });
     watch.step(i + 1, layers.length);
   }
   return found;
 
   async function probe(graph: Graph, name: string, b: WeightBits, form: LayerForm, expected: Decisions): Promise<LayerChoice> {
     const { compiled, decisions } = await decisionsOf(implant(graph, name, form), description, module, probes, watch.pause);
-    return { bits: b, bytes: weightBytes(compiled, name, options), loss: distance(expected, decisions) };
+    return { bits: b, bytes: weightBytes(compiled, name, options), loss: distance(expected, decisions), noise: form.noise };
   }
 }
 

@@ -1,4 +1,5 @@
 /** What was asked of a budget, and what it came to: a part of the report, plain JSON. */
+import type { Pattern } from "../prune/pattern.ts";
 import type { WeightBits } from "../quantize/weight-bits.ts";
 import type { DropMeasure } from "./held-out.ts";
 
@@ -6,12 +7,15 @@ import type { DropMeasure } from "./held-out.ts";
 export interface Target {
   /** Bytes of the whole .eqm. */
   readonly bytes?: number;
+  /** Multiply-accumulates of one inference by weights that are not zero. */
+  readonly macs?: number;
 }
 
 /** A model that was made and measured. */
 export interface BudgetPoint {
   /** Of the whole file. */
   readonly bytes: number;
+  /** Multiply-accumulates by weights that are not zero. */
   readonly macs: number;
   /** Noise that the layers' losses add up to, as a part of the outputs' signal, beside that of eight bits. */
   readonly predictedLoss: number;
@@ -21,14 +25,17 @@ export interface BudgetPoint {
   readonly agreement: number | null;
   /** Points lost on them, of top-1 or of agreement; see `dropBy`. */
   readonly drop: number | null;
-  /** Layers by the bits of their weights. */
+  /** Layers by the bits of their weights, and how many are pruned. */
   readonly layersByBits: Readonly<Record<string, number>>;
+  readonly prunedLayers: number;
 }
 
 /** The report of a search. */
 export interface BudgetReport {
   readonly target: Target;
   readonly maxDrop: number | null;
+  /** Which weights went together where any did; null where nothing was pruned. */
+  readonly pattern: Pattern | null;
   /** Whether the model keeps to all that was asked. */
   readonly met: boolean;
   /** What it does not keep to, in words. */
@@ -41,7 +48,9 @@ export interface BudgetReport {
   readonly chosen: readonly {
     readonly layer: string;
     readonly bits: WeightBits;
-    /** Of the weights in the file. */
+    /** The part of its weights that was to go. */
+    readonly sparsity: number;
+    /** That its weights were expected to take in the file. */
     readonly bytes: number;
     /** Noise that the outputs were expected to get from this layer, as a part of their signal. */
     readonly predictedLoss: number;

@@ -2,43 +2,45 @@
  * Finds what each layer should be so that the whole file keeps to a budget: a loss database of every form of every layer, the best
  * allocations for all budgets at once, then models that are really made and judged by samples to which nothing was fitted.
  *
- *   with a target:          the best allocation whose file fits; what the prediction is off by is corrected, a few times
+ *   with a target:          the best allocation whose model keeps to it; what the prediction is off by is corrected, a few times
  *   with a drop alone:      the smallest file that stays inside it, by bisection along the allocations
  *   with both:              the first, judged by the second; where that fails the smallest file inside the drop is looked for, to say how far it is
  *
- * Nothing that is measured in time takes part: the same on every engine.
+ * Layers are pruned, too, where multiply-accumulates are limited, where a pattern is given, and where a file cannot be small enough by bits
+ * alone. Nothing that is measured in time takes part: the same on every engine.
  */
 import type { Hasher } from "../../host/hash.ts";
-import { finishFile } from "../emit/finish.ts";
 import { CompileError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type CompileOptions, DEFAULT_MIN_SQNR_DB } from "../options.ts";
-import { describe, insertAll, type Observed, observeGraph, type Quantized, quantizeGraph, watches, worstOutput } from "../pipeline.ts";
+import { describe, insertAll, keptNames, observeGraph, type Quantized, watches, worstOutput } from "../pipeline.ts";
+import type { Pattern } from "../prune/pattern.ts";
+import { lossCurves } from "../prune/prune-graph.ts";
+import type { LossCurve } from "../prune/support.ts";
 import type { Sample } from "../quantize/calibrate.ts";
-import { WEIGHT_BITS, type WeightBits } from "../quantize/weight-bits.ts";
-import { HeldOut, type Verdict } from "./held-out.ts";
-import { type Allocation, allocate } from "./knapsack.ts";
+import { innerLayers, WEIGHT_BITS } from "../quantize/weight-bits.ts";
+import { Allocations, type Amounts, type Plan } from "./allocations.ts";
+import { formsOf, type LayerForms } from "./forms.ts";
+import { HeldOut } from "./held-out.ts";
 import { type LayerChoices, measureLayers } from "./loss-database.ts";
-import type { BudgetPoint, BudgetReport } from "./report.ts";
+import { heldOutOf, type Model, makeModel, type Recipe, type Source, usedMacs } from "./make.ts";
+import type { BudgetPoint, BudgetReport, Target } from "./report.ts";
 
-/** Every third sample is held out, and this many at least, where there are twice as many. */
-const HELD_OUT_PART = 3;
-const FEWEST_HELD_OUT = 32;
-/** Models that are made until a file fits its target, and to find out what lies below and above. */
+/** Models that are made until one keeps to its target, and to find out what lies below and above. */
 const ATTEMPTS = 4;
 const SURVEYED = 4;
-/** A file that leaves more than this part of its target free may grow. */
+/** A model that leaves more than this part of its target free may grow. */
 const WASTE = 0.01;
 
-/** A model that was made from an allocation. */
-interface Made {
-  readonly allocation: Allocation;
-  readonly quantized: Quantized;
-  readonly bytes: number;
-  readonly verdict: Verdict;
+/** A model that was made from a plan. */
+interface Made extends Model {
+  readonly plan: Plan;
 }
 
-/** Compresses `float` to what `options.target` and `options.maxDrop` ask for. Throws `budget-unmet` where that cannot be, unless forced. */
+/**
+ * Compresses `float` to what `options.target` and `options.maxDrop` ask for. Throws `budget-unmet` where that cannot be, unless forced, and
+ * `no-classes`, `useless-labels`, `no-samples`.
+ */
 export async function compressToBudget(
   float: Graph,
   module: WebAssembly.Module,
@@ -46,13 +48,11 @@ export async function compressToBudget(
   options: CompileOptions,
 ): Promise<{ readonly quantized: Quantized; readonly budget: BudgetReport }> {
   const search = await Search.create(float, module, hasher, options);
-  const { target = {}, maxDrop } = options;
-  let best = target.bytes === undefined ? await search.smallestWithin(maxDrop!) : await search.bestWithin(target.bytes);
-  let unmet = search.unmetBy(best);
-  if (unmet.length > 0 && target.bytes !== undefined && maxDrop !== undefined && best.bytes <= target.bytes) {
+  const { target, maxDrop } = options;
+  let best = target === undefined ? await search.smallestWithin(maxDrop!) : await search.bestWithin(target);
+  if (target !== undefined && maxDrop !== undefined && search.unmetBy(best).length > 0 && isWithin(best.amounts, target)) {
     const other = await search.smallestWithin(maxDrop);
-    if (search.unmetBy(other).length === 0) best = other;
-    unmet = search.unmetBy(best);
+    if (search.unmetBy(other).length <= search.unmetBy(best).length) best = other;
   }
   await search.survey();
   const budget = search.reportOf(best);
@@ -61,134 +61,151 @@ export async function compressToBudget(
 }
 
 class Search {
-  private readonly layers: readonly LayerChoices[];
-  private readonly allocations: readonly Allocation[];
-  private readonly made = new Map<Allocation, Made>();
-  private readonly heldOut: HeldOut;
-  private readonly options: CompileOptions;
-  private readonly build: (allocation: Allocation) => Promise<Made>;
-  private readonly progress: (made: number) => void;
+  private readonly layers: readonly LayerForms[];
+  private readonly allocations: Allocations;
+  private readonly made = new Map<string, Made>();
+  private readonly source: Source;
+  private readonly build: (recipe: Recipe) => Promise<Model>;
 
-  private constructor(
-    layers: readonly LayerChoices[],
-    heldOut: HeldOut,
-    options: CompileOptions,
-    build: (bits: ReadonlyMap<string, WeightBits>) => Promise<Omit<Made, "allocation">>,
-  ) {
+  private constructor(layers: readonly LayerForms[], source: Source, build: (recipe: Recipe) => Promise<Model>) {
     this.layers = layers;
-    this.heldOut = heldOut;
-    this.options = options;
-    this.allocations = allocate(layers.map(({ choices }) => choices.map(({ bytes, loss }) => ({ cost: bytes, loss }))));
-    this.build = async (allocation) => ({ allocation, ...(await build(bitsOf(layers, allocation))) });
-    this.progress = (made) => options.onProgress?.({ phase: "try models", done: made, total: 0 });
+    this.source = source;
+    this.allocations = new Allocations(
+      layers.map(({ forms }) => forms),
+      source.options.target ?? {},
+    );
+    this.build = build;
   }
 
   static async create(float: Graph, module: WebAssembly.Module, hasher: Hasher, given: CompileOptions): Promise<Search> {
     const { options, labelsOf } = withLabels(given);
-    const observed = await observeGraph(float, module, options, (count) => Math.max(FEWEST_HELD_OUT, Math.floor(count / HELD_OUT_PART)));
+    const excluded = keptNames(float, options.exclude ?? []);
+    const observed = await observeGraph(float, module, options, heldOutOf);
     const { pause, watch } = watches(options);
     const description = describe(float, options, undefined);
     const heldOut = await HeldOut.create(float, description, module, observed.compared, labelsOf, pause);
     if (options.maxDrop !== undefined && heldOut.measure === null) throw noClasses();
-    const layers = await measureLayers(
-      {
-        float,
-        inserted: insertAll(float, observed.calibration, options, new Map()).graph,
-        floatCompiled: observed.floatCompiled,
-        description,
-        samples: observed.fitted,
-        synthetic: observed.synthetic,
-        bits: WEIGHT_BITS.filter((bits) => bits <= (options.weights ?? 8)),
-        options,
-      },
-      module,
-      watch("weigh layers"),
-    );
-    const { onProgress: _, ...quiet } = options;
-    const build = async (bits: ReadonlyMap<string, WeightBits>): Promise<Omit<Made, "allocation">> => {
-      const quantized = await quantizeGraph(float, module, { ...quiet, force: true }, observed, bits);
-      const { bytes } = finishFile(quantized.compiled.program, module, hasher, options.compression, rangeIn(observed));
-      return { quantized, bytes: bytes.length, verdict: await heldOut.judge(quantized.graph) };
+    const database = {
+      float,
+      inserted: insertAll(float, observed.calibration, options, new Map()).graph,
+      floatCompiled: observed.floatCompiled,
+      description,
+      samples: observed.fitted,
+      synthetic: observed.synthetic,
+      bits: WEIGHT_BITS.filter((bits) => bits <= (options.weights ?? 8)),
+      options,
     };
-    return new Search(layers, heldOut, options, build);
+    const choices = await measureLayers(database, module, watch("weigh layers"));
+    const pattern = patternFor(options, choices, float);
+    const inner = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
+    const curves: ReadonlyMap<string, LossCurve> = pattern
+      ? await lossCurves(
+          float,
+          observed.floatCompiled,
+          module,
+          observed.fitted,
+          pattern,
+          (layer) => inner.has(layer),
+          watch("weigh pruning"),
+        )
+      : new Map();
+    const source = { float, observed, heldOut, pattern: pattern ?? "block", options };
+    return new Search(formsOf(choices, curves, source.pattern), source, (recipe) => makeModel(source, recipe, module, hasher));
   }
 
-  /** The best model whose file has at most `target` bytes, or the smallest one. */
-  async bestWithin(target: number): Promise<Made> {
-    let best = await this.make(this.allocations.length - 1);
-    if (best.bytes <= target) return best;
-    let rest = best.bytes - best.allocation.cost;
-    best = await this.make(0);
-    if (best.bytes > target) return best;
+  /** The best model that keeps to the target, or the one that comes nearest. */
+  async bestWithin(target: Target): Promise<Made> {
+    const finest = await this.make(this.allocations.finest);
+    if (isWithin(finest.amounts, target)) return finest;
+    let best: Made | null = null;
+    let last = finest;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const next = await this.make(this.dearestWithin(target - rest));
-      rest = next.bytes - next.allocation.cost;
-      if (next.bytes > target) continue;
-      if (isBetter(next, best)) best = next;
-      if (next.bytes > target * (1 - WASTE)) break;
+      const next = await this.make(this.allocations.bestWithin(rest(target, last)));
+      if (next === last) break;
+      last = next;
+      const fits = isWithin(next.amounts, target);
+      if (fits && (!best || isBetter(next, best))) best = next;
+      if (fits && !isWithin(next.amounts, scaled(target, 1 - WASTE))) break;
     }
-    return best;
+    if (best) return best;
+    const least = await this.make(this.allocations.bestWithin(scaled(target, 0)));
+    return isWithin(least.amounts, target) || excess(least, target) < excess(last, target) ? least : last;
   }
 
-  /** The smallest file that loses at most `drop` points, found by bisection; the one of least loss where none does. */
+  /** The model that takes least and loses at most `drop` points, found by bisection; the one of least loss where none does. */
   async smallestWithin(drop: number): Promise<Made> {
-    let high = this.allocations.length - 1;
-    let best = await this.make(high);
+    const { front, by } = this.allocations;
+    let high = front.length - 1;
+    let best = await this.make(front[high]!);
     for (let low = 0; low < high && this.lost(best) <= drop; ) {
       const middle = this.between(low, high);
-      const made = await this.make(middle);
+      const made = await this.make(front[middle]!);
       if (this.isSound(made) && this.lost(made) <= drop) {
         high = middle;
-        if (made.bytes <= best.bytes) best = made;
+        if (made.amounts[by] <= best.amounts[by]) best = made;
       } else low = middle + 1;
     }
     return best;
   }
 
-  /** Makes models between the smallest and the largest where none has been made, so that the front can be seen. */
+  /** Makes models between the smallest and the largest, so that the front can be seen. */
   async survey(): Promise<void> {
-    const last = this.allocations.length - 1;
+    const { front, by } = this.allocations;
+    const last = front.length - 1;
     for (let i = 0; i <= SURVEYED; i++) {
-      const cost = this.cost(0) + ((this.cost(last) - this.cost(0)) * i) / SURVEYED;
-      await this.make(i === SURVEYED ? last : this.dearestWithin(cost));
+      const [least, most] = [front[0]![by], front[last]![by]];
+      await this.make(front[i === SURVEYED ? last : this.within(least + ((most - least) * i) / SURVEYED)]!);
     }
   }
 
   /** What was asked and does not hold of a model, in words. */
   unmetBy(made: Made): readonly string[] {
-    const { target = {}, maxDrop, minSqnrDb = DEFAULT_MIN_SQNR_DB } = this.options;
+    const { target = {}, maxDrop, minSqnrDb = DEFAULT_MIN_SQNR_DB } = this.source.options;
+    const { bytes, macs } = made.amounts;
     const worst = worstOutput(made.quantized.comparison);
     return [
-      ...(target.bytes !== undefined && made.bytes > target.bytes ? [`${made.bytes} bytes of ${target.bytes}`] : []),
+      ...(target.bytes !== undefined && bytes > target.bytes ? [`${bytes} bytes of ${target.bytes}`] : []),
+      ...(target.macs !== undefined && macs > target.macs ? [`${macs} multiply-accumulates of ${target.macs}`] : []),
       ...(maxDrop !== undefined && this.lost(made) > maxDrop ? [`a drop of ${this.lost(made).toFixed(2)} points of ${maxDrop}`] : []),
       ...(worst < minSqnrDb ? [`an SQNR of ${worst.toFixed(1)} dB, the floor is ${minSqnrDb}`] : []),
     ];
   }
 
   reportOf(best: Made): BudgetReport {
-    const { target = {}, maxDrop = null } = this.options;
+    const { options, heldOut, pattern } = this.source;
+    const { target = {}, maxDrop = null } = options;
     const unmet = this.unmetBy(best);
+    const isPruned = this.recipeOf(best.plan).sparsities.size > 0;
     return {
       target,
       maxDrop,
+      pattern: isPruned ? pattern : null,
       met: unmet.length === 0,
       unmet,
-      dropBy: this.heldOut.measure,
-      heldOut: this.heldOut.size,
-      chosen: this.layers.map(({ name, choices }, i) => {
-        const { bits, bytes, loss } = choices[best.allocation.picks[i]!]!;
-        return { layer: name, bits, bytes, predictedLoss: loss };
+      dropBy: heldOut.measure,
+      heldOut: heldOut.size,
+      chosen: this.layers.map(({ name, forms }, i) => {
+        const { bits, sparsity, bytes, loss } = forms[best.plan.picks[i]!]!;
+        return { layer: name, bits, sparsity, bytes: Math.round(bytes), predictedLoss: loss };
       }),
       front: unbeaten([...this.made.values()]).map((made) => this.point(made)),
     };
   }
 
-  point({ allocation, bytes, verdict }: Made): BudgetPoint {
+  point({ plan, amounts, verdict }: Made): BudgetPoint {
+    const { bits, sparsities } = this.recipeOf(plan);
     const layersByBits: Record<string, number> = {};
-    for (const bits of bitsOf(this.layers, allocation).values()) layersByBits[bits] = (layersByBits[bits] ?? 0) + 1;
+    for (const own of bits.values()) layersByBits[own] = (layersByBits[own] ?? 0) + 1;
     const { sqnrDb, agreement, drop } = verdict;
-    const macs = this.layers.reduce((sum, layer) => sum + layer.macs, 0);
-    return { bytes, macs, predictedLoss: allocation.loss, measuredDb: sqnrDb, agreement, drop, layersByBits };
+    return { ...amounts, predictedLoss: plan.loss, measuredDb: sqnrDb, agreement, drop, layersByBits, prunedLayers: sparsities.size };
+  }
+
+  private recipeOf({ picks }: Plan): Recipe {
+    const chosen = this.layers.map(({ name, forms }, i) => [name, forms[picks[i]!]!] as const);
+    return {
+      bits: new Map(chosen.map(([name, { bits }]) => [name, bits])),
+      sparsities: new Map(chosen.flatMap(([name, { sparsity }]) => (sparsity > 0 ? [[name, sparsity] as const] : []))),
+    };
   }
 
   private lost({ verdict }: Made): number {
@@ -196,39 +213,64 @@ class Search {
   }
 
   private isSound({ quantized }: Made): boolean {
-    return worstOutput(quantized.comparison) >= (this.options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB);
+    return worstOutput(quantized.comparison) >= (this.source.options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB);
   }
 
-  private async make(index: number): Promise<Made> {
-    const allocation = this.allocations[index]!;
-    const known = this.made.get(allocation);
+  private async make(plan: Plan): Promise<Made> {
+    const key = plan.picks.join(" ");
+    const known = this.made.get(key);
     if (known) return known;
-    const made = await this.build(allocation);
-    this.made.set(allocation, made);
-    this.progress(this.made.size);
+    const made = { plan, ...(await this.build(this.recipeOf(plan))) };
+    this.made.set(key, made);
+    this.source.options.onProgress?.({ phase: "try models", done: this.made.size, total: 0 });
     return made;
   }
 
-  private cost(index: number): number {
-    return this.allocations[index]!.cost;
+  /** Index of the last plan of the front that takes at most so much, or of the first. */
+  private within(amount: number): number {
+    const { front, by } = this.allocations;
+    const beyond = front.findIndex((plan) => plan[by] > amount);
+    return Math.max(0, (beyond < 0 ? front.length : beyond) - 1);
   }
 
-  /** The last allocation of at most this cost, or the first. */
-  private dearestWithin(cost: number): number {
-    const beyond = this.allocations.findIndex((each) => each.cost > cost);
-    return Math.max(0, (beyond < 0 ? this.allocations.length : beyond) - 1);
-  }
-
-  /** The allocation whose cost is nearest to the middle between two, in [low, high). */
+  /** The index of what takes about the middle between two, in [low, high). */
   private between(low: number, high: number): number {
-    const middle = this.dearestWithin((this.cost(low) + this.cost(high)) / 2);
-    return Math.min(high - 1, Math.max(low, middle));
+    const { front, by } = this.allocations;
+    return Math.min(high - 1, Math.max(low, this.within((front[low]![by] + front[high]![by]) / 2)));
   }
 }
 
-/** Bits of all layers. */
-function bitsOf(layers: readonly LayerChoices[], { picks }: Allocation): ReadonlyMap<string, WeightBits> {
-  return new Map(layers.map(({ name, choices }, i) => [name, choices[picks[i]!]!.bits]));
+/** Whether layers may be pruned, and what goes together then. */
+function patternFor(options: CompileOptions, layers: readonly LayerChoices[], float: Graph): Pattern | null {
+  const { target = {}, pattern, calibration } = options;
+  const least = layers.reduce((sum, { choices }) => sum + Math.min(...choices.map(({ bytes }) => bytes)), 0);
+  const byBits = target.bytes === undefined || least <= target.bytes;
+  const macs = usedMacs(float);
+  const isWanted = pattern !== undefined || (target.macs !== undefined && target.macs < macs) || !byBits;
+  if (!isWanted || calibration === undefined) return null;
+  return pattern ?? (target.macs === undefined ? "unstructured" : "block");
+}
+
+/** What the layers may take where the rest of a model takes what that of `made` does. */
+function rest(target: Target, { amounts, plan }: Made): Target {
+  return mapTarget(target, (limit, name) => limit - (amounts[name] - plan[name]));
+}
+
+function scaled(target: Target, factor: number): Target {
+  return mapTarget(target, (limit) => limit * factor);
+}
+
+function mapTarget(target: Target, map: (limit: number, name: keyof Amounts) => number): Target {
+  return Object.fromEntries(Object.entries(target).map(([name, limit]) => [name, map(limit, name as keyof Amounts)]));
+}
+
+function isWithin(amounts: Amounts, target: Target): boolean {
+  return Object.entries(target).every(([name, limit]) => amounts[name as keyof Amounts] <= limit);
+}
+
+/** The largest part of a limit that a model takes. */
+function excess({ amounts }: Made, target: Target): number {
+  return Math.max(...Object.entries(target).map(([name, limit]) => amounts[name as keyof Amounts] / limit));
 }
 
 /** Of two models that fit, the one whose outputs are closer. */
@@ -239,18 +281,11 @@ function isBetter(a: Made, b: Made): boolean {
 /** Models that no smaller one beats in agreement of the outputs, smallest first. */
 function unbeaten(made: readonly Made[]): readonly Made[] {
   const kept: Made[] = [];
-  for (const next of [...made].sort((a, b) => a.bytes - b.bytes)) {
+  for (const next of [...made].sort((a, b) => a.amounts.bytes - b.amounts.bytes)) {
     const last = kept[kept.length - 1];
     if (!last || isBetter(next, last)) kept.push(next);
   }
   return kept;
-}
-
-function rangeIn({ calibration }: Observed): (name: string) => { readonly low: number; readonly high: number } | null {
-  return (name) => {
-    const seen = calibration.histograms.get(name);
-    return seen ? { low: seen.min, high: seen.max } : null;
-  };
 }
 
 /** Options whose samples are counted as they go by, so that each finds its labels again. */

@@ -36,6 +36,16 @@ export function parseBytes(option: string, value: string): number {
   return bytes;
 }
 
+const COUNT_UNITS: Readonly<Record<string, number>> = { "": 1, K: 1e3, M: 1e6, G: 1e9 };
+
+/** A count, 5M, 12.5k or 5000000. */
+export function parseCount(option: string, value: string): number {
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?) ?([KMG]?)$/i.exec(value) ?? [];
+  const count = digits === "" ? Number.NaN : Math.floor(Number(digits) * (COUNT_UNITS[unit.toUpperCase()] ?? Number.NaN));
+  if (!Number.isSafeInteger(count) || count < 1) throw wrongUsage(`${option} ${value}: it must be a count, as in 5M, 12.5k or 5000000.`);
+  return count;
+}
+
 /** A finite number. */
 export function parseReal(option: string, value: string): number {
   const number = value.trim() === "" ? Number.NaN : Number(value);

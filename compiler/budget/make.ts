@@ -1,0 +1,89 @@
+/** Makes the model of an allocation, and says what it takes and what it is worth. */
+import type { Hasher } from "../../host/hash.ts";
+import { finishFile } from "../emit/finish.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { CompileOptions } from "../options.ts";
+import { type Observed, observeGraph, type Quantized, quantizeGraph, watches } from "../pipeline.ts";
+import type { Pattern } from "../prune/pattern.ts";
+import { pruneGraph } from "../prune/prune-graph.ts";
+import { compareModels } from "../quantize/compare.ts";
+import type { WeightBits } from "../quantize/weight-bits.ts";
+import { macsOf } from "../report/macs.ts";
+import type { Amounts } from "./allocations.ts";
+import type { HeldOut, Verdict } from "./held-out.ts";
+
+/** What each layer is to be. */
+export interface Recipe {
+  readonly bits: ReadonlyMap<string, WeightBits>;
+  /** Layers that are pruned, and the parts of their weights that go. */
+  readonly sparsities: ReadonlyMap<string, number>;
+}
+
+/** A model. */
+export interface Model {
+  readonly quantized: Quantized;
+  readonly amounts: Amounts;
+  readonly verdict: Verdict;
+}
+
+/** What all models are made from. */
+export interface Source {
+  readonly float: Graph;
+  readonly observed: Observed;
+  readonly heldOut: HeldOut;
+  readonly pattern: Pattern;
+  readonly options: CompileOptions;
+}
+
+/** How many of so many samples are held out: every third, and 32 at least. */
+export function heldOutOf(samples: number): number {
+  return Math.max(32, Math.floor(samples / 3));
+}
+
+/** Makes one model. Its agreement is that with the float32 graph before pruning. */
+export async function makeModel(
+  { float, observed, heldOut, pattern, options }: Source,
+  { bits, sparsities }: Recipe,
+  module: WebAssembly.Module,
+  hasher: Hasher,
+): Promise<Model> {
+  const { onProgress: _, ...quiet } = options;
+  const { watch } = watches(quiet);
+  let quantized: Quantized;
+  if (sparsities.size > 0) {
+    const rule = { pattern, criterion: options.criterion ?? "obc", sparsityOf: (layer: string) => sparsities.get(layer) ?? 0 };
+    const { graph } = await pruneGraph(float, observed.floatCompiled, module, observed.fitted, rule, watch("prune"));
+    const seen = await observeGraph(graph, module, { ...quiet, calibration: observed.samples }, heldOutOf);
+    const made = await quantizeGraph(graph, module, { ...quiet, force: true }, seen, bits);
+    const samples = observed.compared;
+    const { outputs } = await compareModels(observed.floatCompiled, made.compiled, module, samples, new Map(), watch("compare"));
+    quantized = { ...made, comparison: { ...made.comparison, outputs } };
+  } else quantized = await quantizeGraph(float, module, { ...quiet, force: true }, observed, bits);
+  const { histograms } = quantized.calibration;
+  const { bytes } = finishFile(quantized.compiled.program, module, hasher, options.compression, (name) => {
+    const seen = histograms.get(name);
+    return seen ? { low: seen.min, high: seen.max } : null;
+  });
+  return {
+    quantized,
+    amounts: { bytes: bytes.length, macs: usedMacs(quantized.graph) },
+    verdict: await heldOut.judge(quantized.graph),
+  };
+}
+
+/** Multiply-accumulates by weights that are not zero; all of those of products of two activations. */
+export function usedMacs(graph: Graph): number {
+  return graph.nodes.reduce((sum, node) => {
+    const macs = macsOf(node);
+    if (macs === 0) return sum;
+    const given = node.inputs[1];
+    const weights = given?.constant ?? given?.producer?.inputs[0]?.constant;
+    return sum + (weights ? Math.round((macs * nonZeros(weights.data)) / weights.data.length) : macs);
+  }, 0);
+}
+
+function nonZeros(data: ArrayLike<number | bigint>): number {
+  let count = 0;
+  for (let i = 0; i < data.length; i++) if (Number(data[i]) !== 0) count++;
+  return count;
+}
