@@ -38,7 +38,8 @@ export interface CompileOptions {
    */
   readonly weights?: WeightBits;
   /**
-   * What the file may take: the bits of each layer's weights are searched, `weights` at most. Fails with `budget-unmet` where that cannot be, but
+   * What the model may take: the bits of each layer's weights are searched, `weights` at most, and how much of each is pruned where `macs` are limited,
+   * where a `pattern` is given, or where bits alone are not enough. Fails with `budget-unmet` where that cannot be, but
    * with `force`.
    */
   readonly target?: Target;
@@ -187,8 +188,9 @@ export function hasBudget({ target, maxDrop }: CompileOptions): boolean {
 
 const TARGETS: readonly string[] = ["bytes", "macs"] satisfies readonly (keyof Target)[];
 
-function checkBudget({ target, maxDrop, calibrationLabels, shapes, precision = "int8" }: CompileOptions): void {
-  if ((target ?? maxDrop) !== undefined && bindingsOf(shapes).length > 1)
+function checkBudget(options: CompileOptions): void {
+  const { target, maxDrop, calibrationLabels, calibration, prune, pattern, shapes, precision = "int8" } = options;
+  if (hasBudget(options) && bindingsOf(shapes).length > 1)
     throw badOption("shapes", shapes, "one size for each dimension where there is a target or a greatest drop, which are about one plan");
   if (target !== undefined) {
     const amounts = Object.entries(target);
@@ -200,6 +202,11 @@ function checkBudget({ target, maxDrop, calibrationLabels, shapes, precision = "
     throw badOption("maxDrop", maxDrop, "points from 0 to 100");
   if ((target !== undefined || maxDrop !== undefined) && precision === "float32")
     throw badOption(target ? "target" : "maxDrop", target ?? maxDrop, 'the precision "int8": bits of weights are what is searched');
+  if (hasBudget(options) && prune !== undefined)
+    throw badOption("prune", prune, "no target and no maxDrop beside it: with them how much goes is searched; a pattern may be given");
+  if (hasBudget(options) && calibration === undefined && (pattern ?? target?.macs) !== undefined) {
+    throw new CompileError("no-samples", "Searching what to prune takes calibration samples: give some.", {}, "usage");
+  }
   if (calibrationLabels !== undefined && !(Array.isArray(calibrationLabels) && calibrationLabels.every(Number.isSafeInteger)))
     throw badOption("calibrationLabels", calibrationLabels, "a list of integers");
 }

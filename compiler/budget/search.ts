@@ -22,7 +22,7 @@ import { innerLayers, WEIGHT_BITS } from "../quantize/weight-bits.ts";
 import { Allocations, type Amounts, type Plan } from "./allocations.ts";
 import { formsOf, type LayerForms } from "./forms.ts";
 import { HeldOut } from "./held-out.ts";
-import { type LayerChoices, measureLayers } from "./loss-database.ts";
+import { measureLayers } from "./loss-database.ts";
 import { heldOutOf, type Model, makeModel, type Recipe, type Source, usedMacs } from "./make.ts";
 import type { BudgetPoint, BudgetReport, Target } from "./report.ts";
 
@@ -47,9 +47,13 @@ export async function compressToBudget(
   hasher: Hasher,
   options: CompileOptions,
 ): Promise<{ readonly quantized: Quantized; readonly budget: BudgetReport }> {
-  const search = await Search.create(float, module, hasher, options);
   const { target, maxDrop } = options;
+  let search = await Search.create(float, module, hasher, options);
   let best = target === undefined ? await search.smallestWithin(maxDrop!) : await search.bestWithin(target);
+  if (target !== undefined && !isWithin(best.amounts, target) && search.withPruning) {
+    search = await search.withPruning("unstructured");
+    best = await search.bestWithin(target);
+  }
   if (target !== undefined && maxDrop !== undefined && search.unmetBy(best).length > 0 && isWithin(best.amounts, target)) {
     const other = await search.smallestWithin(maxDrop);
     if (search.unmetBy(other).length <= search.unmetBy(best).length) best = other;
@@ -66,9 +70,17 @@ class Search {
   private readonly made = new Map<string, Made>();
   private readonly source: Source;
   private readonly build: (recipe: Recipe) => Promise<Model>;
+  /** The same search in which layers are pruned, too; null where they are, or cannot be. */
+  readonly withPruning: ((pattern: Pattern) => Promise<Search>) | null;
 
-  private constructor(layers: readonly LayerForms[], source: Source, build: (recipe: Recipe) => Promise<Model>) {
+  private constructor(
+    layers: readonly LayerForms[],
+    source: Source,
+    build: (recipe: Recipe) => Promise<Model>,
+    withPattern: ((pattern: Pattern) => Promise<Search>) | null,
+  ) {
     this.layers = layers;
+    this.withPruning = source.options.calibration === undefined ? null : withPattern;
     this.source = source;
     this.allocations = new Allocations(
       layers.map(({ forms }) => forms),
@@ -96,21 +108,17 @@ class Search {
       options,
     };
     const choices = await measureLayers(database, module, watch("weigh layers"));
-    const pattern = patternFor(options, choices, float);
     const inner = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
-    const curves: ReadonlyMap<string, LossCurve> = pattern
-      ? await lossCurves(
-          float,
-          observed.floatCompiled,
-          module,
-          observed.fitted,
-          pattern,
-          (layer) => inner.has(layer),
-          watch("weigh pruning"),
-        )
-      : new Map();
-    const source = { float, observed, heldOut, pattern: pattern ?? "block", options };
-    return new Search(formsOf(choices, curves, source.pattern), source, (recipe) => makeModel(source, recipe, module, hasher));
+    const isInner = (layer: string): boolean => inner.has(layer);
+    const withPattern = async (pattern: Pattern | null): Promise<Search> => {
+      const curves: ReadonlyMap<string, LossCurve> = pattern
+        ? await lossCurves(float, observed.floatCompiled, module, observed.fitted, pattern, isInner, watch("weigh pruning"))
+        : new Map();
+      const source = { float, observed, heldOut, pattern: pattern ?? "block", options };
+      const build = (recipe: Recipe): Promise<Model> => makeModel(source, recipe, module, hasher);
+      return new Search(formsOf(choices, curves, source.pattern), source, build, pattern ? null : withPattern);
+    };
+    return withPattern(patternFor(options, float));
   }
 
   /** The best model that keeps to the target, or the one that comes nearest. */
@@ -240,15 +248,10 @@ class Search {
   }
 }
 
-/** Whether layers may be pruned, and what goes together then. */
-function patternFor(options: CompileOptions, layers: readonly LayerChoices[], float: Graph): Pattern | null {
-  const { target = {}, pattern, calibration } = options;
-  const least = layers.reduce((sum, { choices }) => sum + Math.min(...choices.map(({ bytes }) => bytes)), 0);
-  const byBits = target.bytes === undefined || least <= target.bytes;
-  const macs = usedMacs(float);
-  const isWanted = pattern !== undefined || (target.macs !== undefined && target.macs < macs) || !byBits;
-  if (!isWanted || calibration === undefined) return null;
-  return pattern ?? (target.macs === undefined ? "unstructured" : "block");
+/** What goes together where layers may be pruned from the start; null where bits are tried alone first. */
+function patternFor({ target, pattern }: CompileOptions, float: Graph): Pattern | null {
+  if (pattern !== undefined) return pattern;
+  return target?.macs !== undefined && target.macs < usedMacs(float) ? "block" : null;
 }
 
 /** What the layers may take where the rest of a model takes what that of `made` does. */

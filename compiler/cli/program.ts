@@ -17,6 +17,7 @@ import { METRICS, type Metric } from "./metrics.ts";
 import {
   parseBytes,
   parseChoice,
+  parseCount,
   parseFraction,
   parseInputs,
   parsePattern,
@@ -144,6 +145,10 @@ function addCompile(program: Command): void {
     .option("--compression <CODING>", "how weights stand in the file: rans (entropy coded where that makes it smaller) or none", "rans")
     .option("--target-size <SIZE>", "search the bits of each layer so that the file has at most this size: 30KB, 1.5MB or 30000")
     .option(
+      "--target-macs <COUNT>",
+      "search how much of each layer to prune so that at most so many multiply-accumulates are by weights that are not zero: 5M or 5000000",
+    )
+    .option(
       "--max-drop <POINTS>",
       "lose at most so many points of top-1 where the calibration data are labelled, else of agreement with the float model's top class; without a target the smallest such file",
     )
@@ -154,7 +159,7 @@ function addCompile(program: Command): void {
     .option("--label-offset <N>", "with --max-drop: added to every label, as 1 for a model with a background class", "0")
     .option("--report <report.json>", "write the report to a file as well")
     .option("--force", "replace existing files, and write the model although it is below the floor");
-  const laterOptions = ["--target-macs <N>", "--target-latency <N>"];
+  const laterOptions = ["--target-latency <N>"];
   for (const flags of laterOptions) target.addOption(later(flags));
   target
     .option("--state <OUTPUT=INPUT...>", "outputs that the next run takes as inputs, for a stream; unless given, found by their names")
@@ -193,12 +198,14 @@ function addCompile(program: Command): void {
 }
 
 function budgetOf(values: Values): Pick<CompileCommandOptions, "target" | "maxDrop" | "calibrationLabels" | "labelOffset"> {
-  const [size, drop, labels] = [text(values, "targetSize"), text(values, "maxDrop"), text(values, "calibrationLabels")];
+  const [drop, labels] = [text(values, "maxDrop"), text(values, "calibrationLabels")];
+  const bytes = optional(values, "targetSize", (value) => parseBytes("--target-size", value));
+  const macs = optional(values, "targetMacs", (value) => parseCount("--target-macs", value));
   const labelOffset = parseWhole("--label-offset", text(values, "labelOffset") ?? "", Number.MIN_SAFE_INTEGER);
   if (drop === undefined && (labels !== undefined || labelOffset !== 0))
     throw wrongUsage(`${labels === undefined ? "--label-offset" : "--calibration-labels"}: it belongs to --max-drop; pass that too.`);
   return {
-    ...(size !== undefined && { target: { bytes: parseBytes("--target-size", size) } }),
+    ...((bytes ?? macs) !== undefined && { target: { ...(bytes !== undefined && { bytes }), ...(macs !== undefined && { macs }) } }),
     ...(drop !== undefined && { maxDrop: parseReal("--max-drop", drop) }),
     ...(labels !== undefined && { calibrationLabels: labels }),
     labelOffset,

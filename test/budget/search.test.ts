@@ -32,7 +32,7 @@ const NETWORK = model({
     node("Gemm", ["f", "w4"], ["g"], {}, { name: "classes" }),
     node("Softmax", ["g"], ["y"]),
   ],
-  inputs: [value("x", [1, 3, 8, 8])],
+  inputs: [value("x", [1, 3, 6, 6])],
   outputs: ["y"],
   initializers: [
     ...[weights("w1", [16, 3, 3, 3], 1), weights("b1", [16], 2), weights("wd", [16, 1, 3, 3], 3), weights("w2", [24, 16, 3, 3], 4, 0.3)],
@@ -43,11 +43,11 @@ const NETWORK = model({
 function samples(count: number): readonly Sample[] {
   const random = randomNumbers(11);
   return Array.from({ length: count }, () => ({
-    x: { dtype: "float32", shape: [1, 3, 8, 8], data: Float32Array.from({ length: 192 }, () => random() * 2 - 1) },
+    x: { dtype: "float32", shape: [1, 3, 6, 6], data: Float32Array.from({ length: 108 }, () => random() * 2 - 1) },
   }));
 }
 
-const CALIBRATED: CompileOptions = { calibration: samples(96), minSqnrDb: -100 };
+const CALIBRATED: CompileOptions = { calibration: samples(70), minSqnrDb: -100 };
 
 async function faultOf(compiling: Promise<unknown>): Promise<CompileError> {
   const error = await compiling.then(
@@ -97,6 +97,38 @@ describe("a target", () => {
     const { bytes, report } = await compile(NETWORK, { ...CALIBRATED, target: { bytes: 1000 }, force: true });
     expect(report.budget).toMatchObject({ met: false, unmet: [`${bytes.length} bytes of 1000`] });
     expect(report.layers.map(({ weightBits }) => weightBits)).toEqual([2, 2, 2, 2, 2]);
+    expect(report.budget!.chosen.some(({ sparsity }) => sparsity > 0)).toBe(true);
+  });
+
+  it("of multiply-accumulates prunes blocks, and keeps the bits", async () => {
+    const target = { macs: 140_000 };
+    const { bytes, report } = await compile(NETWORK, { ...CALIBRATED, target });
+    const { chosen, front, met, pattern } = report.budget!;
+    expect({ met, pattern }).toEqual({ met: true, pattern: "block" });
+    expect(chosen.every(({ bits }) => bits === 8)).toBe(true);
+    expect(chosen.filter(({ sparsity }) => sparsity > 0).map(({ layer }) => layer)).toEqual(["second"]);
+    const own = front.find((point) => point.bytes === bytes.length)!;
+    expect(own.macs).toBeLessThanOrEqual(target.macs);
+    expect(own.macs).toBeGreaterThan(target.macs * 0.6);
+    const again = await compile(NETWORK, { ...CALIBRATED, target });
+    expect(again.bytes).toEqual(bytes);
+  });
+
+  it("of bytes and multiply-accumulates keeps to both", async () => {
+    const target = { bytes: 4200, macs: 168_000 };
+    const { bytes, report } = await compile(NETWORK, { ...CALIBRATED, target, pattern: "unstructured" });
+    const own = report.budget!.front.find((point) => point.bytes === bytes.length)!;
+    expect(bytes.length).toBeLessThanOrEqual(target.bytes);
+    expect(own.macs).toBeLessThanOrEqual(target.macs);
+    expect(report.budget).toMatchObject({ met: true, pattern: "unstructured" });
+  });
+
+  it("that bits alone do not keep to is reached by pruning", async () => {
+    const dense = await compile(NETWORK, { ...CALIBRATED, target: { bytes: 1000 }, exclude: ["second", "third"], force: true });
+    const target = { bytes: dense.bytes.length - 150 };
+    const { bytes, report } = await compile(NETWORK, { ...CALIBRATED, target });
+    expect(bytes.length).toBeLessThanOrEqual(target.bytes);
+    expect(report.budget).toMatchObject({ met: true, pattern: "unstructured" });
   });
 
   it("is not met by outputs below the floor", async () => {
@@ -127,7 +159,7 @@ describe("a greatest drop", () => {
 
   it("is one of top-1 where the samples are labelled", async () => {
     const float = await load((await compile(NETWORK, { precision: "float32" })).bytes);
-    const calibrationLabels = samples(96).map(({ x }) => bestClass(float.run({ x: x!.data as Float32Array })["y"] as Float32Array));
+    const calibrationLabels = samples(70).map(({ x }) => bestClass(float.run({ x: x!.data as Float32Array })["y"] as Float32Array));
     float.dispose();
     const always = await compile(NETWORK, { ...CALIBRATED, maxDrop: 100, calibrationLabels });
     expect(always.report.budget).toMatchObject({ dropBy: "labels", met: true });
@@ -147,14 +179,20 @@ describe("a greatest drop", () => {
       initializers: [weights("w", [8, 3, 1, 1], 1)],
     });
     expect(await faultOf(compile(pixels, { maxDrop: 1 }))).toMatchObject({ code: "no-classes", fault: "usage" });
-    const calibrationLabels = new Array(96).fill(-1);
+    const calibrationLabels = new Array(70).fill(-1);
     expect((await faultOf(compile(NETWORK, { ...CALIBRATED, maxDrop: 1, calibrationLabels }))).code).toBe("useless-labels");
   });
 });
 
 describe("what is refused before any work", () => {
   it.each<[CompileOptions, string]>([
-    [{ target: {} }, "The option target is {}; it takes { bytes }."],
+    [{ target: {} }, "The option target is {}; it takes { bytes, macs }."],
+    [{ target: { seconds: 1 } as CompileOptions["target"] & object }, 'The option target is {"seconds":1}; it takes { bytes, macs }.'],
+    [{ target: { bytes: 5000, macs: 0 } }, "The option target.macs is 0; it takes a positive integer."],
+    [
+      { target: { bytes: 5000 }, prune: 0.5, criterion: "magnitude" },
+      "The option prune is 0.5; it takes no target and no maxDrop beside it: with them how much goes is searched; a pattern may be given.",
+    ],
     [{ target: { bytes: 0 } }, "The option target.bytes is 0; it takes a positive integer."],
     [{ target: { bytes: 1.5 } }, "The option target.bytes is 1.5; it takes a positive integer."],
     [{ maxDrop: -1 }, "The option maxDrop is -1; it takes points from 0 to 100."],
@@ -163,6 +201,10 @@ describe("what is refused before any work", () => {
     [{ maxDrop: 1, precision: "float32" }, 'The option maxDrop is 1; it takes the precision "int8": bits of weights are what is searched.'],
   ])("%j", async (options, message) => {
     expect(await faultOf(compile(NETWORK, options))).toMatchObject({ code: "bad-option", fault: "usage", message });
+  });
+
+  it.each<CompileOptions>([{ target: { macs: 1000 } }, { maxDrop: 1, pattern: "block" }])("%j without samples", async (options) => {
+    expect(await faultOf(compile(NETWORK, options))).toMatchObject({ code: "no-samples", fault: "usage" });
   });
 
   it("a target for ONNX", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   parseBytes,
   parseChoice,
+  parseCount,
   parseInputs,
   parseReal,
   parseShapes,
@@ -43,6 +44,14 @@ describe("option values", () => {
     for (const value of ["", "KB", "-1", "0", "1e3", "1,5MB", "3KiB", "0.1"])
       expect(() => parseBytes("--target-size", value)).toThrow(
         usage(`--target-size ${value}: it must be a size, as in 30KB, 1.5MB or 30000.`),
+      );
+  });
+
+  it("takes counts with and without a unit", () => {
+    expect(["5M", "12.5k", "7", "1 g"].map((value) => parseCount("--target-macs", value))).toEqual([5e6, 12_500, 7, 1e9]);
+    for (const value of ["", "M", "-1", "0", "5MB", "1e6"])
+      expect(() => parseCount("--target-macs", value)).toThrow(
+        usage(`--target-macs ${value}: it must be a count, as in 5M, 12.5k or 5000000.`),
       );
   });
 

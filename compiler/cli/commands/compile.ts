@@ -155,7 +155,7 @@ function checkTargets(path: string, options: CompileCommandOptions): boolean {
     checkOutput(report, force, [...sources, output]);
   }
   checkPruning(options);
-  const budgetOption = maxDrop === undefined ? "--target-size" : "--max-drop";
+  const budgetOption = target?.bytes === undefined ? (target?.macs === undefined ? "--max-drop" : "--target-macs") : "--target-size";
   if ((target ?? maxDrop) !== undefined && kind === ".onnx") throw wrongUsage(`${budgetOption} is for a .eqm, not for -o ${output}.`);
   if ((target ?? maxDrop) !== undefined && precision === "float32")
     throw wrongUsage(`${budgetOption} with --precision float32: the bits of int8 layers are what is searched.`);
@@ -174,7 +174,14 @@ function labelsOf(data: Dataset, { maxDrop, calibrationLabels, labelOffset }: Co
 }
 
 /** Tells what --prune lacks, and what has no effect without it. */
-function checkPruning({ prune, pattern, criterion, exclude = [], calibrate }: CompileCommandOptions): void {
+function checkPruning({ prune, pattern, criterion, exclude = [], calibrate, target, maxDrop }: CompileCommandOptions): void {
+  if ((target ?? maxDrop) !== undefined) {
+    if (prune !== undefined)
+      throw wrongUsage("--prune beside --target-… or --max-drop: with them how much goes is searched; --pattern may be given.");
+    if (calibrate === undefined && (pattern ?? target?.macs) !== undefined)
+      throw wrongUsage("searching what to prune takes samples: give them with --calibrate.");
+    return;
+  }
   if (prune === undefined) {
     for (const [option, given] of Object.entries({ pattern, criterion, exclude: exclude[0] }))
       if (given !== undefined) note(`--${option} has no effect without --prune.`);

@@ -1,14 +1,15 @@
 /** What a search for a budget found, for people. */
 import type { BudgetReport, Report } from "../../index.ts";
 import { formatTable } from "./table.ts";
-import { formatBytes, formatPercent } from "./units.ts";
+import { formatBytes, formatCount, formatPercent } from "./units.ts";
 
 /** Lines on whether the budget is met, and what a drop was measured by. */
 export function budgetFacts({ budget }: Report): readonly (readonly [string, string])[] {
   if (budget === null) return [];
-  const { target, maxDrop, met, unmet, dropBy, heldOut } = budget;
+  const { target, maxDrop, met, unmet, dropBy, heldOut, pattern, chosen } = budget;
   const asked = [
     ...(target.bytes === undefined ? [] : [`${target.bytes} bytes`]),
+    ...(target.macs === undefined ? [] : [`${formatCount(target.macs)} MACs`]),
     ...(maxDrop === null
       ? []
       : [`a drop of ${maxDrop} points (${dropBy === "labels" ? "top-1 by the labels" : "agreement with float32"})`]),
@@ -16,6 +17,7 @@ export function budgetFacts({ budget }: Report): readonly (readonly [string, str
   return [
     ["budget", `${asked.join(" and ")} at most: ${met ? "met" : `not met: ${unmet.join(", ")}`}`],
     ["judged by", `${heldOut} samples held out`],
+    ...(pattern === null ? [] : [["pruned", `${chosen.filter(({ sparsity }) => sparsity > 0).length} layers, ${pattern}`] as const]),
   ];
 }
 
@@ -23,6 +25,7 @@ export function budgetFacts({ budget }: Report): readonly (readonly [string, str
 export function frontTable({ front }: BudgetReport): string {
   const columns = [
     { title: "size", align: "right" },
+    { title: "MACs", align: "right" },
     { title: "SQNR", align: "right" },
     { title: "same class", align: "right" },
     { title: "drop", align: "right" },
@@ -30,15 +33,17 @@ export function frontTable({ front }: BudgetReport): string {
   ] as const;
   return formatTable(
     columns,
-    front.map(({ bytes, measuredDb, agreement, drop, layersByBits }) => [
+    front.map(({ bytes, macs, measuredDb, agreement, drop, layersByBits, prunedLayers }) => [
       formatBytes(bytes),
+      formatCount(macs),
       `${measuredDb.toFixed(1)} dB`,
       agreement === null ? "" : formatPercent(agreement),
       drop === null ? "" : drop.toFixed(2),
       Object.entries(layersByBits)
         .reverse()
         .map(([bits, layers]) => `${layers}×${bits}`)
-        .join(" "),
+        .join(" ")
+        .concat(prunedLayers > 0 ? `, ${prunedLayers} pruned` : ""),
     ]),
   );
 }
