@@ -44,6 +44,8 @@ export interface BudgetReport {
   readonly dropBy: DropMeasure | null;
   /** Samples held out: nothing was fitted to them. */
   readonly heldOut: number;
+  /** The model that was chosen. */
+  readonly point: BudgetPoint;
   /** What was chosen for each layer. */
   readonly chosen: readonly {
     readonly layer: string;

@@ -60,7 +60,7 @@ export async function compressToBudget(
   }
   await search.survey();
   const budget = search.reportOf(best);
-  if (!budget.met && !options.force) throw budgetUnmet(budget, search.point(best));
+  if (!budget.met && !options.force) throw budgetUnmet(budget);
   return { quantized: best.quantized, budget };
 }
 
@@ -192,6 +192,7 @@ class Search {
       unmet,
       dropBy: heldOut.measure,
       heldOut: heldOut.size,
+      point: this.point(best),
       chosen: this.layers.map(({ name, forms }, i) => {
         const { bits, sparsity, bytes, loss } = forms[best.plan.picks[i]!]!;
         return { layer: name, bits, sparsity, bytes: Math.round(bytes), predictedLoss: loss };
@@ -200,7 +201,7 @@ class Search {
     };
   }
 
-  point({ plan, amounts, verdict }: Made): BudgetPoint {
+  private point({ plan, amounts, verdict }: Made): BudgetPoint {
     const { bits, sparsities } = this.recipeOf(plan);
     const layersByBits: Record<string, number> = {};
     for (const own of bits.values()) layersByBits[own] = (layersByBits[own] ?? 0) + 1;
@@ -319,7 +320,8 @@ function noClasses(): CompileError {
   );
 }
 
-function budgetUnmet(budget: BudgetReport, best: BudgetPoint): CompileError {
+function budgetUnmet(budget: BudgetReport): CompileError {
+  const { point: best } = budget;
   const agreement =
     best.agreement === null ? "" : `, the top class agrees with the float32 model in ${(best.agreement * 100).toFixed(1)} %`;
   return new CompileError(
