@@ -64,8 +64,12 @@ async function main(args) {
 }
 
 async function row(model, dist, published) {
-  const { name, bar, extra, taskKey } = model;
-  const context = { ...(extra && { extra }), ...(bar !== undefined && { bar }) };
+  const { name, bar, mostLoss, lessIsBetter, extra, taskKey } = model;
+  const context = {
+    ...(extra && { extra }),
+    ...(bar !== undefined && { bar }),
+    ...(mostLoss !== undefined && { mostLoss, lessIsBetter }),
+  };
   const start = performance.now();
   try {
     const figures = await measureModel(model, dist, (text) => console.error(`${name}: ${text}`));

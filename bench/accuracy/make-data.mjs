@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resizeBicubic } from "./bicubic.mjs";
 import { ASSETS } from "./models.mjs";
+import { generator, normal } from "./random.mjs";
 import { sources } from "./sources.mjs";
 
 const LUMA = { size: 222, offset: 16, reduced: 74 };
@@ -74,59 +75,4 @@ export function spectra(folder) {
     }
     writeFileSync(join(folder, `${split}.npy`), sources.encodeNpy("f4", [count, FRAMES * MELS], values));
   }
-}
-
-const FRAME = 512;
-const STATE = [1, 2, 128, 2];
-
-/** Frames of generated sound for DTLN's second stage, each with the state that the float model is in when it gets there. */
-export async function frames(folder, { openFloat }) {
-  const { model, run, inputs, outputs } = await openFloat();
-  const stateCount = STATE.reduce((a, b) => a * b);
-  for (const [split, count, seed] of [
-    ["calib", 256, 3],
-    ["eval", 512, 4],
-  ]) {
-    const random = generator(seed);
-    const sound = new Float32Array(count * FRAME);
-    const states = new Float32Array(count * stateCount);
-    let state = new Float32Array(stateCount);
-    let [pitch, loudness, phase] = [0.02, 0.1, 0];
-    for (let n = 0; n < count; n++) {
-      if (n % 16 === 0) [pitch, loudness] = [0.01 + 0.03 * random(), 0.3 * random() ** 2];
-      const frame = sound.subarray(n * FRAME, (n + 1) * FRAME);
-      for (let i = 0; i < FRAME; i++) {
-        // A voice: the first eight harmonics, and breath.
-        let value = 0.05 * normal(random);
-        for (let k = 1; k <= 8; k++) value += Math.sin(2 * Math.PI * k * (phase + pitch * i)) / k;
-        frame[i] = Math.max(-1, Math.min(1, loudness * value));
-      }
-      // Frames overlap by three quarters.
-      phase += pitch * (FRAME / 4);
-      states.set(state, n * stateCount);
-      const results = run({ [inputs[0]]: frame, [inputs[1]]: state });
-      state = Float32Array.from(results[outputs[1]]);
-    }
-    const archive = sources.encodeNpz([
-      { name: inputs[0], type: "f4", shape: [count, 1, 1, FRAME], data: sound },
-      { name: inputs[1], type: "f4", shape: [count, ...STATE], data: states },
-    ]);
-    writeFileSync(join(folder, `${split}.npz`), archive);
-  }
-  model.dispose();
-}
-
-function generator(seed) {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-// Twelve uniform numbers: close enough to a normal one.
-function normal(random) {
-  let sum = -6;
-  for (let i = 0; i < 12; i++) sum += random();
-  return sum;
 }

@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { runCommand } from "./commands.mjs";
-import * as make from "./make-data.mjs";
+import * as images from "./make-data.mjs";
+import * as sequences from "./make-sequences.mjs";
 import { pathsOf } from "./models.mjs";
 import { openPeer, peerVersion } from "./peer.mjs";
 import { sources } from "./sources.mjs";
@@ -13,6 +14,8 @@ import { TASKS } from "./tasks.mjs";
 const AGREEMENT_SAMPLES = 32;
 
 const BELOW_FLOOR = 3;
+
+const MAKERS = { ...images, ...sequences };
 
 /**
  * Compiles a model in both precisions, evaluates and compares it.
@@ -38,7 +41,7 @@ export async function measureModel(model, dist, progress) {
       compileFloat();
       return open(paths.float32);
     };
-    await make[model.make](paths.folder, { openFloat });
+    await MAKERS[model.make](paths.folder, { openFloat });
   }
   progress("compiling");
   const float32 = compileFloat();
@@ -51,7 +54,8 @@ export async function measureModel(model, dist, progress) {
   const top1 = model.labels && { float32: evaluate(paths.onnx), int8: evaluate(paths.int8) };
   const { outputs, samples } = eqm(["compare", paths.onnx, paths.int8, ...data]).json;
   progress("running");
-  const task = model.task && (await runTask(model, paths, open));
+  const task = model.task && (await runTask(model.task, paths, open));
+  const faces = model.leastF1 && (await runTask("faceAgreement", paths, open));
   const agreement = peerVersion === undefined ? undefined : await agreementWithPeer(paths, open);
   return {
     name: model.name,
@@ -68,6 +72,8 @@ export async function measureModel(model, dist, progress) {
     belowFloor: int8.belowFloor,
     calibrationSqnrDb: Math.min(...int8.json.outputs.map(({ sqnrDb }) => sqnrDb)),
     metric: metricOf(model, top1, task),
+    ...(faces && { faceF1: faces.int8 }),
+    int8MacsShare: macsShare(int8.json.layers),
     outputs: outputs.map(({ name, sqnrDb, maxAbs }) => ({ name, sqnrDb, maxAbs })),
     ...((model.labels !== undefined || model.classifies) && { sameClass: outputs[0].top1Agreement }),
     agreement,
@@ -98,22 +104,32 @@ function opened(model) {
   };
 }
 
-async function runTask({ task }, paths, open) {
+async function runTask(task, paths, open) {
+  const { create, evaluate } = TASKS[task];
   const data = sources.openDataset(paths.evaluate);
+  const meters = {};
   const result = {};
   for (const precision of ["float32", "int8"]) {
     const { model, run } = await open(paths[precision]);
-    const feeder = await sources.createFeeder(model.inputs, model.metadata.preprocess, data);
-    const meter = await TASKS[task].create(data.files);
-    for (let i = 0; i < data.length; i++) {
-      const { feeds } = await feeder.feed(i);
-      meter.add(i, run(feeds));
+    if (evaluate) result[precision] = evaluate(run);
+    else {
+      const feeder = await sources.createFeeder(model.inputs, model.metadata.preprocess, data);
+      meters[precision] = await create(data.files, meters.float32);
+      for (let i = 0; i < data.length; i++) {
+        const { feeds } = await feeder.feed(i);
+        meters[precision].add(i, run(feeds));
+      }
+      result[precision] = meters[precision].value();
     }
-    result[precision] = meter.value();
     model.dispose();
   }
   data.close();
   return result;
+}
+
+function macsShare(layers) {
+  const sum = (list) => list.reduce((total, { macs }) => total + macs, 0);
+  return sum(layers.filter(({ precision }) => precision === "int8")) / sum(layers);
 }
 
 // The worst max|Δ| / max|reference| of each output over single samples; `own` likewise of onnxruntime against its exact sigmoids.

@@ -17,7 +17,11 @@ export const ASSETS = resolve(process.env.EQM_ASSETS ?? join(ROOT, "../shared"))
  * @property {string} evaluate evaluation samples, likewise
  * @property {string} [labels] right classes: with them top-1 is measured
  * @property {number} [bar] the least top-1 in int8
- * @property {string} [make] the function of make-data.mjs that writes what the shared data lack into build/accuracy/<name>
+ * @property {number} [mostLoss] the most that int8 may lose of the figure against float
+ * @property {boolean} [lessIsBetter] the figure counts what is bad
+ * @property {number} [leastF1] the least F1 of int8's faces against those of float
+ * @property {number} [leastSqnrDb] the least SQNR of every output, with four fifths of the multiply-accumulates in int8
+ * @property {string} [make] the function of make-data.mjs or make-sequences.mjs that writes what the shared data lack into build/accuracy/<name>
  * @property {string} [task] a figure of merit of tasks.mjs
  * @property {string} [taskKey] its key in MANIFEST.json's measured_fp32
  * @property {number} [taskTolerance] how far it may be from that figure in float
@@ -30,7 +34,9 @@ const IMAGENET = { data: "imagenet", calibrate: "imagenet/calib.csv", evaluate: 
 const CIFAR = { data: "cifar10", calibrate: "cifar10/calib_x.npy", evaluate: "cifar10/eval_x.npy", labels: "cifar10/eval_y.npy" };
 const COCO = { data: "coco images", calibrate: "coco/calib.csv", evaluate: "coco/eval.csv" };
 const MADE = { calibrate: "calib.npy", evaluate: "eval.npy" };
-const FACES = { task: "facesFound", taskKey: "images_with_a_face_over_0.7", taskTolerance: 1 };
+const SEQUENCES = { calibrate: "calib.npz", evaluate: "eval.npz" };
+const SOUND = "generated sound (the recordings may not be passed on)";
+const FACES = { task: "facesFound", taskKey: "images_with_a_face_over_0.7", taskTolerance: 1, leastF1: 0.9 };
 
 /** @type {readonly AccuracyModel[]} */
 export const MODELS = [
@@ -65,29 +71,45 @@ export const MODELS = [
     task: "psnr",
     taskKey: "psnr_db",
     taskTolerance: 0.02,
+    mostLoss: 0.15,
   },
   { name: "toyadmos_ae", data: "generated spectra (the labelled clips may not be passed on)", ...MADE, make: "spectra" },
   { name: "vww_mobilenetv1_025", ...COCO, data: "coco images (the labelled set may not be passed on)", classifies: true },
   { name: "yunet_n_320", ...COCO, ...FACES },
   { name: "ultraface_rfb320", ...COCO, ...FACES },
-  { name: "yolox_nano", ...COCO, task: "averagePrecision", taskKey: "ap", taskTolerance: 0.002 },
+  { name: "yolox_nano", ...COCO, task: "averagePrecision", taskKey: "ap", taskTolerance: 0.002, mostLoss: 0.01 },
   {
     name: "kwt1",
     data: "speech_commands",
     calibrate: "speech_commands/calib_x.npy",
     evaluate: "speech_commands/eval_x.npy",
     labels: "speech_commands/eval_y.npy",
-    extra: true,
+    mostLoss: 0.007,
   },
-  { name: "sinet_portrait", ...COCO, make: "portraitSpec", extra: true },
   {
-    name: "dtln_2",
-    data: "generated sound (the recordings may not be passed on)",
-    calibrate: "calib.npz",
-    evaluate: "eval.npz",
-    make: "frames",
-    extra: true,
+    name: "sinet_portrait",
+    ...COCO,
+    make: "portraitSpec",
+    task: "personOverlap",
+    taskKey: "person_iou",
+    taskTolerance: 0.005,
+    mostLoss: 0.02,
   },
+  {
+    name: "charrnn_bronte",
+    data: "text_charlotte_bronte, a token a run",
+    ...SEQUENCES,
+    make: "tokens",
+    shapes: ["T=1", "N=1"],
+    task: "bitsPerToken",
+    taskKey: "bits_per_token",
+    taskTolerance: 0.001,
+    mostLoss: 0.02,
+    lessIsBetter: true,
+  },
+  { name: "silero_vad_16k", data: SOUND, ...SEQUENCES, make: "windows", leastSqnrDb: 20 },
+  { name: "dtln_1", data: SOUND, ...SEQUENCES, make: "magnitudes", leastSqnrDb: 20 },
+  { name: "dtln_2", data: SOUND, ...SEQUENCES, make: "frames", leastSqnrDb: 20 },
 ];
 
 /** Whether the shared models are there. */

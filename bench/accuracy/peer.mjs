@@ -19,7 +19,7 @@ export const peerVersion = existsSync(PACKAGE) ? JSON.parse(readFileSync(PACKAGE
  * Opens a float model, single-threaded.
  *
  * @param {string} path of the .onnx
- * @returns {Promise<{ run(feeds: Record<string, { shape: readonly number[], data: Float32Array }>): Promise<{ outputs: Record<string, ArrayLike<number>>, own: Record<string, ArrayLike<number>> }>, close(): Promise<void> }>}
+ * @returns {Promise<{ run(feeds: Record<string, { shape: readonly number[], data: Float32Array | BigInt64Array }>): Promise<{ outputs: Record<string, ArrayLike<number>>, own: Record<string, ArrayLike<number>> }>, close(): Promise<void> }>}
  *   `own` holds onnxruntime's own results of the outputs that a Sigmoid computes
  */
 export async function openPeer(path) {
@@ -28,7 +28,10 @@ export async function openPeer(path) {
   const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 });
   return {
     async run(feeds) {
-      const tensors = Object.entries(feeds).map(([name, { shape, data }]) => [name, new ort.Tensor("float32", data, shape)]);
+      const tensors = Object.entries(feeds).map(([name, { shape, data }]) => [
+        name,
+        new ort.Tensor(data instanceof BigInt64Array ? "int64" : "float32", data, shape),
+      ]);
       const results = await session.run(Object.fromEntries(tensors));
       const [outputs, own] = [{}, {}];
       for (const name of session.outputNames.filter((output) => !logits.has(output))) outputs[name] = results[name].data;

@@ -55,7 +55,7 @@ function cellsOf(row) {
     figure(metric?.float32),
     figure(row.published),
     figure(metric?.int8),
-    figure(row.bar),
+    figure(barOf(row)),
     worst.sqnrDb.toFixed(1),
     row.sameClass === undefined ? "–" : `${(100 * row.sameClass).toFixed(1)} %`,
     agreement === undefined ? "–" : Math.max(...Object.values(agreement.outputs)).toExponential(1),
@@ -70,6 +70,10 @@ function cellsOf(row) {
           .map(({ claim }) => claim)
           .join(", ")}**`,
   ];
+}
+
+function barOf({ bar, mostLoss, lessIsBetter, metric }) {
+  return mostLoss === undefined ? bar : metric.float32 - mostLoss * (lessIsBetter ? -1 : 1);
 }
 
 function metricText(name, value) {

@@ -13,8 +13,9 @@ await build({
     resolveDir: ROOT,
     contents: `
       export { openDataset } from "./compiler/cli/data/dataset.ts";
+      export { decodeImage } from "./compiler/cli/image/image.ts";
       export { createFeeder } from "./compiler/cli/data/feeds.ts";
-      export { encodeNpy } from "./compiler/cli/data/npy.ts";
+      export { decodeNpy, encodeNpy } from "./compiler/cli/data/npy.ts";
       export { encodeNpz } from "./compiler/cli/data/npz.ts";`,
   },
   bundle: true,
@@ -24,5 +25,5 @@ await build({
   logLevel: "warning",
 });
 
-/** `{ openDataset, createFeeder, encodeNpy, encodeNpz }` */
+/** `{ openDataset, createFeeder, decodeImage, decodeNpy, encodeNpy, encodeNpz }` */
 export const sources = await import(pathToFileURL(outfile).href).finally(() => rmSync(outfile));

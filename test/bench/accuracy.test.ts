@@ -23,6 +23,14 @@ interface Boxes {
     images: readonly { readonly detections: readonly Detection[]; readonly truth: readonly Omit<Detection, "score">[] }[],
   ): number;
 }
+interface Face {
+  readonly score: number;
+  readonly box: readonly number[];
+}
+interface Faces {
+  facesOf(outputs: Readonly<Record<string, Float32Array>>): readonly Face[];
+  faceF1(expected: readonly (readonly Face[])[], found: readonly (readonly Face[])[]): number;
+}
 interface Bicubic {
   resizeBicubic(source: Uint8Array, width: number, height: number, toWidth: number, toHeight: number): Uint8Array;
 }
@@ -62,11 +70,54 @@ describe("the verdicts", async () => {
     expect(met({ labels: "y" }, row, { top1: 0.87 })).not.toHaveProperty("int8");
   });
 
+  it("hold a loss against the most that is allowed, whichever way the figure counts", () => {
+    const figures = (int8: number) => ({ ...row, metric: { name: "PSNR dB", float32: 25, int8 } });
+    expect(met({ mostLoss: 0.15 }, figures(24.9), {})["int8"]).toBe(true);
+    expect(met({ mostLoss: 0.15 }, figures(24.8), {})["int8"]).toBe(false);
+    expect(met({ mostLoss: 0.02, lessIsBetter: true }, figures(25.01), {})["int8"]).toBe(true);
+    expect(met({ mostLoss: 0.02, lessIsBetter: true }, figures(25.03), {})["int8"]).toBe(false);
+    expect(met({ mostLoss: 0.02, lessIsBetter: true }, figures(20), {})["int8"]).toBe(true);
+  });
+
+  it("want an SQNR of every output, and four fifths of the work in int8", () => {
+    const figures = (sqnrDb: number, int8MacsShare: number) => ({ ...row, outputs: [{ sqnrDb: 40 }, { sqnrDb }], int8MacsShare });
+    expect(met({ leastSqnrDb: 20 }, figures(20, 0.8), {})["SQNR"]).toBe(true);
+    expect(met({ leastSqnrDb: 20 }, figures(19.9, 1), {})["SQNR"]).toBe(false);
+    expect(met({ leastSqnrDb: 20 }, figures(30, 0.79), {})["SQNR"]).toBe(false);
+    expect(met({ leastF1: 0.9 }, { ...row, faceF1: 0.89 }, {})["faces"]).toBe(false);
+  });
+
   it("take no number for a disagreement", () => {
     expect(met({}, row, {})).toEqual({ floor: true, agreement: true });
     for (const difference of [1.1e-4, Number.NaN, Number.POSITIVE_INFINITY])
       expect(met({}, { ...row, agreement: { outputs: { a: 0, b: difference } } }, {})["agreement"]).toBe(false);
     expect(met({}, { ...row, belowFloor: true, agreement: undefined }, {})).toEqual({ floor: false });
+  });
+});
+
+describe("faces", async () => {
+  const { facesOf, faceF1 } = await accuracy<Faces>("faces.mjs");
+  const face = (x: number, y = 0): Face => ({ score: 0.9, box: [x, y, x + 10, y + 10] });
+
+  it("are found where a box overlaps by half, each once", () => {
+    expect(faceF1([[face(0), face(50)]], [[face(1), face(50)]])).toBe(1);
+    expect(faceF1([[face(0)]], [[face(0), face(1)]])).toBeCloseTo(2 / 3);
+    expect(faceF1([[face(0)]], [[face(5)]])).toBe(0);
+    expect(faceF1([[face(0)], []], [[], [face(0)]])).toBe(0);
+    expect(faceF1([[], []], [[], []])).toBe(1);
+  });
+
+  it("are read from pairs of scores with corners, and from a grid with logarithms of sizes", () => {
+    const scores = Float32Array.of(0.2, 0.8, 0.9, 0.1);
+    expect(facesOf({ scores, boxes: Float32Array.of(0, 0, 0.5, 0.5, 0, 0, 1, 1) }).map(({ box }) => box)).toEqual([[0, 0, 0.5, 0.5]]);
+    const none = { cls: new Float32Array(4), obj: new Float32Array(4), bbox: new Float32Array(16) };
+    const grid = Object.fromEntries(
+      [8, 16, 32].flatMap((stride) => Object.entries(none).map(([kind, data]) => [`${kind}_${stride}`, data])),
+    );
+    const bbox = new Float32Array(16).fill(0.5, 12, 14);
+    const found = facesOf({ ...grid, cls_16: Float32Array.of(0, 0, 0, 1), obj_16: Float32Array.of(1, 1, 1, 0.64), bbox_16: bbox });
+    expect(found.map(({ score }) => score)).toEqual([expect.closeTo(0.8)]);
+    expect(found[0]!.box).toEqual([16, 16, 32, 32]);
   });
 });
 
