@@ -18,14 +18,13 @@ import { correctBiases } from "./quantize/bias-correction.ts";
 import { type Calibration, calibrate, rangesOf, type Sample, type Watch } from "./quantize/calibrate.ts";
 import { type Comparison, compareModels } from "./quantize/compare.ts";
 import { insertQuantization, type QuantizedForm } from "./quantize/insert.ts";
-import { chooseMoves, movedBy, takeWeights } from "./quantize/mixed.ts";
-import type { Move } from "./quantize/moves.ts";
-import { leastSqnrDb, outputMeasure } from "./quantize/output-measure.ts";
+import { type Mixed, mixPrecisions } from "./quantize/mix-precisions.ts";
+import { outputMeasure } from "./quantize/output-measure.ts";
 import { chooseRounding, type RoundingChoice } from "./quantize/rounding.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
 import { chooseWeightBits, type WeightBits } from "./quantize/weight-bits.ts";
-import { type Unsuited, workingNodes } from "./quantize/working-nodes.ts";
+import { workingNodes } from "./quantize/working-nodes.ts";
 import type { Report } from "./report/report.ts";
 import { type Compiled, compileFused, compileGraph, GraphRunner } from "./run/graph-runner.ts";
 import { type Latency, measureLatency } from "./run/latency.ts";
@@ -45,18 +44,6 @@ export interface Quantized {
   readonly rounding: RoundingChoice | null;
   readonly mixed: Mixed | null;
   readonly latency: Latency;
-}
-
-/** What mixed precision came to. */
-export interface Mixed {
-  readonly goalDb: number;
-  /** Nodes of the float32 graph that could work in int8 and do not, whatever the outputs are. */
-  readonly unsuited: ReadonlyMap<Node, Unsuited>;
-  /** What moved to float32 for the sake of the outputs, most useful first. */
-  readonly moves: readonly Move[];
-  /** SQNR of the worst output without and with the moves: of all samples together or averaged over them, whichever is less. */
-  readonly beforeDb: number;
-  readonly afterDb: number;
 }
 
 /** Samples to compare the int8 model with the float32 one on. */
@@ -147,7 +134,7 @@ export async function quantizeGraph(
   const { pause } = watches(options);
   const plain = await quantizeOnce(float, module, options, seen, new Set(), given);
   const isMixed = (options.precision ?? DEFAULT_PRECISION) === "mixed" && given === undefined;
-  const { taken, mixed } = isMixed ? await mixPrecisions(float, module, options, seen, plain) : { taken: plain, mixed: null };
+  const { taken, mixed: mixture } = isMixed ? await mixed(float, module, options, seen, plain) : { taken: plain, mixed: null };
   const floor = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
   if (!options.force && worstOutput(taken.comparison) < floor) throw belowFloor(float, taken.comparison, floor, seen.synthetic);
   await pause();
@@ -155,47 +142,34 @@ export async function quantizeGraph(
   const compiled = compileFused(taken.graph, description);
   const latency = measure(compileFused(float, description), compiled, module, seen.compared[0]!);
   const { calibration, synthetic } = seen;
-  return { ...taken, compiled, calibration, synthetic, mixed, latency };
+  return { ...taken, compiled, calibration, synthetic, mixed: mixture, latency };
 }
 
 /** A graph quantized and judged. */
 type Attempt = Pick<Quantized, "graph" | "parameters" | "weightBits" | "comparison" | "biasCorrection" | "rounding">;
 
 /** Moves nodes to float32 where the outputs of `plain` are too far from the float32 model's. */
-async function mixPrecisions(
+function mixed(
   float: Graph,
   module: WebAssembly.Module,
   options: CompileOptions,
-  seen: Observed,
+  observed: Observed,
   plain: Attempt,
 ): Promise<{ readonly taken: Attempt; readonly mixed: Mixed }> {
-  const { floatCompiled, synthetic, compared, fitted } = seen;
+  const { floatCompiled, calibration, synthetic, compared, fitted } = observed;
   const { pause, watch } = watches(options);
-  const kept = keptNames(float, options.keepFloat ?? []);
-  const { nodes: int8, unsuited } = workingNodes(float, kept, new Set(), rangesOf(seen.calibration, options.observer ?? "mse"));
+  const ranges = rangesOf(calibration, options.observer ?? "mse");
+  const working = workingNodes(float, keptNames(float, options.keepFloat ?? []), new Set(), ranges);
   // Of synthesised inputs nothing but the floor is known, and weights of few bits are meant to cost something.
   const isFloor = options.targetSqnrDb === undefined && (synthetic || (options.weights ?? 8) < 8);
   const goalDb = isFloor ? (options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB) : (options.targetSqnrDb ?? DEFAULT_TARGET_SQNR_DB);
-  const agreement = outputMeasure(floatCompiled, module, compared, pause, leastSqnrDb);
-  const agreementOf = async (graph: Graph): Promise<number> => {
-    await pause();
-    return agreement(compileGraph(graph, floatCompiled.program.metadata));
-  };
-  const beforeDb = await agreementOf(plain.graph);
-  const unmixed = { taken: plain, mixed: { goalDb, unsuited, moves: [], beforeDb, afterDb: beforeDb } };
-  if (beforeDb >= goalDb) return unmixed;
-  const trial = async (moved: ReadonlySet<string>): Promise<number> => {
-    const { graph } = insertAll(float, seen.calibration, options, plain.weightBits, moved);
-    const nearest = await agreementOf(graph);
-    takeWeights(graph, plain.graph);
-    return Math.max(nearest, await agreementOf(graph));
-  };
-  const request = { float, int8, parameters: plain.parameters, goalDb, beforeDb, samples: fitted };
-  const { moves } = await chooseMoves(request, floatCompiled, module, trial, watch("mix precisions"));
-  if (moves.length === 0) return unmixed;
-  const taken = await quantizeOnce(float, module, options, seen, movedBy(moves));
-  const afterDb = await agreementOf(taken.graph);
-  return afterDb > beforeDb ? { taken, mixed: { goalDb, unsuited, moves, beforeDb, afterDb } } : unmixed;
+  return mixPrecisions(
+    { float, floatCompiled, module, working, parameters: plain.parameters, goalDb, compared, fitted },
+    plain,
+    (moved) => insertAll(float, calibration, options, plain.weightBits, moved).graph,
+    (moved) => quantizeOnce(float, module, options, observed, moved),
+    { ...watch("mix precisions"), pause },
+  );
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What mixed precision did, for the report. */
 import type { Graph } from "../ir/graph.ts";
-import type { Mixed } from "../pipeline.ts";
+import type { Mixed } from "../quantize/mix-precisions.ts";
 import type { LayerReport, Report } from "./report.ts";
 
 /** The report's `mixed`; `float` is the graph that was quantized, `layers` are its layers. */
