@@ -6,7 +6,7 @@
  */
 import { type DType, dtypeBytes, elementCount, newArray, type Tensor } from "../../host/tensor.ts";
 import { badOperands, notConstant } from "../errors.ts";
-import { type Attribute, type Graph, type Node, requiredInput, typeOf, type Value, type ValueType } from "../ir/graph.ts";
+import { type Attribute, type Graph, type Node, typeOf, type Value, type ValueType } from "../ir/graph.ts";
 import { onnxCode } from "../onnx/data-types.ts";
 
 /** How types and results of nodes are found: ops/index.ts. */
@@ -39,9 +39,11 @@ export class Composer {
     this.foldsAll = foldsAll;
   }
 
-  /** The operand at `index`, which the operator requires. */
+  /** The operand at `index`, which the operator requires. Errors: `bad-operands`. */
   input(index: number): Value {
-    return requiredInput(this.node, index);
+    const value = this.optional(index);
+    if (!value) throw this.fault(`its input ${index} is missing.`);
+    return value;
   }
 
   /** The operand at `index`, or null where it is left out. */

@@ -110,6 +110,8 @@ function columnTotals(c: Composer, b: Value, zero: Value | null): Value {
 function integerProduct(c: Composer, a: Value, b: Value, zeroA: Value | null, zeroB: Value | null): Value {
   const [rankA, rankB] = [shapeOf(a).length, shapeOf(b).length];
   const inner = Math.max(0, rankB - 2);
+  if (rankA === 0 || rankB === 0 || shapeOf(a)[rankA - 1] !== shapeOf(b)[inner])
+    throw c.fault(`[${shapeOf(a).join(", ")}] and [${shapeOf(b).join(", ")}] cannot be multiplied.`);
   const isComputed = zeroA !== null && !isKnown(zeroA) && elementCount(shapeOf(zeroA)) === 1;
   const ends = pieceEnds(c, b, zeroB, inner, rankB - 1, 1);
   const sums = summed(c, ends, (from, to) =>
@@ -135,6 +137,8 @@ const CONV_INTEGER: Decomposition = {
   build: (c) => {
     const [x, w, zeroX, zeroW] = [c.input(0), c.input(1), c.optional(2), c.optional(3)];
     const { attributes } = c.node;
+    if (shapeOf(x).length < 3 || shapeOf(w).length !== shapeOf(x).length)
+      throw c.fault(`weights [${shapeOf(w).join(", ")}] do not fit an image [${shapeOf(x).join(", ")}].`);
     const isComputed = zeroX !== null && !isKnown(zeroX);
     const taps = elementCount(shapeOf(w).slice(2));
     const isGrouped = (attributes["group"] ?? 1) !== 1;

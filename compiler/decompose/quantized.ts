@@ -25,18 +25,12 @@ function scalarOf(c: Composer, value: Value): Value {
 
 /** The operand at `index`, with its scale and zero point behind it. */
 function operand(c: Composer, index: number, axis = 0): Value {
-  return dequantized(c, required(c, index), required(c, index + 1), c.optional(index + 2), axis);
+  return dequantized(c, c.input(index), c.input(index + 1), c.optional(index + 2), axis);
 }
 
 /** The result in the scale at `index` and the zero point behind that. */
 function result(c: Composer, x: Value, index: number): readonly Value[] {
-  return [quantized(c, x, required(c, index), c.optional(index + 1), required(c, 0))];
-}
-
-function required(c: Composer, index: number): Value {
-  const value = c.optional(index);
-  if (!value) throw c.fault(`its input ${index} is missing.`);
-  return value;
+  return [quantized(c, x, c.input(index), c.optional(index + 1), c.input(0))];
 }
 
 /** Sums of products, in units of operand scale · weight scale. */
@@ -100,7 +94,7 @@ function softmax(c: Composer, x: Value): Value {
 const QLINEAR_CONCAT: Decomposition = {
   name: `${DOMAIN}:QLinearConcat`,
   build: (c) => {
-    const [scale, zero] = [required(c, 0), required(c, 1)];
+    const [scale, zero] = [c.input(0), c.input(1)];
     const parts: Value[] = [];
     for (let i = 2; i < c.node.inputs.length; i += 3) {
       parts.push(dequantized(c, quantized(c, operand(c, i), scale, zero, zero), scale, zero));
@@ -115,10 +109,10 @@ const QGEMM: Decomposition = {
   name: `${DOMAIN}:QGemm`,
   build: (c) => {
     const transposed = numberAttribute(c.node, "transB", 0) !== 0;
-    const weightScale = c.scale(required(c, 4), numberAttribute(c.node, "alpha", 1));
-    const weights = dequantized(c, required(c, 3), weightScale, c.optional(5), transposed ? 0 : 1);
+    const weightScale = c.scale(c.input(4), numberAttribute(c.node, "alpha", 1));
+    const weights = dequantized(c, c.input(3), weightScale, c.optional(5), transposed ? 0 : 1);
     const bias = c.optional(6);
-    const inputs = [operand(c, 0), weights, ...(bias ? [integerBias(c, bias, required(c, 1), weightScale)] : [])];
+    const inputs = [operand(c, 0), weights, ...(bias ? [integerBias(c, bias, c.input(1), weightScale)] : [])];
     const real = c.op("Gemm", inputs, attributes(c, "transA", "transB"));
     return c.optional(7) ? result(c, real, 7) : [real];
   },
@@ -126,7 +120,7 @@ const QGEMM: Decomposition = {
 
 const QLINEAR_WHERE: Decomposition = {
   name: `${DOMAIN}:QLinearWhere`,
-  build: (c) => [quantized(c, c.where(required(c, 0), operand(c, 1), operand(c, 4)), required(c, 7), c.optional(8), required(c, 1))],
+  build: (c) => [quantized(c, c.where(c.input(0), operand(c, 1), operand(c, 4)), c.input(7), c.optional(8), c.input(1))],
 };
 
 function reduceMean(c: Composer, x: Value): Value {
@@ -149,7 +143,7 @@ function renamed(op: "QuantizeLinear" | "DequantizeLinear"): Decomposition {
   return {
     name: `${DOMAIN}:${op}`,
     build: (c) => {
-      const [x, scale, zero] = [required(c, 0), required(c, 1), c.optional(2)];
+      const [x, scale, zero] = [c.input(0), c.input(1), c.optional(2)];
       const axis = numberAttribute(c.node, "axis", 1);
       return [
         op === "QuantizeLinear"

@@ -131,15 +131,17 @@ async function inspectOnnx(path: string, bytes: Uint8Array, { shapes }: InspectO
   }
   const { program, report } = found;
   const facts = programFacts(program, report.memoryBytes);
+  const { alreadyQuantized, macs, layers } = report;
+  const how = alreadyQuantized ? "as it is quantized" : "in float32";
   return {
-    json: { ...general, supported: true, unsupported: [], ...facts, macs: report.macs, layers: report.layers },
+    json: { ...general, supported: true, unsupported: [], alreadyQuantized, ...facts, macs, layers },
     text:
       formatFacts([
         ...generalFacts,
         ["supported", "yes"],
-        ["weights", `${formatBytes(facts.weightBytes)} in float32`],
-        ["memory", `${formatBytes(facts.memoryBytes)} in float32`],
-        ["MACs", formatCount(report.macs)],
+        ["weights", `${formatBytes(facts.weightBytes)} ${how}`],
+        ["memory", `${formatBytes(facts.memoryBytes)} ${how}`],
+        ["MACs", formatCount(macs)],
       ]) + portsAndSteps(facts),
   };
 }

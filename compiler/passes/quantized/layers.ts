@@ -12,27 +12,36 @@ const CONVERSIONS: ReadonlySet<string> = new Set(["QuantizeLinear", "DequantizeL
 
 /**
  * Whether an operator computes with quantized numbers: a layer multiplies dequantized activations by dequantized weights or activations, or another
- * operator stands between DequantizeLinear and QuantizeLinear.
+ * operator stands between DequantizeLinear and QuantizeLinear. What only moves elements may stand between.
  */
 export function isQuantized(graph: Graph): boolean {
+  const dequantized = valuesBehind(graph, (node) => node.op === "DequantizeLinear");
+  const quantized = valuesBefore(graph, (node) => node.op === "QuantizeLinear");
+  const isDequantized = (value: Value | null | undefined): boolean => !!value && dequantized.has(value);
   return graph.nodes.some((node) => {
     if (CONVERSIONS.has(node.op) || isMoving(node) || !isDequantized(node.inputs[0])) return false;
-    return LAYERS.has(node.op) ? isDequantized(node.inputs[1]) : node.outputs.some(isQuantizedBehind);
+    return LAYERS.has(node.op) ? isDequantized(node.inputs[1]) : node.outputs.some((output) => quantized.has(output));
   });
 }
 
-/** Also seen through what only moves elements. */
-function isDequantized(value: Value | null | undefined): boolean {
-  const producer = value?.producer;
-  if (!producer) return false;
-  return producer.op === "DequantizeLinear" || (isMoving(producer) && isDequantized(producer.inputs[0]));
+/** Results of nodes that hold, also seen through what only moves elements. */
+function valuesBehind(graph: Graph, holds: (node: Node) => boolean): ReadonlySet<Value> {
+  const found = new Set<Value>();
+  for (const node of graph.nodes) {
+    const first = node.inputs[0];
+    if (holds(node) || (first && found.has(first) && isMoving(node))) for (const output of node.outputs) found.add(output);
+  }
+  return found;
 }
 
-function isQuantizedBehind(value: Value): boolean {
-  return [...value.readers].some(
-    (reader) =>
-      reader.op === "QuantizeLinear" || (isMoving(reader) && reader.inputs[0] === value && reader.outputs.some(isQuantizedBehind)),
-  );
+/** First operands of nodes that hold, also seen through what only moves elements. */
+function valuesBefore(graph: Graph, holds: (node: Node) => boolean): ReadonlySet<Value> {
+  const found = new Set<Value>();
+  for (const node of [...graph.nodes].reverse()) {
+    const first = node.inputs[0];
+    if (first && (holds(node) || (isMoving(node) && node.outputs.some((output) => found.has(output))))) found.add(first);
+  }
+  return found;
 }
 
 /**
@@ -41,10 +50,11 @@ function isQuantizedBehind(value: Value): boolean {
  */
 export function toRealForm(graph: Graph): number {
   let count = 0;
+  const weights = layerOperands(graph);
   for (const node of [...graph.nodes]) {
     if (node.op !== "DequantizeLinear") continue;
     const isConstant = node.inputs.every((value) => !value || value.constant !== null);
-    if (isConstant && !leadsToLayer(onlyOutput(node))) continue;
+    if (isConstant && !weights.has(onlyOutput(node))) continue;
     if (isConstant) {
       const constants = node.inputs.map((value) => value?.constant ?? null);
       graph.makeConstant(onlyOutput(node), evaluateNode(node, constants)[0]!);
@@ -58,8 +68,14 @@ export function toRealForm(graph: Graph): number {
   return count;
 }
 
-function leadsToLayer(value: Value): boolean {
-  return [...value.readers].some((reader) => LAYERS.has(reader.op) || (isMoving(reader) && reader.outputs.some(leadsToLayer)));
+/** What layers read, also seen through what only moves elements. */
+function layerOperands(graph: Graph): ReadonlySet<Value> {
+  const found = new Set<Value>();
+  for (const node of [...graph.nodes].reverse()) {
+    if (!LAYERS.has(node.op) && !(isMoving(node) && node.outputs.some((output) => found.has(output)))) continue;
+    for (const input of node.inputs) if (input) found.add(input);
+  }
+  return found;
 }
 
 /** (q − zero) · scale, scale and zero along their axis. */
