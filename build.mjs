@@ -59,6 +59,20 @@ function stepChecksums() {
   });
 }
 
+/**
+ * Opcodes that the builds for `eqm/core` leave out: those whose case in the interpreter gives up where CORE is 1. So a build without a
+ * step and a loader that refuses a model with it say the same.
+ */
+function missingInCore() {
+  const numbers = new Map(
+    [...readFileSync(file("format/opcodes.ts"), "utf8").matchAll(/^export const (\w+) = (\d+);$/gm)].map(([, ...row]) => row),
+  );
+  const cases = readFileSync(file("runtime-wasm/run.ts"), "utf8")
+    .split(/\bcase Opcode\./)
+    .slice(1);
+  return cases.filter((text) => text.includes("if (CORE) return UNKNOWN_STEP;")).map((text) => numbers.get(/^\w+/.exec(text)[0]));
+}
+
 /** Modules of packages that the command line decodes images with, by the file in build/ that carries them as base64. */
 const CODECS = {
   "build/mozjpeg.ts": "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm",
@@ -78,6 +92,10 @@ function buildWasm() {
     "build/step-checksums.ts",
     `/** Checksum of each step's layout, by opcode. */\nexport const STEP_CHECKSUMS: ${type} = new Map([\n${rows.join("")}]);\n`,
   );
+  writeIfChanged(
+    "build/core-steps.ts",
+    `/** Opcodes that the builds for eqm/core do not have. */\nexport const MISSING_STEPS: ReadonlySet<number> = new Set([${missingInCore().join(", ")}]);\n`,
+  );
   const asc = require.resolve("assemblyscript/bin/asc.js");
   for (const config of ["asconfig.json", "asconfig.peak.json"]) {
     const { targets } = JSON.parse(readFileSync(file(config), "utf8"));
@@ -93,6 +111,7 @@ function buildWasm() {
 /** What each entry is built from; `node` entries may use Node's modules. */
 const BUNDLES = [
   { outfile: "dist/index.js", entry: "host/index.ts", platform: "neutral", minify: true },
+  { outfile: "dist/core.js", entry: "host/index.ts", platform: "neutral", minify: true, instead: ["./carried.ts", "carried.core.ts"] },
   { outfile: "dist/worker.js", entry: "host/worker.ts", platform: "neutral", minify: true },
   { outfile: "dist/worker.node.js", entry: "host/worker.node.ts", platform: "node", minify: true },
   { outfile: "dist/threads.js", entry: "host/threads.ts", platform: "neutral", minify: true, beside: "./index.ts" },
@@ -110,6 +129,12 @@ function importFromBeside(specifier) {
   return { name: "beside", setup: ({ onResolve }) => onResolve({ filter }, () => ({ path, external: true })) };
 }
 
+/** Takes another file of the same folder for an import of `specifier`. */
+function takeInstead([specifier, name]) {
+  const filter = new RegExp(`^${specifier.replaceAll(".", "\\.")}$`);
+  return { name: "instead", setup: ({ onResolve }) => onResolve({ filter }, ({ resolveDir }) => ({ path: join(resolveDir, name) })) };
+}
+
 /** CommonJS packages inside the command line's bundle ask for Node's modules through `require`. */
 const NODE_BANNER = `#!/usr/bin/env node
 import { createRequire as eqmCreateRequire } from "node:module";
@@ -123,7 +148,7 @@ await import("./cli.js");
 async function buildBundles() {
   mkdirSync(file("dist"), { recursive: true });
   const packages = new Set();
-  for (const { outfile, entry, platform, minify, executable, beside } of BUNDLES) {
+  for (const { outfile, entry, platform, minify, executable, beside, instead } of BUNDLES) {
     const { metafile } = await build({
       absWorkingDir: fileURLToPath(root),
       entryPoints: [entry],
@@ -138,6 +163,7 @@ async function buildBundles() {
       legalComments: "none",
       metafile: true,
       logLevel: "warning",
+      ...(instead && { plugins: [takeInstead(instead)] }),
       ...(beside && { plugins: [importFromBeside(beside)] }),
       ...(executable && { banner: { js: NODE_BANNER } }),
     });

@@ -1,8 +1,10 @@
 /** The builds of the runtime that the package carries. All give identical bytes out. */
-import { base64 as plain } from "../build/plain.ts";
-import { base64 as relaxed } from "../build/relaxed.ts";
+import { OPCODE } from "../format/plan.ts";
 import { decodeBase64 } from "./base64.ts";
+import { MISSING_STEPS, plain, relaxed } from "./carried.ts";
 import { InputError, LoadError } from "./errors.ts";
+import { layoutOf } from "./layouts.ts";
+import { type Program, programsOf } from "./program.ts";
 import { instantiate } from "./runtime.ts";
 import { withSharedMemory } from "./shared-module.ts";
 
@@ -16,6 +18,18 @@ export type BuildName = keyof typeof BUILDS;
 export interface ChosenBuild {
   readonly name: BuildName;
   readonly module: WebAssembly.Module;
+}
+
+/** Throws LoadError `missing-steps` where a program has steps that the builds of this entry, `eqm/core`, do not have. */
+export function checkSteps(program: Program): void {
+  const opcodes = new Set(programsOf(program).flatMap(({ plan }) => plan.steps.map((words) => words[OPCODE] as number)));
+  const steps = [...opcodes].filter((opcode) => MISSING_STEPS.has(opcode)).map((opcode) => layoutOf(opcode)!.name);
+  if (steps.length === 0) return;
+  throw new LoadError(
+    "missing-steps",
+    `The model has steps that eqm/core, the entry for int8 convolutional networks, does not have (${steps.join(", ")}): import load from "eqm".`,
+    { steps, entry: "eqm" },
+  );
 }
 
 let fastest: Promise<ChosenBuild> | undefined;

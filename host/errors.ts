@@ -91,6 +91,7 @@ export type LoadCode =
   | "fetch-failed"
   | "no-simd"
   | "no-build"
+  | "missing-steps"
   | "wasm-refused"
   | "out-of-memory"
   | "other-build"

@@ -1,5 +1,5 @@
 /** Loads a .eqm: fetches, checks, and puts it onto a memory of its own, on this thread or in a worker. */
-import { type BuildName, chooseBuild } from "./builds.ts";
+import { type BuildName, checkSteps, chooseBuild } from "./builds.ts";
 import { now } from "./clock.ts";
 import type { ThreadStarter } from "./crew.ts";
 import { InputError } from "./errors.ts";
@@ -67,6 +67,7 @@ export async function load(
   ended("open");
   hasher ??= createHasher(module);
   const program = readEqm(bytes, hasher);
+  checkSteps(program);
   ended("check");
   const alone = (threadsReason?: string): Model => {
     const instance = new Instance(program, module);

@@ -1,6 +1,9 @@
 /**
  * The interpreter: walks the steps of a plan and calls one kernel for each.
  *
+ * The builds of `eqm/core` have the steps of int8 convolutional networks only: CORE is a constant of asconfig.json, and build.mjs reads here which
+ * steps it leaves out.
+ *
  * Kernels are functions of their own, called from here once per step, so that an engine compiles and optimises each by itself.
  */
 import * as Opcode from "../format/opcodes.ts";
@@ -44,7 +47,7 @@ export function run(plan: usize, end: usize, data: usize): i32 {
     switch (load<i32>(step)) {
       case Opcode.CONV_I8: convI8(step, data); break;
       case Opcode.DEPTHWISE_I8: depthwiseI8(step, data); break;
-      case Opcode.MATMUL_I8: matmulI8(step, data); break;
+      case Opcode.MATMUL_I8: if (CORE) return UNKNOWN_STEP; matmulI8(step, data); break;
       case Opcode.BINARY_I8: binaryI8(step, data); break;
       case Opcode.TABLE_I8: tableI8(step, data); break;
       case Opcode.POOL: pool(step, data); break;
@@ -62,23 +65,24 @@ export function run(plan: usize, end: usize, data: usize): i32 {
       case Opcode.RESAMPLE: resample(step, data); break;
       case Opcode.CONV_F32: convF32(step, data); break;
       case Opcode.DEPTHWISE_F32: depthwiseF32(step, data); break;
-      case Opcode.MATMUL_F32: matmulF32(step, data); break;
+      case Opcode.MATMUL_F32: if (CORE) return UNKNOWN_STEP; matmulF32(step, data); break;
       case Opcode.BINARY: binary(step, data); break;
       case Opcode.UNARY: unary(step, data); break;
-      case Opcode.CAST: cast(step, data); break;
-      case Opcode.PACK: packStep(step, data); break;
-      case Opcode.COMPARE: compare(step, data); break;
-      case Opcode.SELECT: select(step, data); break;
-      case Opcode.LAYER_NORM: layerNorm(step, data); break;
-      case Opcode.TOP_K: topK(step, data); break;
+      case Opcode.CAST: if (CORE) return UNKNOWN_STEP; cast(step, data); break;
+      case Opcode.PACK: if (CORE) return UNKNOWN_STEP; packStep(step, data); break;
+      case Opcode.COMPARE: if (CORE) return UNKNOWN_STEP; compare(step, data); break;
+      case Opcode.SELECT: if (CORE) return UNKNOWN_STEP; select(step, data); break;
+      case Opcode.LAYER_NORM: if (CORE) return UNKNOWN_STEP; layerNorm(step, data); break;
+      case Opcode.TOP_K: if (CORE) return UNKNOWN_STEP; topK(step, data); break;
       case Opcode.SCATTER: {
+        if (CORE) return UNKNOWN_STEP;
         const status = scatter(step, data);
         if (status != OK) return status;
         break;
       }
-      case Opcode.CUMULATE: cumulate(step, data); break;
-      case Opcode.NON_ZERO: nonZero(step, data); break;
-      case Opcode.SUPPRESS: suppress(step, data); break;
+      case Opcode.CUMULATE: if (CORE) return UNKNOWN_STEP; cumulate(step, data); break;
+      case Opcode.NON_ZERO: if (CORE) return UNKNOWN_STEP; nonZero(step, data); break;
+      case Opcode.SUPPRESS: if (CORE) return UNKNOWN_STEP; suppress(step, data); break;
       default: return UNKNOWN_STEP;
     }
     step += <usize>(word(step, LENGTH) << 2);

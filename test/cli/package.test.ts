@@ -42,6 +42,7 @@ describe("the package", () => {
       "dist/cli.js",
       "dist/compile.js",
       "dist/compiler.js",
+      "dist/core.js",
       "dist/index.js",
       "dist/thread.js",
       "dist/thread.node.js",
@@ -63,7 +64,7 @@ describe("the package", () => {
   });
 
   it("generates no code, and the runtime's entries import nothing", () => {
-    for (const name of ["index", "worker", "thread", "compiler"]) {
+    for (const name of ["index", "core", "worker", "thread", "compiler"]) {
       const text = readFileSync(`${root}dist/${name}.js`, "utf8");
       expect(text).not.toMatch(/\beval\s*\(|\bnew Function\b|\bFunction\s*\(\s*["'`]/);
       expect(text).not.toMatch(/\bimport\s*\(|^import\b|\brequire\s*\(\s*["'`]/m);
@@ -83,18 +84,21 @@ describe("the package", () => {
       `import { readFileSync } from "node:fs";
 import { EqmError, load } from "eqm";
 import { compile } from "eqm/compiler";
+import * as core from "eqm/core";
 import * as threads from "eqm/threads";
 if (threads.EqmError !== EqmError) throw new Error("eqm/threads has errors of its own");
 const { bytes, report } = await compile(readFileSync("m.onnx"));
 const model = await load(bytes);
 const { scores } = model.run({ image: new Float32Array(192).fill(0.5) });
+const small = await core.load(bytes);
+const sameInCore = small.run({ image: new Float32Array(192).fill(0.5) }).scores.every((score, i) => score === scores[i]);
 const shared = await threads.load(bytes, { threads: 2 });
 const { threadsReason } = shared.features;
-console.log(JSON.stringify({ precision: report.precision, scores: scores.length, finite: [...scores].every(Number.isFinite), threadsReason }));
+console.log(JSON.stringify({ precision: report.precision, scores: scores.length, finite: [...scores].every(Number.isFinite), sameInCore, threadsReason }));
 `,
     );
     expect(JSON.parse(run(process.execPath, ["app.js"], scratch.path("app")))).toEqual({
-      ...{ precision: "int8", scores: 4, finite: true },
+      ...{ precision: "int8", scores: 4, finite: true, sameInCore: true },
       threadsReason: "No step of the model is large enough to be shared.",
     });
     run(scratch.path("app/node_modules/.bin/compile"), ["m.onnx", "-o", "m.eqm"], scratch.path("app"));
@@ -106,10 +110,11 @@ console.log(JSON.stringify({ precision: report.precision, scores: scores.length,
       scratch.path("app/app.ts"),
       `import { type Model, load } from "eqm";
 import { compile, type Report } from "eqm/compiler";
+import { load as loadSmall } from "eqm/core";
 import { load as loadShared } from "eqm/threads";
 export async function use(onnx: Uint8Array): Promise<Report> {
   const { bytes, report } = await compile(onnx, { precision: "int8", shapes: { N: 1 } });
-  const model: Model = await (report.precision === "int8" ? load(bytes) : loadShared(bytes, { threads: 2 }));
+  const model: Model = await (report.precision === "int8" ? load(bytes) : report.macs < 1e6 ? loadSmall(bytes) : loadShared(bytes, { threads: 2 }));
   const scores = model.run({ image: new Float32Array(4) })["scores"];
   // @ts-expect-error there is no such precision
   await compile(onnx, { precision: "int9" });
