@@ -1,11 +1,11 @@
 /**
  * Speed of the int8 kernels, in GMAC/s on one thread: `node bench/kernels.mjs [build…] [--only regex]` (default: plain) times one-step
  * plans on build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds; `<build>:4` gives dense layers four-bit
- * weights. `<build>:8x1:75` (or 8x2) gives them weights of which 75 % are zero, in random blocks of eight outputs by one or two columns, run as such
+ * weights. `<build>:8x1:75` (or 8x2, 1x1) gives them weights of which 75 % are zero, in random blocks of outputs by columns, run as such
  * blocks. GMAC/s count all weights, those that are zero too. The figure is the third fastest turn: what the kernel does while nothing
  * else disturbs the machine.
  *
- * `npm run bench:sparse` prints what lets the compiler choose between blocks and dense kernels (compiler/lower/blocks.ts): how many times as fast
+ * `npm run bench:sparse` prints what lets the compiler choose between blocks and dense kernels (compiler/lower/sparse.ts): how many times as fast
  * as the dense kernel each build's blocks are, by how many weights are zero, and the part of weights up to which they would win, on the
  * line through the times of all and of half of them.
  */
@@ -24,12 +24,14 @@ const {
   DEPTHWISE_3X3_I8,
   DEPTHWISE_I8,
   DepthwiseI8,
+  countPairs,
   countQuads,
   GEMM_BLOCKS_1_I8,
   GEMM_BLOCKS_2_I8,
   GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
+  GEMM_SCATTERED_I8,
   DEPTHWISE_I8_STEP,
   INT8,
   memory,
@@ -77,6 +79,13 @@ const SHAPES = [
   ["depthwise 5×5 240 @28", { h: 28, w: 28, inC: 240, kernel: 5, depthwise: true }],
 ];
 
+/** Forms of sparse weights by the names that contestants have. */
+const SPARSE_FORMS = {
+  "8x1": { outputs: 8, columns: 1, packing: GEMM_BLOCKS_1_I8, mark: ConvI8.BLOCKS_OF_1, count: (...rows) => countQuads(...rows, 1) },
+  "8x2": { outputs: 8, columns: 2, packing: GEMM_BLOCKS_2_I8, mark: ConvI8.BLOCKS_OF_2, count: (...rows) => countQuads(...rows, 2) },
+  "1x1": { outputs: 1, columns: 1, packing: GEMM_SCATTERED_I8, mark: ConvI8.SCATTERED, count: countPairs },
+};
+
 /** What is timed at several sparsities: [name of SHAPES]. */
 const SPARSE_SHAPES = /^(1×1 (16→96|96→24|64→384|576→96|960→160)|128×|fc|3×3 (64→64|16→16|32→32))/;
 const SPARSITIES = [0, 50, 70, 80, 90];
@@ -100,11 +109,11 @@ function compareBuilds() {
 
 /** Prints blocks as multiples of the dense kernel of a build. */
 function compareSparse(build) {
-  const heads = ["8x1", "8x2"].flatMap((form) => [...SPARSITIES.map((percent) => `${form} ${percent} %`), "wins to"]);
+  const heads = Object.keys(SPARSE_FORMS).flatMap((form) => [...SPARSITIES.map((percent) => `${form} ${percent} %`), "wins to"]);
   console.log([build.padEnd(24), ...heads.map((head) => head.padStart(10))].join(""));
   for (const [name, layer] of SHAPES) {
     if (!SPARSE_SHAPES.test(name) || !new RegExp(options.only).test(name)) continue;
-    const forms = ["8x1", "8x2"].map((form) => SPARSITIES.map((percent) => `${build}:${form}:${percent}`));
+    const forms = Object.keys(SPARSE_FORMS).map((form) => SPARSITIES.map((percent) => `${build}:${form}:${percent}`));
     const [dense, ...speeds] = measure([build, ...forms.flat()].map((contestant) => prepare(contestant, layer)));
     const cells = forms.flatMap((_, i) => {
       const own = speeds.slice(i * SPARSITIES.length, (i + 1) * SPARSITIES.length);
@@ -125,7 +134,8 @@ async function layouts() {
     export * as memory from "./format/memory.ts";
     export { CONV_I8, DEPTHWISE_I8 as DEPTHWISE_I8_STEP } from "./format/opcodes.ts";
     export { countQuads } from "./compiler/lower/blocks.ts";
-    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, gemmDepth, packedBytes, pairsFit } from "./format/packings.ts";
+    export { countPairs } from "./compiler/lower/sparse.ts";
+    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, GEMM_SCATTERED_I8, gemmDepth, packedBytes, pairsFit } from "./format/packings.ts";
     export { INT8 } from "./format/dtypes.ts";`;
   const { outputFiles } = buildSync({
     stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" },
@@ -140,7 +150,7 @@ async function layouts() {
 function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, stride = 1, depthwise = false }) {
   const [build, form, percent] = name.split(":");
   const bits = form === "4" ? "4" : "8";
-  const unit = depthwise ? 0 : form === "8x1" ? 1 : form === "8x2" ? 2 : 0;
+  const sparse = depthwise ? undefined : SPARSE_FORMS[form];
   const wasm = new WebAssembly.Memory({ initial: 512 });
   const module = new WebAssembly.Module(readFileSync(new URL(`build/${build}.wasm`, root)));
   const runtime = new WebAssembly.Instance(module, { env: { memory: wasm } }).exports;
@@ -187,10 +197,10 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
     const sum = random[4 * i] + random[4 * i + 1] + random[4 * i + 2] + random[4 * i + 3];
     return Math.max(-7, Math.min(7, Math.round((sum * 7) / 3 / 148)));
   });
-  if (unit > 0) zeroBlocks(weights, outC, perOutput, unit, Number(percent) / 100);
+  if (sparse) zeroBlocks(weights, outC, perOutput, sparse.outputs, sparse.columns, Number(percent) / 100);
   const packed = () => {
-    if (unit === 0) return constant(packing, weights, outC, segments, length);
-    return constant(unit === 1 ? GEMM_BLOCKS_1_I8 : GEMM_BLOCKS_2_I8, weights, outC, perOutput, countQuads(weights, outC, perOutput, unit));
+    if (!sparse) return constant(packing, weights, outC, segments, length);
+    return constant(sparse.packing, weights, outC, perOutput, sparse.count(weights, outC, perOutput));
   };
   const fields = {
     SRC: put(noise(new Int8Array(h * w * inC))),
@@ -230,7 +240,7 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
           DST_PITCH: outC,
           OUT_DTYPE: INT8,
           ROW_BLOCK: rowBlock,
-          PAIR_SAFE: unit === 1 ? ConvI8.BLOCKS_OF_1 : unit === 2 ? ConvI8.BLOCKS_OF_2 : packing === GEMM_PAIR_SAFE_I8 ? 1 : 0,
+          PAIR_SAFE: sparse ? sparse.mark : packing === GEMM_PAIR_SAFE_I8 ? 1 : 0,
           WEIGHT_BITS: weightBits,
           WEIGHTS: packed(),
           PLANAR: planarRows > 0 ? 1 : 0,

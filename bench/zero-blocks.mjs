@@ -1,8 +1,8 @@
-/** Zeroes a part of the blocks of eight outputs by `unit` columns, as many of each eight outputs: weights are rows of `depth` values. */
-export function zeroBlocks(weights, outputs, depth, unit, sparsity) {
-  const columns = Math.ceil(depth / unit);
+/** Zeroes a part of the blocks of `tall` outputs by `wide` columns, as many of each `tall` outputs: weights are rows of `depth` values. */
+export function zeroBlocks(weights, outputs, depth, tall, wide, sparsity) {
+  const columns = Math.ceil(depth / wide);
   let s = 12345;
-  for (let n = 0; n < outputs; n += 8) {
+  for (let n = 0; n < outputs; n += tall) {
     const order = Array.from({ length: columns }, (_, i) => i);
     for (let i = columns - 1; i > 0; i--) {
       s = (Math.imul(s, 1664525) + 1013904223) >>> 0;
@@ -10,8 +10,8 @@ export function zeroBlocks(weights, outputs, depth, unit, sparsity) {
       [order[i], order[j]] = [order[j], order[i]];
     }
     for (const column of order.slice(0, Math.round(columns * sparsity))) {
-      for (let o = n; o < Math.min(outputs, n + 8); o++) {
-        for (let k = column * unit; k < Math.min(depth, (column + 1) * unit); k++) weights[o * depth + k] = 0;
+      for (let o = n; o < Math.min(outputs, n + tall); o++) {
+        for (let k = column * wide; k < Math.min(depth, (column + 1) * wide); k++) weights[o * depth + k] = 0;
       }
     }
   }

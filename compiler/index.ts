@@ -1,7 +1,7 @@
 /** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
 
 import { CONV_I8 } from "../format/opcodes.ts";
-import { PAIR_SAFE } from "../format/steps/conv-i8.ts";
+import { isPairSafe, PAIR_SAFE } from "../format/steps/conv-i8.ts";
 import { programBytes } from "../host/memory-layout.ts";
 import { type Program, programsOf } from "../host/program.ts";
 import { bindingsOf } from "./bindings.ts";
@@ -230,7 +230,7 @@ function pairSafetyOf(layers: readonly LayerReport[], candidates: number): Repor
 
 /** Names of the nodes whose steps have pair-safe weights; sparse ones are, as they are packed. */
 function pairSafeNodes({ program, stepNodes }: Compiled): ReadonlySet<string | null> {
-  return new Set(stepNodes.filter((_, i) => program.plan.steps[i]![0] === CONV_I8 && program.plan.steps[i]![PAIR_SAFE] !== 0));
+  return new Set(stepNodes.filter((_, i) => program.plan.steps[i]![0] === CONV_I8 && isPairSafe(program.plan.steps[i]![PAIR_SAFE]!)));
 }
 
 function layersOf(float: Graph, quantized: Quantized | null): readonly LayerReport[] {

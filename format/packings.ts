@@ -29,6 +29,10 @@
  *                           weights [Q][32] int8: plain [2 pairs][8 outputs][2 columns], relaxed [8 outputs][4 columns]
  *                           places [Q][4] (for 2: [Q][2]) uint32: where a column (or pair) stands in an A panel, in bytes
  *                 Columns stand in quads so that each two of them are pair-safe (runtime-wasm/pack/gemm-blocks-i8.ts says in what order).
+ * GEMM_SCATTERED_I8 canonical = GEMM_BLOCKS_1_I8's, K below 65536. Of each output only weights are kept that are not 0, ascending, two at a time, the
+ *                 last of an odd number with a zero in its own column; p2: all pairs, proved likewise. Packed, the same in all builds:
+ *                           [G·N] heads: int32 pairs before it, int32 pairs
+ *                           pairs: int16 [2] weights, uint16 [2] columns
  * GEMM_F32        canonical float32 [G][N][K] (p0 = N, p1 = K); packed [G][⌈N/8⌉][K][8], zero padded.
  * DEPTHWISE_I8    canonical int8 [C][T], T = taps in row-major order (p0 = C, p1 = T);
  *                 packed int16 [⌈C/8⌉][T][8], zero padded.
@@ -49,6 +53,7 @@ export const GEMM_PAIR_SAFE_I8 = 7;
 export const GEMM_I4 = 8;
 export const GEMM_BLOCKS_1_I8 = 9;
 export const GEMM_BLOCKS_2_I8 = 10;
+export const GEMM_SCATTERED_I8 = 11;
 
 /**
  * The most that the magnitudes of a pair of pair-safe weights may add up to: 255 times it fits into int16, so that no reading of
@@ -112,9 +117,16 @@ export function i4RunsOffset(depth: i32): i32 {
   return (depth << 2) + 32;
 }
 
-/** Whether a packing is of blocks of weights. */
-export function isOfBlocks(packing: i32): boolean {
-  return packing == GEMM_BLOCKS_1_I8 || packing == GEMM_BLOCKS_2_I8;
+/** Bytes of the head of an output of GEMM_SCATTERED_I8, and of a pair of its weights. */
+export const SCATTERED_HEAD_BYTES = 8;
+export const SCATTERED_PAIR_BYTES = 8;
+
+/** Rows of GEMM_SCATTERED_I8 have fewer values than this. */
+export const SCATTERED_COLUMNS = 65536;
+
+/** Whether a packing is of sparse weights: p0 = N, p1 = K, p2 = what is not zero. */
+export function isSparse(packing: i32): boolean {
+  return packing == GEMM_BLOCKS_1_I8 || packing == GEMM_BLOCKS_2_I8 || packing == GEMM_SCATTERED_I8;
 }
 
 /** Bytes of a quad of GEMM_BLOCKS_1_I8 or GEMM_BLOCKS_2_I8: weights and places. */
@@ -124,7 +136,7 @@ export function quadBytes(packing: i32): i32 {
 
 /** Groups in a canonical constant of `fileBytes` for the GEMM packings (a row has p1·p2 values; p1 for GEMM_F32 and of blocks). */
 export function packedGroups(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
-  const group = packing == GEMM_F32 ? p0 * p1 * 4 : isOfBlocks(packing) ? p0 * p1 : p0 * p1 * p2;
+  const group = packing == GEMM_F32 ? p0 * p1 * 4 : isSparse(packing) ? p0 * p1 : p0 * p1 * p2;
   return group > 0 ? fileBytes / group : 0;
 }
 
@@ -134,7 +146,9 @@ export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: 
   if (packing == GEMM_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * gemmDepth(p1, p2);
   if (packing == GEMM_PAIR_SAFE_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * (gemmDepth(p1, p2) + 4);
   if (packing == GEMM_I4) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) >> 3) * i4PanelBytes(gemmDepth(p1, p2));
-  if (isOfBlocks(packing))
+  if (packing == GEMM_SCATTERED_I8)
+    return packedGroups(packing, fileBytes, p0, p1, p2) * p0 * SCATTERED_HEAD_BYTES + p2 * SCATTERED_PAIR_BYTES;
+  if (isSparse(packing))
     return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) >> 3) * BLOCKS_HEAD_BYTES + p2 * quadBytes(packing);
   if (packing == GEMM_F32) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * p1 * 4;
   if (packing == DEPTHWISE_I8) return ((p0 + 7) & ~7) * p1 * 2;
@@ -157,8 +171,16 @@ export function packingHolds(packing: number, fileBytes: number, p0: number, p1:
     if (packing != GEMM_I8 && !pairsFit(p1, p2)) return false;
     return (fileBytes / (p0 * p1 * p2)) * (p0 + 7) * (p1 * (p2 + 1) + 7) < 2147483648;
   }
-  if (isOfBlocks(packing)) {
+  if (isSparse(packing)) {
     if (p1 == 0 || fileBytes % (p0 * p1) != 0) return false;
+    if (packing == GEMM_SCATTERED_I8) {
+      const outputs = fileBytes / p1;
+      return (
+        p1 < SCATTERED_COLUMNS &&
+        p2 <= outputs * Math.ceil(p1 / 2) &&
+        outputs * SCATTERED_HEAD_BYTES + p2 * SCATTERED_PAIR_BYTES < 2147483648
+      );
+    }
     const heads = (fileBytes / (p0 * p1)) * Math.ceil(p0 / 8);
     return p2 <= heads * Math.ceil(p1 / 2) && heads * BLOCKS_HEAD_BYTES + p2 * quadBytes(packing) < 2147483648;
   }

@@ -13,5 +13,5 @@ export const BAD_STREAM = 4;
 export const NOT_PAIR_SAFE = 5;
 /** Weights that claim to be of four bits are not. */
 export const NOT_FOUR_BITS = 6;
-/** The blocks of sparse weights are not as many as their constant says. */
+/** What is not zero of sparse weights is not as much as their constant says. */
 export const OTHER_BLOCKS = 7;

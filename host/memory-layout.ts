@@ -1,6 +1,6 @@
 /** How much memory a plan takes: the figure in the header, which the writer and the reader compute with the same code. */
 import { ALIGNMENT, dataAddress, GUARD_BYTES, PAGE_BYTES } from "../format/memory.ts";
-import { COPY, isOfBlocks } from "../format/packings.ts";
+import { COPY, isSparse } from "../format/packings.ts";
 import { type Constant, canonicalBytes, type Program, planWords, programsOf } from "./program.ts";
 
 /**
@@ -30,7 +30,7 @@ export interface Staging {
 
 /**
  * The staging of one constant. A packed constant has its canonical bytes there; where it is coded, the coded bytes lie in the place of the
- * packed ones until they are decoded; but of blocks, whose packed form may be smaller than those, they are staged behind the decoder's memory. A
+ * packed ones until they are decoded; but of sparse weights, whose packed form may be smaller than those, they are staged behind the decoder's memory. A
  * COPY constant goes straight to its address; where it is coded, the coded bytes are staged.
  */
 export function stagingOf(constant: Pick<Constant, "packing" | "bytes" | "coding">): Staging {
@@ -39,7 +39,7 @@ export function stagingOf(constant: Pick<Constant, "packing" | "bytes" | "coding
   const staged = packing === COPY ? bytes.length : canonicalBytes(constant);
   const decoder = Math.ceil(staged / ALIGNMENT) * ALIGNMENT;
   const own = decoder + coding.decoderBytes;
-  return isOfBlocks(packing) ? { decoder, coded: own, bytes: own + bytes.length } : { decoder, bytes: own };
+  return isSparse(packing) ? { decoder, coded: own, bytes: own + bytes.length } : { decoder, bytes: own };
 }
 
 /** Bytes that the arena's place must hold while loading: the largest staging of a constant. */

@@ -11,7 +11,8 @@ import {
   GEMM_BLOCKS_2_I8,
   GEMM_I4,
   GEMM_PAIR_SAFE_I8,
-  isOfBlocks,
+  GEMM_SCATTERED_I8,
+  isSparse,
   packedBytes,
   packingHolds,
 } from "../format/packings.ts";
@@ -97,7 +98,7 @@ function verifyConstants({ constants, plan }: Program, fail: Fail): void {
     if (address < end)
       fail("bad-constants", place, `Constant ${index}: its address ${address} is below ${end}, where the one before it ends.`);
     end = address + packedBytes(packing, canonical, p0, p1, p2);
-    if (constant.coding && !isOfBlocks(packing) && address + bytes.length > end)
+    if (constant.coding && !isSparse(packing) && address + bytes.length > end)
       fail(
         "bad-constants",
         place,
@@ -154,6 +155,7 @@ const SPECIAL_WEIGHTS: ReadonlyMap<number, { readonly name: string; readonly mar
   [GEMM_I4, { name: "four-bit", mark: "WEIGHT_BITS 4" }],
   [GEMM_BLOCKS_1_I8, { name: "sparse", mark: "BLOCKS_OF_1" }],
   [GEMM_BLOCKS_2_I8, { name: "sparse", mark: "BLOCKS_OF_2" }],
+  [GEMM_SCATTERED_I8, { name: "sparse", mark: "SCATTERED" }],
 ]);
 
 /** The packing of SPECIAL_WEIGHTS that a step is marked to read, or undefined. */
@@ -162,6 +164,7 @@ function markedPacking(words: Int32Array): number | undefined {
   if (words[ConvI8.PAIR_SAFE] === 1) return GEMM_PAIR_SAFE_I8;
   if (words[ConvI8.PAIR_SAFE] === ConvI8.BLOCKS_OF_1) return GEMM_BLOCKS_1_I8;
   if (words[ConvI8.PAIR_SAFE] === ConvI8.BLOCKS_OF_2) return GEMM_BLOCKS_2_I8;
+  if (words[ConvI8.PAIR_SAFE] === ConvI8.SCATTERED) return GEMM_SCATTERED_I8;
   return words[ConvI8.WEIGHT_BITS] === 4 ? GEMM_I4 : undefined;
 }
 
@@ -190,7 +193,7 @@ function verifySpecialWeights(
     const segments = ConvI8.segments(...patch);
     const length = ConvI8.segmentLength(...patch);
     const { p0, p1, p2 } = constant;
-    const isShape = isOfBlocks(marked) ? p1 === segments * length : p1 === segments && p2 === length;
+    const isShape = isSparse(marked) ? p1 === segments * length : p1 === segments && p2 === length;
     if (p0 !== outputs || !isShape || canonicalBytes(constant) !== groups * outputs * segments * length)
       refuse(`its ${name} weights are of another shape`);
   }

@@ -48,13 +48,13 @@ export function compressConstant(constant: Constant, compression: "rans" | "none
 }
 
 function isOfInt8(packing: number): boolean {
-  if (Packing.isOfBlocks(packing)) return true;
+  if (Packing.isSparse(packing)) return true;
   return [Packing.GEMM_I4, Packing.GEMM_I8, Packing.GEMM_PAIR_SAFE_I8, Packing.DEPTHWISE_I8, Packing.DEPTHWISE_3X3_I8].includes(packing);
 }
 
 /** The rows of weights that are canonically rows of outputs. */
 function rowsOf({ packing, p0, p1, p2 }: Constant): { readonly outputs: number; readonly depth: number } | null {
-  if (Packing.isOfBlocks(packing)) return { outputs: p0, depth: p1 };
+  if (Packing.isSparse(packing)) return { outputs: p0, depth: p1 };
   return [Packing.GEMM_I4, Packing.GEMM_I8, Packing.GEMM_PAIR_SAFE_I8].includes(packing) ? { outputs: p0, depth: p1 * p2 } : null;
 }
 

@@ -1,61 +1,8 @@
 /**
- * Whether the zeros among a layer's weights are worth leaving out: how many quads are left in blocks (GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8), and
- * below how many they are multiplied faster than all. Counted as runtime-wasm/pack/gemm-blocks-i8.ts packs them, which refuses any other
- * number.
+ * How many quads sparse weights take as GEMM_BLOCKS_1_I8 or GEMM_BLOCKS_2_I8: counted as runtime-wasm/pack/gemm-blocks-i8.ts packs them, which
+ * refuses any other number.
  */
-import { gemmDepth, PAIR_LIMIT, WAITING_COLUMNS } from "../../format/packings.ts";
-
-/** Sparse weights in blocks of eight outputs by `unit` columns. */
-export interface Blocks {
-  readonly unit: 1 | 2;
-  /** Quads of all eight outputs together. */
-  readonly quads: number;
-}
-
-/**
- * The part of all quads up to which blocks are faster than the dense kernel, by blocks of 1 and 2 columns: in both builds, on every shape that
- * `npm run bench:sparse` times, with something to spare for machines whose dense kernel gains more from its instructions.
- */
-const BREAK_EVEN = [0.65, 0.8] as const;
-/** The same where there is one row of inputs only, so that a dense kernel has little to do but to read the weights. */
-const BREAK_EVEN_OF_ROW = [0.35, 0.45] as const;
-
-/** Four-bit weights are multiplied faster than others where all are there: by this much, at most. */
-const FOUR_BITS_FASTER = 1.3;
-
-/**
- * The blocks that weights, rows of `segments` segments of `length` values of which `outputs` are a group, are multiplied in with one row of inputs
- * or more; null where all of them are multiplied faster.
- */
-export function blocksOf(
-  values: Int8Array,
-  outputs: number,
-  segments: number,
-  length: number,
-  isOneRow: boolean,
-  isFourBits: boolean,
-): Blocks | null {
-  const depth = segments * length;
-  const all = ((values.length / depth / outputs) * Math.ceil(outputs / 8) * gemmDepth(segments, length)) / 4;
-  const gain = isFourBits ? FOUR_BITS_FASTER : 1;
-  let best: Blocks | null = null;
-  let least = 1;
-  if (zerosOf(values) < 0.2 * values.length) return null;
-  for (const unit of [2, 1] as const) {
-    const quads = countQuads(values, outputs, depth, unit);
-    const cost = (quads * gain) / (all * (isOneRow ? BREAK_EVEN_OF_ROW : BREAK_EVEN)[unit - 1]!);
-    if (cost >= least) continue;
-    best = { unit, quads };
-    least = cost;
-  }
-  return best;
-}
-
-function zerosOf(values: Int8Array): number {
-  let zeros = 0;
-  for (let i = 0; i < values.length; i++) if (values[i] === 0) zeros++;
-  return zeros;
-}
+import { PAIR_LIMIT, WAITING_COLUMNS } from "../../format/packings.ts";
 
 /** Quads of rows of `depth` values, `outputs` of them in a group, in blocks of `unit` (1 or 2) columns of eight outputs. */
 export function countQuads(values: Int8Array, outputs: number, depth: number, unit: 1 | 2): number {

@@ -6,11 +6,11 @@ import * as ConvF32 from "../../format/steps/conv-f32.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import * as DepthwiseF32 from "../../format/steps/depthwise-f32.ts";
 import * as DepthwiseI8 from "../../format/steps/depthwise-i8.ts";
-import { blocksOf } from "./blocks.ts";
 import type { Builder } from "./builder.ts";
 import type { ImageShape, Window } from "./geometry.ts";
 import { floatBits, type Reference } from "./lowered.ts";
 import { type QuantizedWeights, quantizedClamp, type Rescale } from "./rescale.ts";
+import { sparseForm } from "./sparse.ts";
 
 /** A convolution without its arithmetic. Images have depth 1; `weights` rows are [outputs][kernelH][kernelW][inputs of a group]. */
 export interface ConvolutionShape {
@@ -121,13 +121,13 @@ export function emitConvI8(
   const length = ConvI8.segmentLength(...patch);
   const depth = Packing.gemmDepth(segments, length);
   const { rowBlock, isPlanar, scratchBytes } = convI8Blocks(shape, depth);
-  const isOneRow = output.batch * output.height * output.width === 1;
+  const adjacentRows = isPlanar ? output.width : output.batch * output.height * output.width;
   builder.step(
     Opcode.CONV_I8,
     ConvI8,
     {
       ...shared,
-      ...packedWeights(builder, weights.values, output.channels / groups, segments, length, isOneRow),
+      ...packedWeights(builder, weights.values, output.channels / groups, segments, length, adjacentRows),
       IN_C: input.channels,
       OUT_C: output.channels,
       GROUPS: groups,
@@ -168,7 +168,7 @@ function convI8Blocks(
 
 /**
  * The words of weights, rows of `segments` segments of `length` values, of which `outputs` are a group: in the packing that is multiplied fastest
- * of those that they allow.
+ * of those that they allow with so many adjacent rows of inputs.
  */
 function packedWeights(
   builder: Builder,
@@ -176,16 +176,14 @@ function packedWeights(
   outputs: number,
   segments: number,
   length: number,
-  isOneRow: boolean,
+  rows: number,
 ): Readonly<Record<"WEIGHTS" | "PAIR_SAFE" | "WEIGHT_BITS", number | Reference>> {
   const tensor = { dtype: "int8", shape: [values.length], data: values } as const;
   const isFourBits = Packing.pairsFit(segments, length) && values.every((w) => w >= -8 && w <= 7);
-  const blocks = blocksOf(values, outputs, segments, length, isOneRow, isFourBits);
-  if (blocks) {
-    const { unit, quads } = blocks;
-    const packing = unit === 1 ? Packing.GEMM_BLOCKS_1_I8 : Packing.GEMM_BLOCKS_2_I8;
-    const mark = unit === 1 ? ConvI8.BLOCKS_OF_1 : ConvI8.BLOCKS_OF_2;
-    return { WEIGHTS: builder.constant(packing, tensor, outputs, segments * length, quads), PAIR_SAFE: mark, WEIGHT_BITS: 8 };
+  const sparse = sparseForm(values, outputs, segments * length, rows, isFourBits);
+  if (sparse) {
+    const weights = builder.constant(sparse.packing, tensor, outputs, segments * length, sparse.count);
+    return { WEIGHTS: weights, PAIR_SAFE: sparse.mark, WEIGHT_BITS: 8 };
   }
   const isSafe = !isFourBits && isPairSafe(values, segments, length);
   const packing = isFourBits ? Packing.GEMM_I4 : isSafe ? Packing.GEMM_PAIR_SAFE_I8 : Packing.GEMM_I8;

@@ -18,17 +18,19 @@ export interface StepWeights {
   readonly blocks?: WeightBlocks;
 }
 
-/** Sparse weights that are multiplied in blocks. */
+/** Sparse weights of which whole blocks are left out. */
 export interface WeightBlocks {
-  /** Columns of a block of eight outputs. */
+  /** Outputs of a block: 8, or 1 where each weight stands for itself. */
+  readonly outputs: 1 | 8;
+  /** Columns of a block. */
   readonly columns: 1 | 2;
   /** The part of all products that is computed, above 0 and rounded up to whole quads; 0 where all weights are. */
   readonly computed: number;
 }
 
 /** Blocks for people: `8×1, 52 %`. */
-export function blocksText({ columns, computed }: WeightBlocks): string {
-  return `8×${columns}, ${Math.round(computed * 100)} %`;
+export function blocksText({ outputs, columns, computed }: WeightBlocks): string {
+  return `${outputs}×${columns}, ${Math.round(computed * 100)} %`;
 }
 
 const WEIGHTS_WORDS: ReadonlyMap<number, number> = new Map([
@@ -54,9 +56,10 @@ export function weightsOf(words: Int32Array, constants: readonly Constant[]): St
 
 function blocksOf(constant: Constant): WeightBlocks | undefined {
   const { packing, p0, p1, p2 } = constant;
-  if (!Packing.isOfBlocks(packing)) return undefined;
+  if (!Packing.isSparse(packing)) return undefined;
+  if (packing === Packing.GEMM_SCATTERED_I8) return { outputs: 1, columns: 1, computed: Math.min(1, (2 * p2) / canonicalBytes(constant)) };
   const heads = Packing.packedGroups(packing, canonicalBytes(constant), p0, p1, p2) * Math.ceil(p0 / 8);
-  return { columns: packing === Packing.GEMM_BLOCKS_1_I8 ? 1 : 2, computed: Math.min(1, (4 * p2) / (heads * p1)) };
+  return { outputs: 8, columns: packing === Packing.GEMM_BLOCKS_1_I8 ? 1 : 2, computed: Math.min(1, (4 * p2) / (heads * p1)) };
 }
 
 function bitsOf(packing: number): number {

@@ -7,7 +7,7 @@
  * With the pair dot, layers marked PAIR_SAFE have int8 A panels, and in place of the widened panel what eight accumulators start with.
  */
 import { FLOAT32 } from "../../format/dtypes.ts";
-import { BLOCKS_HEAD_BYTES, gemmDepth, i4PanelBytes } from "../../format/packings.ts";
+import { BLOCKS_HEAD_BYTES, gemmDepth, i4PanelBytes, SCATTERED_HEAD_BYTES } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-i8.ts";
 import { DOT_IS_FUSED } from "../constants.ts";
 import { HAS_PAIR_DOT } from "../simd/dot.ts";
@@ -15,6 +15,7 @@ import { address, word } from "../words.ts";
 import { convGroupBlocks } from "./conv-blocks-i8.ts";
 import { convGroupI4 } from "./conv-i4.ts";
 import { convGroupPlanes } from "./conv-planes-i8.ts";
+import { convGroupScattered } from "./conv-scattered-i8.ts";
 import { gemmI8, widen } from "./gemm-i8.ts";
 import { gemmFusedPairsI8, gemmPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
@@ -43,10 +44,12 @@ export function convI8(step: usize, data: usize): void {
   const fourBits = word(step, Conv.WEIGHT_BITS) == 4;
   const form = word(step, Conv.PAIR_SAFE);
   const blocks = form == Conv.BLOCKS_OF_1 || form == Conv.BLOCKS_OF_2;
-  const panels = ((outC + 7) >> 3) * (blocks ? BLOCKS_HEAD_BYTES : fourBits ? i4PanelBytes(depth) : depth << 3);
+  const scattered = form == Conv.SCATTERED;
+  const panels = scattered ? outC * SCATTERED_HEAD_BYTES : ((outC + 7) >> 3) * (blocks ? BLOCKS_HEAD_BYTES : fourBits ? i4PanelBytes(depth) : depth << 3);
   let offsets = weights + <usize>(groups * panels);
   for (let g = 0; g < groups; g++) {
     if (blocks) convGroupBlocks(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
+    else if (scattered) convGroupScattered(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
     else if (word(step, Conv.PLANAR)) convGroupPlanes(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
     else if (fourBits) convGroupI4(step, src, dst, weights, bias, scale, outC, outBytes, depth, block);
     else if (HAS_PAIR_DOT && form) convGroupPairs(step, src, dst, weights, offsets, bias, scale, outC, outBytes, depth, block);
@@ -54,7 +57,7 @@ export function convI8(step: usize, data: usize): void {
     src += inC;
     dst += outC * outBytes;
     weights += panels;
-    offsets += <usize>((outC + 7) & ~7) << 2;
+    if (!scattered) offsets += <usize>((outC + 7) & ~7) << 2;
     bias += outC * 4;
     scale += outC * 4;
   }

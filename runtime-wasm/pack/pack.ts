@@ -8,6 +8,7 @@ import { packDepthwise3x3I8, packDepthwiseI8 } from "./depthwise.ts";
 import { packGemmBlocksI8 } from "./gemm-blocks-i8.ts";
 import { packGemmI4 } from "./gemm-i4.ts";
 import { packGemmI8 } from "./gemm-i8.ts";
+import { packGemmScatteredI8 } from "./gemm-scattered-i8.ts";
 import { packGemmPairSafeI8 } from "./gemm-pair-safe-i8.ts";
 
 /** Packs `bytes` canonical bytes at `src` to `dst`. Returns OK, UNKNOWN_PACKING, NOT_PAIR_SAFE, NOT_FOUR_BITS or OTHER_BLOCKS. */
@@ -28,7 +29,8 @@ export function pack(packing: i32, src: usize, dst: usize, bytes: i32, p0: i32, 
   }
   if (packing == Packing.GEMM_PAIR_SAFE_I8) return packGemmPairSafeI8(src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
   if (packing == Packing.GEMM_I4) return packGemmI4(src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
-  if (Packing.isOfBlocks(packing)) return packGemmBlocksI8(packing, src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
+  if (packing == Packing.GEMM_SCATTERED_I8) return packGemmScatteredI8(src, dst, bytes / p1, p1, p2);
+  if (Packing.isSparse(packing)) return packGemmBlocksI8(packing, src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
   if (packing == Packing.GEMM_F32) {
     let groups = Packing.packedGroups(packing, bytes, p0, p1, p2);
     const packed = <usize>(((p0 + 7) & ~7) * p1 * 4);

@@ -35,7 +35,7 @@ describe("the work of a step", () => {
     const step = conv({ IN_H: 14, IN_W: 14, IN_C: 96, OUT_H: 14, OUT_W: 14, OUT_C: 576, PAIR_SAFE: ConvI8.BLOCKS_OF_2 });
     const denseMacs = 14 * 14 * 96 * 576;
     const shape = "1×1 96→576 @14×14, 8×2, 25 %";
-    const blocks = { columns: 2, computed: 0.25 } as const;
+    const blocks = { outputs: 8, columns: 2, computed: 0.25 } as const;
     expect(workOf(step, "plain", false, blocks)).toEqual({ shape, macs: denseMacs / 4, denseMacs, peak: "int8" });
     expect(workOf(step, "relaxed", false, blocks).peak).toBe("int8 pairs");
   });

@@ -59,7 +59,7 @@ describe("a layer that is marked PAIR_SAFE", () => {
     ["fewer outputs", { OUT_C: 7 }, "its pair-safe weights are of another shape"],
     ["no mark", { PAIR_SAFE: 0 }, "it reads pair-safe weights as something else"],
     ["another mark", { PAIR_SAFE: 2 }, "it is marked BLOCKS_OF_1, its weights are not"],
-    ["a mark that is none", { PAIR_SAFE: 4 }, "not so: PAIR_SAFE is 0 to 3"],
+    ["a mark that is none", { PAIR_SAFE: 5 }, "not so: PAIR_SAFE is 0 to 4"],
     ["its input among them", { SRC: 0 }, "it reads pair-safe weights as something else"],
   ])("is refused with %s", (_, changes, problem) => {
     expect(() => openProgram(layer(changes), plainModule)).toThrow(`Step 0 (CONV_I8): ${problem}.`);
@@ -155,7 +155,7 @@ describe("a layer that is marked to be of blocks", () => {
       expect.objectContaining({
         name: "FormatError",
         code: "bad-constants",
-        message: `Constant 0: it claims to be of ${quads} quads of columns, and is not.`,
+        message: `Constant 0: what is not zero of it is not what it claims, ${quads}.`,
         details: { constant: 0 },
       }),
     );
@@ -168,6 +168,7 @@ describe("a layer that is marked to be of blocks", () => {
   it.each<[string, Readonly<Record<string, number>>, string]>([
     ["other weights", { WEIGHTS: 64 }, "it is marked BLOCKS_OF_1, its weights are not"],
     ["other blocks", { PAIR_SAFE: 3 }, "it is marked BLOCKS_OF_2, its weights are not"],
+    ["another form", { PAIR_SAFE: 4 }, "it is marked SCATTERED, its weights are not"],
     ["another shape", { IN_C: 4, SRC_PITCH: 4 }, "its sparse weights are of another shape"],
     ["fewer outputs", { OUT_C: 7 }, "its sparse weights are of another shape"],
     ["no mark", { PAIR_SAFE: 0 }, "it reads sparse weights as something else"],
@@ -181,5 +182,30 @@ describe("a layer that is marked to be of blocks", () => {
   it("lends its weights to no other step", () => {
     const table = step(Opcode.TABLE_I8, TableI8, { SRC: 90, DST: 320, TABLE: 128, ROWS: 1, COLUMNS: 6, SRC_PITCH: 6, DST_PITCH: 6 });
     expect(() => open({}, 1, sparse(), 1, [table])).toThrow("Step 1 (TABLE_I8): it reads sparse weights as something else.");
+  });
+});
+
+describe("a layer that is marked SCATTERED", () => {
+  // Each of eight outputs has two weights of eight.
+  const sparse = () => Int8Array.from({ length: 64 }, (_, i) => (i % 8 === i >> 3 || i % 8 === (i >> 3) % 3 ? 9 : 0));
+  const open = (pairs: number, weights = sparse()) => {
+    const { constants, ...rest } = layer({ PAIR_SAFE: ConvI8.SCATTERED }, weights, [], Packing.GEMM_SCATTERED_I8);
+    const [first, ...others] = constants;
+    return openProgram({ ...rest, constants: [{ ...first!, p1: 8, p2: pairs }, ...others] }, plainModule);
+  };
+
+  it("is taken where its weights are", () => {
+    expect(() => open(8)).not.toThrow();
+    expect(() => open(0, new Int8Array(64))).not.toThrow();
+  });
+
+  it.each([0, 7])("is refused where its weights are said to be %i pairs", (pairs) => {
+    expect(() => open(pairs)).toThrow(`Constant 0: what is not zero of it is not what it claims, ${pairs}.`);
+  });
+
+  it("is refused where its weights are said to be more pairs than they are", () => {
+    const few = sparse().map((w, i) => (i < 32 ? w : 0));
+    expect(() => open(4, few)).not.toThrow();
+    expect(() => open(5, few)).toThrow("Constant 0: what is not zero of it is not what it claims, 5.");
   });
 });

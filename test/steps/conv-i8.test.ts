@@ -1,6 +1,7 @@
 /** CONV_I8 against a direct convolution in TypeScript, byte for byte. */
 import { describe, expect, it } from "vitest";
 import { countQuads } from "../../compiler/lower/blocks.ts";
+import { countPairs } from "../../compiler/lower/sparse.ts";
 import { FLOAT32, INT8 } from "../../format/dtypes.ts";
 import { CONV_I8 } from "../../format/opcodes.ts";
 import {
@@ -10,6 +11,7 @@ import {
   GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
+  GEMM_SCATTERED_I8,
   gemmDepth,
   PAIR_LIMIT,
   pairsFit,
@@ -43,7 +45,7 @@ interface Case {
 }
 
 /** How weights are packed. */
-type Form = "any" | "pair-safe" | "four bits" | "blocks of 1" | "blocks of 2";
+type Form = "any" | "pair-safe" | "four bits" | "blocks of 1" | "blocks of 2" | "scattered";
 
 /** How the input is packed: patch by patch, or in planes of so many rows of the output at a time. */
 type Planes = number | "patches";
@@ -51,7 +53,7 @@ type Planes = number | "patches";
 /** Checks one case with any weights, sparse ones, and where its shape allows with pair-safe ones and with those of four bits that are marked so. */
 function check(c: Case, seed: number): void {
   checkOne(c, seed, "any");
-  checkOne(c, seed, seed % 2 ? "blocks of 1" : "blocks of 2");
+  checkOne(c, seed, (["blocks of 1", "blocks of 2", "scattered"] as const)[seed % 3]!);
   const patch = [...(c.kernel ?? ([1, 1] as const)), c.inC, c.groups ?? 1, c.dilation?.[1] ?? 1, c.inC + (c.srcGap ?? 0)] as const;
   if (!pairsFit(ConvI8.segments(...patch), ConvI8.segmentLength(...patch))) return;
   const w = c.fill?.w ?? 0;
@@ -70,17 +72,26 @@ const PACKINGS = {
   "four bits": GEMM_I4,
   "blocks of 1": GEMM_BLOCKS_1_I8,
   "blocks of 2": GEMM_BLOCKS_2_I8,
+  scattered: GEMM_SCATTERED_I8,
 } as const;
 const FORMS = Object.keys(PACKINGS) as readonly Form[];
-const MARKS: Readonly<Record<Form, number>> = { any: 0, "pair-safe": 1, "four bits": 0, "blocks of 1": 2, "blocks of 2": 3 };
+const MARKS: Readonly<Record<Form, number>> = { any: 0, "pair-safe": 1, "four bits": 0, "blocks of 1": 2, "blocks of 2": 3, scattered: 4 };
 
-/** Zeroes blocks of eight outputs by `unit` columns, of which `density` percent are left; in what is left, some weights are 0 too. */
-function zeroBlocks(next: () => number, weights: Int8Array, outputs: number, depth: number, unit: number, density: number): void {
+/** Zeroes blocks of `tall` outputs by `unit` columns, of which `density` percent are left; in what is left, some weights are 0 too. */
+function zeroBlocks(
+  next: () => number,
+  weights: Int8Array,
+  outputs: number,
+  depth: number,
+  tall: number,
+  unit: number,
+  density: number,
+): void {
   for (let first = 0; first < weights.length; first += outputs * depth) {
-    for (let n = 0; n < outputs; n += 8) {
+    for (let n = 0; n < outputs; n += tall) {
       for (let k = 0; k < depth; k += unit) {
         const isKept = next() % 100 < density;
-        for (let o = n; o < Math.min(n + 8, outputs); o++) {
+        for (let o = n; o < Math.min(n + tall, outputs); o++) {
           for (let i = k; i < Math.min(k + unit, depth); i++) if (!isKept || next() % 9 === 0) weights[first + o * depth + i] = 0;
         }
       }
@@ -127,9 +138,10 @@ function checkOne(c: Case, seed: number, form: Form, planes: Planes = "patches")
       weights[i] = seed % 3 === 0 ? (w < 0 ? -8 : 7) : w >> 4;
     });
   if (form === "pair-safe" && !c.fill) limitPairs(weights, ConvI8.segmentLength(kh, kw, c.inC, groups, dw, srcPitch));
-  const unit = form === "blocks of 1" ? 1 : 2;
-  const isSparse = form.startsWith("blocks");
-  if (isSparse && !c.fill) zeroBlocks(next, weights, outPerGroup, kh * kw * inPerGroup, unit, [0, 10, 30, 50, 80, 100][next() % 6]!);
+  const unit = form === "blocks of 2" ? 2 : 1;
+  const isSparse = form === "scattered" || form.startsWith("blocks");
+  const tall = form === "scattered" ? 1 : 8;
+  if (isSparse && !c.fill) zeroBlocks(next, weights, outPerGroup, kh * kw * inPerGroup, tall, unit, [0, 10, 30, 50, 80, 100][next() % 6]!);
   const scales = randomFloats(next, c.outC, 0.2, 1).map((s) => ((s * (c.gain ?? 1)) / (70 * 70 * Math.sqrt(kh * kw * inPerGroup))) * 60);
   const bias = Int32Array.from({ length: c.outC }, (_, o) => {
     let sum = 0;
@@ -150,6 +162,8 @@ function checkOne(c: Case, seed: number, form: Form, planes: Planes = "patches")
     rows > 0
       ? ConvI8.planarScratchBytes(depth, planeSize)
       : ConvI8.scratchBytes(rowBlock, kh, kw, c.inC, groups, sw, dh, dw, srcPitch, outW);
+  const count =
+    form === "scattered" ? countPairs(weights, outPerGroup, segments * length) : countQuads(weights, outPerGroup, segments * length, unit);
   const bench = stepBench(process.env["EQM_BUILD"] ?? "plain", 64);
   const outBytes = dtype === FLOAT32 ? 4 : 1;
   const pixels = batch * outH * outW;
@@ -161,7 +175,7 @@ function checkOne(c: Case, seed: number, form: Form, planes: Planes = "patches")
     PAIR_SAFE: MARKS[form],
     WEIGHT_BITS: form === "four bits" ? 4 : 8,
     WEIGHTS: isSparse
-      ? bench.constant(PACKINGS[form], weights, outPerGroup, segments * length, countQuads(weights, outPerGroup, segments * length, unit))
+      ? bench.constant(PACKINGS[form], weights, outPerGroup, segments * length, count)
       : bench.constant(PACKINGS[form], weights, outPerGroup, segments, length),
     BIAS: bench.constant(CHANNELS_32, bias, c.outC),
     SCALE: bench.constant(CHANNELS_32, scales, c.outC),

@@ -1,6 +1,7 @@
 /** The PACK step, and with it the loader's packings, against format/packings.ts written out in TypeScript. */
 import { describe, expect, it } from "vitest";
 import { countQuads } from "../../compiler/lower/blocks.ts";
+import { countPairs } from "../../compiler/lower/sparse.ts";
 import { PACK } from "../../format/opcodes.ts";
 import {
   BLOCKS_HEAD_BYTES,
@@ -15,6 +16,7 @@ import {
   GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
+  GEMM_SCATTERED_I8,
   gemmDepth,
   i4PanelBytes,
   i4RunsOffset,
@@ -249,6 +251,32 @@ describe("PACK", () => {
     }
   });
 
+  it("packs scattered weights in pairs, and refuses another number of them", () => {
+    let seed = 1300;
+    for (const n of [1, 8, 17]) {
+      for (const depth of [1, 2, 37, 120]) {
+        const next = randomSource(seed++);
+        const density = [0, 10, 60, 100][seed % 4]!;
+        const canonical = Int8Array.from({ length: n * depth }, () => (next() % 100 < density ? (next() % 256) - 128 : 0));
+        const pairs = countPairs(canonical, n, depth);
+        const bench = stepBench(BUILD, 4);
+        const dst = bench.constant(GEMM_SCATTERED_I8, canonical, n, depth, pairs);
+        const packed = bench.read(Uint8Array, dst, packedBytes(GEMM_SCATTERED_I8, canonical.length, n, depth, pairs));
+        const view = new DataView(packed.buffer);
+        const found = new Int8Array(n * depth);
+        for (let o = 0; o < n; o++) {
+          for (let pair = 0; pair < view.getInt32(o * 8 + 4, true); pair++) {
+            const at = n * 8 + (view.getInt32(o * 8, true) + pair) * 8;
+            for (const i of [0, 2]) found[o * depth + view.getUint16(at + 4 + i, true)]! += view.getInt16(at + i, true);
+          }
+        }
+        expect(found).toEqual(canonical);
+        for (const other of [pairs - 1, pairs + 1].filter((p) => p >= 0))
+          expect(() => bench.constant(GEMM_SCATTERED_I8, canonical, n, depth, other)).toThrow(`pack returned ${OTHER_BLOCKS}`);
+      }
+    }
+  });
+
   it("does not take computed weights for pair-safe", () => {
     const bench = stepBench(BUILD);
     const fields = {
@@ -262,8 +290,8 @@ describe("PACK", () => {
     };
     expect(() => bench.run(PACK, Pack, fields)).toThrow("computed weights are not pair-safe");
     expect(() => bench.run(PACK, Pack, { ...fields, PACKING: GEMM_I4 })).toThrow("computed weights are not of four bits");
-    for (const PACKING of [GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8])
-      expect(() => bench.run(PACK, Pack, { ...fields, PACKING })).toThrow("computed weights are not in blocks");
+    for (const PACKING of [GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_SCATTERED_I8])
+      expect(() => bench.run(PACK, Pack, { ...fields, PACKING })).toThrow("computed weights are not sparse");
   });
 
   it("packs float32 GEMM weights by group, panel and depth", () => {
