@@ -7,7 +7,7 @@
  */
 import * as Opcode from "../../format/opcodes.ts";
 import * as Fill from "../../format/steps/fill.ts";
-import { elementCount, type Tensor } from "../../host/tensor.ts";
+import { elementCount, newArray, type Tensor } from "../../host/tensor.ts";
 import type { ValueType } from "../ir/graph.ts";
 import type { Builder } from "./builder.ts";
 import type { ConvolutionShape } from "./convolution.ts";
@@ -42,16 +42,22 @@ export function withoutDepth({ input, output, window, groups }: ConvolutionShape
   };
 }
 
-/** Lays the input's slices side by side. */
-export function emitSlices(builder: Builder, src: Reference, { input, output, window, groups }: ConvolutionShape): Reference {
+/** Lays the input's slices side by side. `outside`: the bytes of an element, and what stands for 0 where there is no slice. */
+export function emitSlices(
+  builder: Builder,
+  src: Reference,
+  { input, output, window, groups }: ConvolutionShape,
+  outside: { readonly bytes: 1 | 4; readonly value: number } = { bytes: 4, value: 0 },
+): Reference {
+  const { bytes, value } = outside;
   const [kernel, stride, dilation, pad] = [window.kernel[0], window.strides[0], window.dilations[0], window.padsBegin[0]];
   const plane = input.height * input.width;
   const channels = input.channels / groups;
   const dims = [input.batch, output.depth, plane, groups, kernel, channels];
-  const dst = temporary(builder, elementCount(dims) * 4);
+  const dst = temporary(builder, elementCount(dims) * bytes);
   const to = rowMajorStrides(dims);
   const from = [input.depth * plane * input.channels, stride * plane * input.channels, input.channels, channels, 1];
-  builder.step(Opcode.FILL, Fill, { DST: dst, ELEMENT_BYTES: 4, COUNT: elementCount(dims), VALUE_LOW: 0, VALUE_HIGH: 0 });
+  builder.step(Opcode.FILL, Fill, { DST: dst, ELEMENT_BYTES: bytes, COUNT: elementCount(dims), VALUE_LOW: value, VALUE_HIGH: 0 });
   for (let k = 0; k < kernel; k++) {
     const start = k * dilation - pad;
     const first = Math.max(0, Math.ceil(-start / stride));
@@ -59,9 +65,9 @@ export function emitSlices(builder: Builder, src: Reference, { input, output, wi
     if (last < first) continue;
     emitCopy(
       builder,
-      shifted(src, (first * stride + start) * plane * input.channels, 4),
-      shifted(dst, first * to[1]! + k * to[4]!, 4),
-      4,
+      shifted(src, (first * stride + start) * plane * input.channels, bytes),
+      shifted(dst, first * to[1]! + k * to[4]!, bytes),
+      bytes,
       [input.batch, last - first + 1, plane, groups, channels],
       from,
       [to[0]!, to[1]!, to[2]!, to[3]!, to[5]!],
@@ -71,11 +77,11 @@ export function emitSlices(builder: Builder, src: Reference, { input, output, wi
 }
 
 /** Constant weights with the kernel's depth among the input channels, [O][KD·C][KH][KW]. */
-export function weightsWithoutDepth({ data, shape }: Tensor): Tensor {
+export function weightsWithoutDepth({ dtype, data, shape }: Tensor): Tensor {
   const [outputs, channels, depth, height, width] = shape as readonly [number, number, number, number, number];
   const plane = height * width;
   const source = data as Float32Array;
-  const result = new Float32Array(source.length);
+  const result = newArray(dtype, source.length) as Float32Array;
   for (let o = 0; o < outputs; o++) {
     for (let c = 0; c < channels; c++) {
       for (let k = 0; k < depth; k++) {
@@ -84,7 +90,7 @@ export function weightsWithoutDepth({ data, shape }: Tensor): Tensor {
       }
     }
   }
-  return { dtype: "float32", shape: [outputs, depth * channels, height, width], data: result };
+  return { dtype, shape: [outputs, depth * channels, height, width], data: result };
 }
 
 /** Computed weights in the order of a packed kernel, [O][KH][KW][KD][C]. */

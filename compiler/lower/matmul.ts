@@ -85,10 +85,10 @@ export function emitMatMulF32(builder: Builder, a: Reference, b: Reference, dst:
   );
 }
 
-/** A product of two int8 activations; false where an input could make a sum that int32 does not hold. */
+/** A product of two int8 activations, or by a constant that is no matrix of weights; false where an input could make a sum that int32 does not hold. */
 export function lowerMatMulI8(builder: Builder, node: Node, a: QuantizedOperand, result: QuantizedOperand | null): boolean {
   const b = quantizedOperand(requiredInput(node, 1));
-  if (!b || b.value.constant) return false;
+  if (!b) return false;
   const { m, n, k, batches, a: aStrides, b: bStrides, starts } = matMulSizes(node);
   const reach = (zero: number): number => Math.max(127 - zero, zero + 128);
   const largest = reach(a.zeroPoint) * reach(b.zeroPoint) * k;

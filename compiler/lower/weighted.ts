@@ -23,12 +23,14 @@ export function lowerWeightedI8(builder: Builder, node: Node): boolean {
   const bias = biasValue ? biasTensor(biasValue, x.scale, weights.scales) : null;
   if (biasValue && !bias) return false;
   const shape = weightedShape(node, weights.outputs);
-  if (!shape || hasDepth(shape)) return false;
+  if (!shape) return false;
   const arithmetic = rescale(x, weights, integerBias(bias, x.scale, weights.scales), result);
   if (!arithmetic) return false;
-  const src = builder.reference(x.value);
+  const image = builder.reference(x.value);
+  const deep = hasDepth(shape);
+  const src = deep ? emitSlices(builder, image, shape, { bytes: 1, value: x.zeroPoint }) : image;
   const dst = builder.define(result ? result.value : onlyOutput(node));
-  emitConvI8(builder, shape, src, dst, weights, arithmetic, x.zeroPoint, clampOf(node), result);
+  emitConvI8(builder, deep ? withoutDepth(shape) : shape, src, dst, weights, arithmetic, x.zeroPoint, clampOf(node), result);
   return true;
 }
 

@@ -8,7 +8,7 @@ import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { toLastPermutation } from "../passes/channels-last.ts";
 import type { Builder } from "./builder.ts";
 import { type ConvolutionShape, isDepthwise } from "./convolution.ts";
-import { emitWeightRows } from "./depth.ts";
+import { emitWeightRows, weightsWithoutDepth } from "./depth.ts";
 import type { Reference } from "./lowered.ts";
 import { emitTranspose } from "./movement.ts";
 import type { QuantizedWeights } from "./rescale.ts";
@@ -29,7 +29,11 @@ export function quantizedWeights(node: Node): QuantizedWeights | null {
   const scales = scale.constant.data as Float32Array;
   if (scales.length !== 1 && (scales.length !== outputs || shapeAxis(dequantize, shape.length) !== axis)) return null;
   const values = (
-    node.op === "Conv" ? outputsLast(integers) : transposed ? integers.data : transposedRows(integers, shape[0]!, outputs)
+    node.op === "Conv"
+      ? outputsLast(shape.length === 5 ? weightsWithoutDepth(integers) : integers)
+      : transposed
+        ? integers.data
+        : transposedRows(integers, shape[0]!, outputs)
   ) as Int8Array;
   return { values, outputs, scales: scales.length === 1 ? new Float32Array(outputs).fill(scales[0]!) : scales };
 }

@@ -247,3 +247,76 @@ agree("QuantizeLinear and DequantizeLinear, between them what moves elements", 2
     expected: [0, 1, 2, 3].flatMap((row) => columns.map((column) => real(column * 4 + row))),
   };
 });
+
+agree("QLinearMatMul of stacks of matrices", 12, (c) => {
+  const stack = c.between(2, 3);
+  const [rows, depth, columns] = [c.between(1, 5), c.between(1, 30), c.between(1, 9)];
+  const isShared = c.between(0, 1) === 0;
+  const a = randomBytes(c, c.pick(TYPES), [stack, rows, depth]);
+  const b = randomBytes(c, "int8", isShared ? [depth, columns] : [stack, depth, columns], 1, "none");
+  const y = { ...randomBytes(c, a.dtype, [1]), scales: [c.real(0.5, 4)] };
+  const part = ({ data, shape, ...more }: Bytes, i: number): Bytes => {
+    const size = shape[1]! * shape[2]!;
+    return { ...more, shape: shape.slice(1), data: data.slice(i * size, (i + 1) * size) };
+  };
+  const sums = Array.from({ length: stack }, (_, i) => multiply(part(a, i), isShared ? b : part(b, i)).sums).flat();
+  const isComputed = !isShared && c.between(0, 1) === 0;
+  const inputs = { a: tensorOf(a), ...(isComputed ? { b: tensorOf(b) } : {}) };
+  const initializers = [...parameters("a", a), ...parameters("b", b), ...parameters("y", y)];
+  if (!isComputed) initializers.push(integers("b", b.dtype, b.shape, b.data));
+  const operands = [...named("a"), ...named("b"), "y.scale", "y.zero"];
+  return {
+    model: modelOf(
+      [node("QLinearMatMul", operands, ["y"])],
+      inputs,
+      { y: { dtype: y.dtype, shape: [stack, rows, columns] } },
+      initializers,
+    ),
+    inputs,
+    expected: requantized(sums, a, b, y, () => 0),
+  };
+});
+
+agree("QLinearConv over one axis and over three", 16, (c) => {
+  const rank = c.pick([1, 3]);
+  const [channels, outputs] = [c.between(1, 4), c.between(1, 5)];
+  const size = c.between(5, 9);
+  const spatial = rank === 1 ? [size] : [c.between(3, 4), c.between(3, 5), size];
+  const kernel = rank === 1 ? [c.between(1, 3)] : [c.between(1, 2), c.between(1, 2), c.between(1, 3)];
+  const x = randomBytes(c, c.pick(TYPES), [1, channels, ...spatial]);
+  const w = randomBytes(c, "int8", [outputs, channels, ...kernel], outputs, "none");
+  const pads = spatial.map(() => c.between(0, 1));
+  const strides = spatial.map(() => c.between(1, 2));
+  const out = spatial.map((d, i) => Math.floor((d + 2 * pads[i]! - kernel[i]!) / strides[i]!) + 1);
+  const y = { ...randomBytes(c, x.dtype, [1]), scales: [c.real(0.5, 4)] };
+  const at = (sizes: readonly number[], i: number): number[] =>
+    sizes.map((d, axis) => Math.floor(i / sizes.slice(axis + 1).reduce((p, q) => p * q, 1)) % d);
+  const flat = (sizes: readonly number[], places: readonly number[]): number =>
+    places.reduce((index, p, axis) => index * sizes[axis]! + p, 0);
+  const count = (sizes: readonly number[]): number => sizes.reduce((p, q) => p * q, 1);
+  const sums = Array.from({ length: outputs * count(out) }, (_, i) => {
+    const [o, place] = [Math.floor(i / count(out)), at(out, i % count(out))];
+    let sum = 0;
+    for (let k = 0; k < channels * count(kernel); k++) {
+      const [channel, tap] = [Math.floor(k / count(kernel)), at(kernel, k % count(kernel))];
+      const from = place.map((p, axis) => p * strides[axis]! + tap[axis]! - pads[axis]!);
+      if (from.some((p, axis) => p < 0 || p >= spatial[axis]!)) continue;
+      sum += (x.data[channel * count(spatial) + flat(spatial, from)]! - x.zeros[0]!) * w.data[o * channels * count(kernel) + k]!;
+    }
+    return sum;
+  });
+  const inputs = { x: tensorOf(x) };
+  const operands = [...named("x"), ...named("w"), "y.scale", "y.zero"];
+  const attributes = { pads: ints(...pads, ...pads), strides: ints(...strides) };
+  const initializers = [...parameters("x", x), integers("w", w.dtype, w.shape, w.data), ...parameters("w", w), ...parameters("y", y)];
+  return {
+    model: modelOf(
+      [node("QLinearConv", operands, ["y"], attributes)],
+      inputs,
+      { y: { dtype: y.dtype, shape: [1, outputs, ...out] } },
+      initializers,
+    ),
+    inputs,
+    expected: requantized(sums, x, w, y, (i) => Math.floor(i / count(out))),
+  };
+});
