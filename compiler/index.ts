@@ -27,6 +27,7 @@ import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner
 import { addStates } from "./states.ts";
 
 export type { BudgetPoint, BudgetReport, Target } from "./budget/report.ts";
+export type { LatencyTable } from "./budget/step-clock.ts";
 export { CompileError } from "./errors.ts";
 export type { CompileOptions, Progress } from "./options.ts";
 export type { WeightBits } from "./quantize/weight-bits.ts";

@@ -3,6 +3,7 @@ import { checkPreprocessSpec, type PreprocessSpec } from "../host/preprocess-spe
 import type { Tensor } from "../host/tensor.ts";
 import { bindingsOf, type Shapes } from "./bindings.ts";
 import type { Target } from "./budget/report.ts";
+import type { LatencyTable } from "./budget/step-clock.ts";
 import { CompileError } from "./errors.ts";
 import { allows, CRITERIA, type Criterion, isPattern, PATTERNS, type Pattern } from "./prune/pattern.ts";
 import type { Sample } from "./quantize/calibrate.ts";
@@ -38,7 +39,7 @@ export interface CompileOptions {
    */
   readonly weights?: WeightBits;
   /**
-   * What the model may take: the bits of each layer's weights are searched, `weights` at most, and how much of each is pruned where `macs` are limited,
+   * What the model may take: the bits of each layer's weights are searched, `weights` at most, and how much of each is pruned where `macs` or `latencyMs` are limited,
    * where a `pattern` is given, or where bits alone are not enough. Fails with `budget-unmet` where that cannot be, but
    * with `force`.
    */
@@ -48,6 +49,8 @@ export interface CompileOptions {
    * target the smallest file is searched that keeps to it.
    */
   readonly maxDrop?: number;
+  /** Times of steps for `target.latencyMs`, of an earlier report; what it lacks is measured here. */
+  readonly latencyTable?: LatencyTable;
   /** The right class of each calibration sample, from 0; of a model with a batch, of each of a sample's rows. Only `maxDrop` looks at them. */
   readonly calibrationLabels?: readonly number[];
   /** Samples to calibrate with, each a tensor for every input. Without them inputs are synthesised, and the report says so. */
@@ -186,17 +189,19 @@ export function hasBudget({ target, maxDrop }: CompileOptions): boolean {
   return target !== undefined || maxDrop !== undefined;
 }
 
-const TARGETS: readonly string[] = ["bytes", "macs"] satisfies readonly (keyof Target)[];
+const TARGETS: readonly string[] = ["bytes", "macs", "latencyMs"] satisfies readonly (keyof Target)[];
 
 function checkBudget(options: CompileOptions): void {
-  const { target, maxDrop, calibrationLabels, calibration, prune, pattern, shapes, precision = "int8" } = options;
+  const { target, maxDrop, calibrationLabels, calibration, prune, pattern, shapes, latencyTable, precision = "int8" } = options;
   if (hasBudget(options) && bindingsOf(shapes).length > 1)
     throw badOption("shapes", shapes, "one size for each dimension where there is a target or a greatest drop, which are about one plan");
   if (target !== undefined) {
     const amounts = Object.entries(target);
-    if (amounts.length === 0 || amounts.some(([name]) => !TARGETS.includes(name))) throw badOption("target", target, "{ bytes, macs }");
+    if (amounts.length === 0 || amounts.some(([name]) => !TARGETS.includes(name)))
+      throw badOption("target", target, "{ bytes, macs, latencyMs }");
     for (const [name, limit] of amounts)
-      if (!Number.isSafeInteger(limit) || limit < 1) throw badOption(`target.${name}`, limit, "a positive integer");
+      if (name === "latencyMs" ? !(Number.isFinite(limit) && limit > 0) : !Number.isSafeInteger(limit) || limit < 1)
+        throw badOption(`target.${name}`, limit, name === "latencyMs" ? "a positive number" : "a positive integer");
   }
   if (maxDrop !== undefined && !(Number.isFinite(maxDrop) && maxDrop >= 0 && maxDrop <= 100))
     throw badOption("maxDrop", maxDrop, "points from 0 to 100");
@@ -204,11 +209,19 @@ function checkBudget(options: CompileOptions): void {
     throw badOption(target ? "target" : "maxDrop", target ?? maxDrop, 'the precision "int8": bits of weights are what is searched');
   if (hasBudget(options) && prune !== undefined)
     throw badOption("prune", prune, "no target and no maxDrop beside it: with them how much goes is searched; a pattern may be given");
-  if (hasBudget(options) && calibration === undefined && (pattern ?? target?.macs) !== undefined) {
+  if (hasBudget(options) && calibration === undefined && (pattern ?? target?.macs ?? target?.latencyMs) !== undefined) {
     throw new CompileError("no-samples", "Searching what to prune takes calibration samples: give some.", {}, "usage");
   }
+  if (latencyTable !== undefined && target?.latencyMs === undefined)
+    throw badOption("latencyTable", latencyTable, "a target.latencyMs beside it");
+  if (latencyTable !== undefined && !isTable(latencyTable))
+    throw badOption("latencyTable", latencyTable, "{ build, ms }, milliseconds by key, as a report holds it");
   if (calibrationLabels !== undefined && !(Array.isArray(calibrationLabels) && calibrationLabels.every(Number.isSafeInteger)))
     throw badOption("calibrationLabels", calibrationLabels, "a list of integers");
+}
+
+function isTable({ build, ms }: LatencyTable): boolean {
+  return typeof build === "string" && typeof ms === "object" && ms !== null && Object.values(ms).every((time) => time >= 0);
 }
 
 function isIterable(samples: object): boolean {

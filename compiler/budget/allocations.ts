@@ -9,6 +9,8 @@ export interface Amounts {
   readonly bytes: number;
   /** Multiply-accumulates by weights that are not zero. */
   readonly macs: number;
+  /** Of the steps, added up; 0 where no time is limited. */
+  readonly latencyMs: number;
 }
 
 /** Names of what can be limited. */
@@ -85,5 +87,5 @@ function excess(plan: Plan, limits: Partial<Amounts>): number {
 
 function planOf(layers: readonly (readonly Form[])[], { loss, picks }: Allocation): Plan {
   const sum = (name: Limited): number => layers.reduce((total, forms, i) => total + forms[picks[i]!]![name], 0);
-  return { bytes: sum("bytes"), macs: sum("macs"), loss, picks };
+  return { bytes: sum("bytes"), macs: sum("macs"), latencyMs: sum("latencyMs"), loss, picks };
 }

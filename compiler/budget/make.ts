@@ -11,6 +11,7 @@ import type { WeightBits } from "../quantize/weight-bits.ts";
 import { macsOf } from "../report/macs.ts";
 import type { Amounts } from "./allocations.ts";
 import type { HeldOut, Verdict } from "./held-out.ts";
+import type { StepClock } from "./step-clock.ts";
 
 /** What each layer is to be. */
 export interface Recipe {
@@ -33,6 +34,8 @@ export interface Source {
   readonly heldOut: HeldOut;
   readonly pattern: Pattern;
   readonly options: CompileOptions;
+  /** Where time is limited. */
+  readonly clock: StepClock | null;
 }
 
 /** How many of so many samples are held out: every third, and 32 at least. */
@@ -42,13 +45,13 @@ export function heldOutOf(samples: number): number {
 
 /** Makes one model. Its agreement is that with the float32 graph before pruning. */
 export async function makeModel(
-  { float, observed, heldOut, pattern, options }: Source,
+  { float, observed, heldOut, pattern, options, clock }: Source,
   { bits, sparsities }: Recipe,
   module: WebAssembly.Module,
   hasher: Hasher,
 ): Promise<Model> {
   const { onProgress: _, ...quiet } = options;
-  const { watch } = watches(quiet);
+  const { pause, watch } = watches(quiet);
   let quantized: Quantized;
   if (sparsities.size > 0) {
     const rule = { pattern, criterion: options.criterion ?? "obc", sparsityOf: (layer: string) => sparsities.get(layer) ?? 0 };
@@ -64,9 +67,11 @@ export async function makeModel(
     const seen = histograms.get(name);
     return seen ? { low: seen.min, high: seen.max } : null;
   });
+  const times = clock ? await clock.msOf(quantized.compiled, pause) : [];
+  const latencyMs = times.reduce((sum, ms) => sum + ms, 0);
   return {
     quantized,
-    amounts: { bytes: bytes.length, macs: usedMacs(quantized.graph) },
+    amounts: { bytes: bytes.length, macs: usedMacs(quantized.graph), latencyMs },
     verdict: await heldOut.judge(quantized.graph),
   };
 }

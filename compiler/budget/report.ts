@@ -2,6 +2,7 @@
 import type { Pattern } from "../prune/pattern.ts";
 import type { WeightBits } from "../quantize/weight-bits.ts";
 import type { DropMeasure } from "./held-out.ts";
+import type { LatencyTable } from "./step-clock.ts";
 
 /** What a compiled model may take. */
 export interface Target {
@@ -9,6 +10,8 @@ export interface Target {
   readonly bytes?: number;
   /** Multiply-accumulates of one inference by weights that are not zero. */
   readonly macs?: number;
+  /** Milliseconds of one inference on one thread of this machine, as its steps add up. */
+  readonly latencyMs?: number;
 }
 
 /** A model that was made and measured. */
@@ -17,6 +20,8 @@ export interface BudgetPoint {
   readonly bytes: number;
   /** Multiply-accumulates by weights that are not zero. */
   readonly macs: number;
+  /** As the steps add up; null where no time is limited. */
+  readonly latencyMs: number | null;
   /** Noise that the layers' losses add up to, as a part of the outputs' signal, beside that of eight bits. */
   readonly predictedLoss: number;
   /** SQNR of the outputs, before a final Softmax or Sigmoid, on the samples held out; of the worst one, in dB. */
@@ -44,6 +49,10 @@ export interface BudgetReport {
   readonly dropBy: DropMeasure | null;
   /** Samples held out: nothing was fitted to them. */
   readonly heldOut: number;
+  /** The times that were gone by: those given, and what was missing; null where no time is limited. */
+  readonly latencyTable: LatencyTable | null;
+  /** How many of them were measured now. */
+  readonly measuredTimes: number;
   /** The model that was chosen. */
   readonly point: BudgetPoint;
   /** What was chosen for each layer. */

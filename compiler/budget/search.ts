@@ -7,7 +7,7 @@
  *   with both:              the first, judged by the second; where that fails the smallest file inside the drop is looked for, to say how far it is
  *
  * Layers are pruned, too, where multiply-accumulates are limited, where a pattern is given, and where a file cannot be small enough by bits
- * alone. Nothing that is measured in time takes part: the same on every engine.
+ * alone. Times of steps take part where time is limited, and only as a table holds them: with the same table, the same on every engine.
  */
 import type { Hasher } from "../../host/hash.ts";
 import { CompileError } from "../errors.ts";
@@ -20,11 +20,13 @@ import type { LossCurve } from "../prune/support.ts";
 import type { Sample } from "../quantize/calibrate.ts";
 import { innerLayers, WEIGHT_BITS } from "../quantize/weight-bits.ts";
 import { Allocations, type Amounts, type Plan } from "./allocations.ts";
+import { timeForms } from "./form-times.ts";
 import { formsOf, type LayerForms } from "./forms.ts";
 import { HeldOut } from "./held-out.ts";
 import { measureLayers } from "./loss-database.ts";
 import { heldOutOf, type Model, makeModel, type Recipe, type Source, usedMacs } from "./make.ts";
 import type { BudgetPoint, BudgetReport, Target } from "./report.ts";
+import { StepClock } from "./step-clock.ts";
 
 /** Models that are made until one keeps to its target, and to find out what lies below and above. */
 const ATTEMPTS = 4;
@@ -110,13 +112,16 @@ class Search {
     const choices = await measureLayers(database, module, watch("weigh layers"));
     const inner = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
     const isInner = (layer: string): boolean => inner.has(layer);
+    const clock = options.target?.latencyMs === undefined ? null : await StepClock.create(options.latencyTable);
     const withPattern = async (pattern: Pattern | null): Promise<Search> => {
       const curves: ReadonlyMap<string, LossCurve> = pattern
         ? await lossCurves(float, observed.floatCompiled, module, observed.fitted, pattern, isInner, watch("weigh pruning"))
         : new Map();
-      const source = { float, observed, heldOut, pattern: pattern ?? "block", options };
+      const source = { float, observed, heldOut, pattern: pattern ?? "block", options, clock };
+      const times = { float, dense: database.inserted, observed, pattern: source.pattern, options, isInner };
+      const timeOf = clock ? await timeForms(times, module, clock, watch("time layers")) : (): number => 0;
       const build = (recipe: Recipe): Promise<Model> => makeModel(source, recipe, module, hasher);
-      return new Search(formsOf(choices, curves, source.pattern), source, build, pattern ? null : withPattern);
+      return new Search(formsOf(choices, curves, source.pattern, timeOf), source, build, pattern ? null : withPattern);
     };
     return withPattern(patternFor(options, float));
   }
@@ -169,18 +174,19 @@ class Search {
   /** What was asked and does not hold of a model, in words. */
   unmetBy(made: Made): readonly string[] {
     const { target = {}, maxDrop, minSqnrDb = DEFAULT_MIN_SQNR_DB } = this.source.options;
-    const { bytes, macs } = made.amounts;
+    const { bytes, macs, latencyMs } = made.amounts;
     const worst = worstOutput(made.quantized.comparison);
     return [
       ...(target.bytes !== undefined && bytes > target.bytes ? [`${bytes} bytes of ${target.bytes}`] : []),
       ...(target.macs !== undefined && macs > target.macs ? [`${macs} multiply-accumulates of ${target.macs}`] : []),
+      ...(target.latencyMs !== undefined && latencyMs > target.latencyMs ? [`${latencyMs.toFixed(3)} ms of ${target.latencyMs}`] : []),
       ...(maxDrop !== undefined && this.lost(made) > maxDrop ? [`a drop of ${this.lost(made).toFixed(2)} points of ${maxDrop}`] : []),
       ...(worst < minSqnrDb ? [`an SQNR of ${worst.toFixed(1)} dB, the floor is ${minSqnrDb}`] : []),
     ];
   }
 
   reportOf(best: Made): BudgetReport {
-    const { options, heldOut, pattern } = this.source;
+    const { options, heldOut, pattern, clock } = this.source;
     const { target = {}, maxDrop = null } = options;
     const unmet = this.unmetBy(best);
     const isPruned = this.recipeOf(best.plan).sparsities.size > 0;
@@ -192,6 +198,8 @@ class Search {
       unmet,
       dropBy: heldOut.measure,
       heldOut: heldOut.size,
+      latencyTable: clock?.table() ?? null,
+      measuredTimes: clock?.measured ?? 0,
       point: this.point(best),
       chosen: this.layers.map(({ name, forms }, i) => {
         const { bits, sparsity, bytes, loss } = forms[best.plan.picks[i]!]!;
@@ -206,7 +214,17 @@ class Search {
     const layersByBits: Record<string, number> = {};
     for (const own of bits.values()) layersByBits[own] = (layersByBits[own] ?? 0) + 1;
     const { sqnrDb, agreement, drop } = verdict;
-    return { ...amounts, predictedLoss: plan.loss, measuredDb: sqnrDb, agreement, drop, layersByBits, prunedLayers: sparsities.size };
+    const latencyMs = this.source.clock ? amounts.latencyMs : null;
+    return {
+      ...amounts,
+      latencyMs,
+      predictedLoss: plan.loss,
+      measuredDb: sqnrDb,
+      agreement,
+      drop,
+      layersByBits,
+      prunedLayers: sparsities.size,
+    };
   }
 
   private recipeOf({ picks }: Plan): Recipe {
@@ -252,7 +270,8 @@ class Search {
 /** What goes together where layers may be pruned from the start; null where bits are tried alone first. */
 function patternFor({ target, pattern }: CompileOptions, float: Graph): Pattern | null {
   if (pattern !== undefined) return pattern;
-  return target?.macs !== undefined && target.macs < usedMacs(float) ? "block" : null;
+  const isFaster = target?.latencyMs !== undefined || (target?.macs !== undefined && target.macs < usedMacs(float));
+  return isFaster ? "block" : null;
 }
 
 /** What the layers may take where the rest of a model takes what that of `made` does. */

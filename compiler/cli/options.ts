@@ -46,6 +46,16 @@ export function parseCount(option: string, value: string): number {
   return count;
 }
 
+const TIME_UNITS: Readonly<Record<string, number>> = { "": 1, us: 1e-3, ms: 1, s: 1e3 };
+
+/** Milliseconds, 2ms, 0.5, 800us or 1s. */
+export function parseMs(option: string, value: string): number {
+  const [, digits = "", unit = ""] = /^(\d+(?:\.\d+)?) ?(us|ms|s)?$/i.exec(value) ?? [];
+  const ms = digits === "" ? Number.NaN : Number(digits) * (TIME_UNITS[unit.toLowerCase()] ?? Number.NaN);
+  if (!(ms > 0)) throw wrongUsage(`${option} ${value}: it must be a time, as in 2ms, 800us or 1.5.`);
+  return ms;
+}
+
 /** A finite number. */
 export function parseReal(option: string, value: string): number {
   const number = value.trim() === "" ? Number.NaN : Number(value);

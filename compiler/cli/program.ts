@@ -1,5 +1,5 @@
 /** The command line's grammar: every command, argument and option, with its help. Values are checked here, before any work. */
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { PRODUCER } from "../pipeline.ts";
 
 import { CRITERIA } from "../prune/pattern.ts";
@@ -12,7 +12,7 @@ import { evaluate } from "./commands/eval.ts";
 import { inspect } from "./commands/inspect.ts";
 import { runOnce } from "./commands/run.ts";
 import { verify } from "./commands/verify.ts";
-import { notInThisVersion, wrongUsage } from "./errors.ts";
+import { wrongUsage } from "./errors.ts";
 import { METRICS, type Metric } from "./metrics.ts";
 import {
   parseBytes,
@@ -20,6 +20,7 @@ import {
   parseCount,
   parseFraction,
   parseInputs,
+  parseMs,
   parsePattern,
   parseReal,
   parseShapes,
@@ -101,14 +102,6 @@ function withShape(target: Command): Command {
   );
 }
 
-/** An option of a later version: refused with a clear message. */
-function later(flags: string, instead?: string): Option {
-  const name = flags.split(" ")[0] as string;
-  return new Option(flags).hideHelp().argParser(() => {
-    throw notInThisVersion(name, instead);
-  });
-}
-
 function addCompile(program: Command): void {
   const target = command(program, "compile", "compile an .onnx to a .eqm, or to a quantized .onnx")
     .argument("<model.onnx>", "the model")
@@ -149,6 +142,14 @@ function addCompile(program: Command): void {
       "search how much of each layer to prune so that at most so many multiply-accumulates are by weights that are not zero: 5M or 5000000",
     )
     .option(
+      "--target-latency <TIME>",
+      "search bits and pruning of each layer so that the steps of one inference add up to at most this time here, on one thread: 2ms, 800us or 1.5",
+    )
+    .option(
+      "--latency-table <FILE.json>",
+      "with --target-latency: times of steps, read where the file is there, else written for the next time",
+    )
+    .option(
       "--max-drop <POINTS>",
       "lose at most so many points of top-1 where the calibration data are labelled, else of agreement with the float model's top class; without a target the smallest such file",
     )
@@ -159,8 +160,6 @@ function addCompile(program: Command): void {
     .option("--label-offset <N>", "with --max-drop: added to every label, as 1 for a model with a background class", "0")
     .option("--report <report.json>", "write the report to a file as well")
     .option("--force", "replace existing files, and write the model although it is below the floor");
-  const laterOptions = ["--target-latency <N>"];
-  for (const flags of laterOptions) target.addOption(later(flags));
   target
     .option("--state <OUTPUT=INPUT...>", "outputs that the next run takes as inputs, for a stream; unless given, found by their names")
     .option("--no-state", "look for none");
@@ -197,15 +196,24 @@ function addCompile(program: Command): void {
   });
 }
 
-function budgetOf(values: Values): Pick<CompileCommandOptions, "target" | "maxDrop" | "calibrationLabels" | "labelOffset"> {
+function budgetOf(
+  values: Values,
+): Pick<CompileCommandOptions, "target" | "maxDrop" | "latencyTable" | "calibrationLabels" | "labelOffset"> {
   const [drop, labels] = [text(values, "maxDrop"), text(values, "calibrationLabels")];
   const bytes = optional(values, "targetSize", (value) => parseBytes("--target-size", value));
   const macs = optional(values, "targetMacs", (value) => parseCount("--target-macs", value));
+  const latencyMs = optional(values, "targetLatency", (value) => parseMs("--target-latency", value));
+  const latencyTable = text(values, "latencyTable");
+  if (latencyMs === undefined && latencyTable !== undefined)
+    throw wrongUsage("--latency-table: it belongs to --target-latency; pass that too.");
   const labelOffset = parseWhole("--label-offset", text(values, "labelOffset") ?? "", Number.MIN_SAFE_INTEGER);
   if (drop === undefined && (labels !== undefined || labelOffset !== 0))
     throw wrongUsage(`${labels === undefined ? "--label-offset" : "--calibration-labels"}: it belongs to --max-drop; pass that too.`);
   return {
-    ...((bytes ?? macs) !== undefined && { target: { ...(bytes !== undefined && { bytes }), ...(macs !== undefined && { macs }) } }),
+    ...((bytes ?? macs ?? latencyMs) !== undefined && {
+      target: { ...(bytes !== undefined && { bytes }), ...(macs !== undefined && { macs }), ...(latencyMs !== undefined && { latencyMs }) },
+    }),
+    ...(latencyTable !== undefined && { latencyTable }),
     ...(drop !== undefined && { maxDrop: parseReal("--max-drop", drop) }),
     ...(labels !== undefined && { calibrationLabels: labels }),
     labelOffset,

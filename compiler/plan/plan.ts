@@ -7,6 +7,7 @@ import type { DType } from "../../host/tensor.ts";
 import type { Lowered, Port, Reference } from "../lower/lowered.ts";
 import { encodeStep } from "./encode.ts";
 import { type Piece, type PlacedConstants, type Placing, placeConstants, placeRegions } from "./place.ts";
+import { stepKey } from "./step-key.ts";
 
 /** Where a computed value lies once `readyAfter` steps have run, and until a later step takes the place. */
 export interface Observable {
@@ -26,6 +27,8 @@ export interface Planned {
   readonly observables: ReadonlyMap<string, Observable>;
   /** The name of the graph node that each step belongs to. */
   readonly stepNodes: readonly (string | null)[];
+  /** What the time of each step depends on (step-key.ts). */
+  readonly stepKeys: () => readonly string[];
   /** The pieces of the arena and their lives. */
   readonly pieces: readonly Piece[];
 }
@@ -94,6 +97,7 @@ function planOne(
     },
     observables,
     stepNodes: lowered.steps.map(({ node }) => node?.name ?? null),
+    stepKeys: () => lowered.steps.map(stepKey),
     pieces: placing.pieces,
   };
 }

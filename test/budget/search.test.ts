@@ -124,6 +124,27 @@ describe("a target", () => {
     expect(report.budget).toMatchObject({ met: true, pattern: "unstructured" });
   });
 
+  it("of time goes by a table alone, so that the same one gives the same file", async () => {
+    const target = { latencyMs: 1e-4 };
+    const first = await compile(NETWORK, { ...CALIBRATED, target, force: true });
+    const { latencyTable, measuredTimes, point } = first.report.budget!;
+    expect(measuredTimes).toBe(Object.keys(latencyTable!.ms).length);
+    expect(measuredTimes).toBeGreaterThan(5);
+    expect(point.latencyMs).toBeGreaterThan(0);
+    const latencyMs = point.latencyMs! * 1.2;
+    const made = await compile(NETWORK, { ...CALIBRATED, target: { latencyMs }, latencyTable: latencyTable!, force: true });
+    const complete = { ...CALIBRATED, target: { latencyMs }, latencyTable: made.report.budget!.latencyTable!, force: true };
+    const again = await compile(NETWORK, complete);
+    expect(again.bytes).toEqual(made.bytes);
+    expect(again.report.budget).toMatchObject({ measuredTimes: 0, latencyTable: complete.latencyTable });
+  });
+
+  it("of time refuses a table of another build", async () => {
+    const latencyTable = { build: "other", ms: {} };
+    const error = await faultOf(compile(NETWORK, { ...CALIBRATED, target: { latencyMs: 1 }, latencyTable }));
+    expect(error).toMatchObject({ code: "other-build", fault: "usage" });
+  });
+
   it("that bits alone do not keep to is reached by pruning", async () => {
     const dense = await compile(NETWORK, { ...CALIBRATED, target: { bytes: 1000 }, exclude: ["second", "third"], force: true });
     const target = { bytes: dense.bytes.length - 150 };
@@ -188,9 +209,17 @@ describe("a greatest drop", () => {
 
 describe("what is refused before any work", () => {
   it.each<[CompileOptions, string]>([
-    [{ target: {} }, "The option target is {}; it takes { bytes, macs }."],
-    [{ target: { seconds: 1 } as CompileOptions["target"] & object }, 'The option target is {"seconds":1}; it takes { bytes, macs }.'],
+    [{ target: {} }, "The option target is {}; it takes { bytes, macs, latencyMs }."],
+    [
+      { target: { seconds: 1 } as CompileOptions["target"] & object },
+      'The option target is {"seconds":1}; it takes { bytes, macs, latencyMs }.',
+    ],
     [{ target: { bytes: 5000, macs: 0 } }, "The option target.macs is 0; it takes a positive integer."],
+    [{ target: { latencyMs: 0 } }, "The option target.latencyMs is 0; it takes a positive number."],
+    [
+      { target: { bytes: 5000 }, latencyTable: { build: "plain", ms: {} } },
+      'The option latencyTable is {"build":"plain","ms":{}}; it takes a target.latencyMs beside it.',
+    ],
     [
       { target: { bytes: 5000 }, prune: 0.5, criterion: "magnitude" },
       "The option prune is 0.5; it takes no target and no maxDrop beside it: with them how much goes is searched; a pattern may be given.",
@@ -205,9 +234,12 @@ describe("what is refused before any work", () => {
     expect(await faultOf(compile(NETWORK, options))).toMatchObject({ code: "bad-option", fault: "usage", message });
   });
 
-  it.each<CompileOptions>([{ target: { macs: 1000 } }, { maxDrop: 1, pattern: "block" }])("%j without samples", async (options) => {
-    expect(await faultOf(compile(NETWORK, options))).toMatchObject({ code: "no-samples", fault: "usage" });
-  });
+  it.each<CompileOptions>([{ target: { macs: 1000 } }, { target: { latencyMs: 1 } }, { maxDrop: 1, pattern: "block" }])(
+    "%j without samples",
+    async (options) => {
+      expect(await faultOf(compile(NETWORK, options))).toMatchObject({ code: "no-samples", fault: "usage" });
+    },
+  );
 
   it("a target for ONNX", async () => {
     expect(await faultOf(quantizeToOnnx(NETWORK, { target: { bytes: 1000 } }))).toMatchObject({ code: "bad-option", fault: "usage" });

@@ -4,6 +4,7 @@ import {
   parseChoice,
   parseCount,
   parseInputs,
+  parseMs,
   parseReal,
   parseShapes,
   parseStates,
@@ -52,6 +53,14 @@ describe("option values", () => {
     for (const value of ["", "M", "-1", "0", "5MB", "1e6"])
       expect(() => parseCount("--target-macs", value)).toThrow(
         usage(`--target-macs ${value}: it must be a count, as in 5M, 12.5k or 5000000.`),
+      );
+  });
+
+  it("takes times with and without a unit, in ms", () => {
+    expect(["2ms", "0.5", "800us", "1.5 s"].map((value) => parseMs("--target-latency", value))).toEqual([2, 0.5, 0.8, 1500]);
+    for (const value of ["", "ms", "-1", "0", "2min", "1e3"])
+      expect(() => parseMs("--target-latency", value)).toThrow(
+        usage(`--target-latency ${value}: it must be a time, as in 2ms, 800us or 1.5.`),
       );
   });
 

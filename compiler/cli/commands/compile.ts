@@ -1,7 +1,7 @@
 /** `eqm compile`: an .onnx becomes a .eqm, or a quantized .onnx. */
 import { extname } from "node:path";
 import { bindingsOf } from "../../bindings.ts";
-import { type CompileOptions, compile, quantizeToOnnx, type Report } from "../../index.ts";
+import { type BudgetReport, type CompileOptions, compile, type LatencyTable, quantizeToOnnx, type Report } from "../../index.ts";
 import { importModel } from "../../onnx/import.ts";
 import { findFaults } from "../../passes/infer-shapes.ts";
 import { allows } from "../../prune/pattern.ts";
@@ -9,7 +9,7 @@ import type { Sample } from "../../quantize/calibrate.ts";
 import { WEIGHT_BITS } from "../../quantize/weight-bits.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { createFeeder, type InputShape } from "../data/feeds.ts";
-import { readBytes } from "../data/file.ts";
+import { pathKind, readBytes, readJson } from "../data/file.ts";
 import { readClassNames, readLabels } from "../data/labels.ts";
 import { badFile, notInThisVersion, wrongUsage } from "../errors.ts";
 import { externalDataBeside } from "../external-data.ts";
@@ -54,6 +54,8 @@ export interface CompileCommandOptions
   /** LABELS of the calibration data, and what to add to each. */
   readonly calibrationLabels?: string;
   readonly labelOffset: number;
+  /** File of times of steps; read where it is there, else written. */
+  readonly latencyTable?: string;
   readonly report?: string;
   readonly force: boolean;
 }
@@ -96,6 +98,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes: bindingsOf(shapes)[0], externalData })), spec)
         : undefined;
     const calibrationLabels = data && labelsOf(data, options);
+    const latencyTable = options.latencyTable === undefined ? undefined : readTable(options.latencyTable);
     const { bytes, report } = await withPath(path, () =>
       (toOnnx ? quantizeToOnnx : compile)(onnx, {
         precision,
@@ -121,6 +124,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         ...(target && { target }),
         ...(maxDrop !== undefined && { maxDrop }),
         ...(calibrationLabels && { calibrationLabels }),
+        ...(latencyTable && { latencyTable }),
         ...(calibration !== undefined && { calibration }),
         ...(spec !== undefined && { preprocess: spec }),
         ...(labels !== undefined && { labels }),
@@ -130,6 +134,8 @@ export async function compileFile(path: string, options: CompileCommandOptions):
     progress.stop();
     for (const warning of report.warnings) warn(warning);
     writeFileWhole(output, bytes, force);
+    if (options.latencyTable !== undefined && report.budget?.latencyTable)
+      keepTable(options.latencyTable, latencyTable !== undefined, report.budget, force);
     if (options.report !== undefined) writeFileWhole(options.report, `${JSON.stringify({ output, ...report }, null, 2)}\n`, force);
     return { json: { output, ...report }, text: describe(path, options, report) };
   } finally {
@@ -154,8 +160,17 @@ function checkTargets(path: string, options: CompileCommandOptions): boolean {
     if (reportKind !== ".json") throw wrongUsage(`--report ${report}: it must end in .json.`);
     checkOutput(report, force, [...sources, output]);
   }
+  if (options.latencyTable !== undefined && pathKind(options.latencyTable) === undefined)
+    checkOutput(options.latencyTable, false, [...sources, output]);
   checkPruning(options);
-  const budgetOption = target?.bytes === undefined ? (target?.macs === undefined ? "--max-drop" : "--target-macs") : "--target-size";
+  const budgetOption =
+    target?.bytes === undefined
+      ? target?.macs === undefined
+        ? target === undefined
+          ? "--max-drop"
+          : "--target-latency"
+        : "--target-macs"
+      : "--target-size";
   if ((target ?? maxDrop) !== undefined && kind === ".onnx") throw wrongUsage(`${budgetOption} is for a .eqm, not for -o ${output}.`);
   if ((target ?? maxDrop) !== undefined && precision === "float32")
     throw wrongUsage(`${budgetOption} with --precision float32: the bits of int8 layers are what is searched.`);
@@ -173,12 +188,27 @@ function labelsOf(data: Dataset, { maxDrop, calibrationLabels, labelOffset }: Co
   return readLabels(calibrationLabels, data).map((label) => label + labelOffset);
 }
 
+/** The table of `path`; undefined where there is no such file. */
+function readTable(path: string): LatencyTable | undefined {
+  return pathKind(path) === undefined ? undefined : (readJson(path) as LatencyTable);
+}
+
+/** Writes a table that is new, and one that has grown where --force allows that. */
+function keepTable(path: string, isThere: boolean, { latencyTable, measuredTimes }: BudgetReport, force: boolean): void {
+  if (isThere && measuredTimes === 0) return;
+  if (isThere && !force) {
+    note(`${measuredTimes} times of steps are not in ${path}, and were measured now. --force adds them.`);
+    return;
+  }
+  writeFileWhole(path, `${JSON.stringify(latencyTable, null, 1)}\n`, force);
+}
+
 /** Tells what --prune lacks, and what has no effect without it. */
 function checkPruning({ prune, pattern, criterion, exclude = [], calibrate, target, maxDrop }: CompileCommandOptions): void {
   if ((target ?? maxDrop) !== undefined) {
     if (prune !== undefined)
       throw wrongUsage("--prune beside --target-… or --max-drop: with them how much goes is searched; --pattern may be given.");
-    if (calibrate === undefined && (pattern ?? target?.macs) !== undefined)
+    if (calibrate === undefined && (pattern ?? target?.macs ?? target?.latencyMs) !== undefined)
       throw wrongUsage("searching what to prune takes samples: give them with --calibrate.");
     return;
   }

@@ -1,7 +1,7 @@
 /** What a search for a budget found, for people. */
 import type { BudgetReport, Report } from "../../index.ts";
 import { formatTable } from "./table.ts";
-import { formatBytes, formatCount, formatPercent } from "./units.ts";
+import { formatBytes, formatCount, formatMs, formatPercent } from "./units.ts";
 
 /** Lines on whether the budget is met, and what a drop was measured by. */
 export function budgetFacts({ budget }: Report): readonly (readonly [string, string])[] {
@@ -10,6 +10,7 @@ export function budgetFacts({ budget }: Report): readonly (readonly [string, str
   const asked = [
     ...(target.bytes === undefined ? [] : [`${target.bytes} bytes`]),
     ...(target.macs === undefined ? [] : [`${formatCount(target.macs)} MACs`]),
+    ...(target.latencyMs === undefined ? [] : [formatMs(target.latencyMs)]),
     ...(maxDrop === null
       ? []
       : [`a drop of ${maxDrop} points (${dropBy === "labels" ? "top-1 by the labels" : "agreement with float32"})`]),
@@ -26,6 +27,7 @@ export function frontTable({ front }: BudgetReport): string {
   const columns = [
     { title: "size", align: "right" },
     { title: "MACs", align: "right" },
+    { title: "time", align: "right" },
     { title: "SQNR", align: "right" },
     { title: "same class", align: "right" },
     { title: "drop", align: "right" },
@@ -33,9 +35,10 @@ export function frontTable({ front }: BudgetReport): string {
   ] as const;
   return formatTable(
     columns,
-    front.map(({ bytes, macs, measuredDb, agreement, drop, layersByBits, prunedLayers }) => [
+    front.map(({ bytes, macs, latencyMs, measuredDb, agreement, drop, layersByBits, prunedLayers }) => [
       formatBytes(bytes),
       formatCount(macs),
+      latencyMs === null ? "" : formatMs(latencyMs),
       `${measuredDb.toFixed(1)} dB`,
       agreement === null ? "" : formatPercent(agreement),
       drop === null ? "" : drop.toFixed(2),
