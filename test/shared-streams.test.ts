@@ -72,6 +72,47 @@ describe.skipIf(!isPresent)("a shared model with states", () => {
   );
 });
 
+describe.skipIf(!isPresent)("a character model in one file for several lengths and batches", () => {
+  test("gives the same bits token by token in a stream, as a sequence, and within a batch that is filled up", {
+    timeout: 60_000,
+  }, async () => {
+    const onnx = readFileSync(join(assets, "models/charrnn_bronte.onnx"));
+    const { bytes, report } = await compile(onnx, { precision: "float32", shapes: { T: [1, 5], N: [1, 4] } });
+    expect(report.states.map(({ input, output }) => `${output} ${input}`)).toEqual(["h0_out h0", "c0_out c0", "h1_out h1", "c1_out c1"]);
+    using model = await load(bytes);
+    const tokens = (members: number): BigInt64Array => BigInt64Array.from({ length: 5 * members }, (_, i) => BigInt((i * 7) % 108));
+    const zeros = (members: number): Record<string, Tensor> =>
+      Object.fromEntries(["h0", "c0", "h1", "c1"].map((name) => [name, tensor([1, members, 128], new Float32Array(members * 128))]));
+    const three = tokens(3);
+    const batch = model.run({ tokens: { dtype: "int64", shape: [5, 3], data: three }, ...zeros(3) })["logits"] as Float32Array;
+    for (let member = 0; member < 3; member++) {
+      const own = three.filter((_, i) => i % 3 === member);
+      const sequence = model.run({ tokens: { dtype: "int64", shape: [5, 1], data: own }, ...zeros(1) })["logits"] as Float32Array;
+      const stream = model.stream();
+      for (let t = 0; t < 5; t++) {
+        const expected = [...sequence.subarray(t * 108, (t + 1) * 108)];
+        expect([...batch.subarray((t * 3 + member) * 108, (t * 3 + member + 1) * 108)]).toEqual(expected);
+        expect([...(stream.run({ tokens: own.slice(t, t + 1) })["logits"] as Float32Array)]).toEqual(expected);
+      }
+    }
+  });
+
+  test("in int8 takes the quantization over to shorter sequences, and says which layer is not there for longer ones", {
+    timeout: 60_000,
+  }, async () => {
+    const onnx = readFileSync(join(assets, "models/charrnn_bronte.onnx"));
+    const options = { precision: "int8", rounding: "nearest", biasCorrection: false, minSqnrDb: -100 } as const;
+    const { report } = await compile(onnx, { ...options, shapes: { T: [3, 1] } });
+    expect(report.plans.map(({ sizes }) => sizes)).toEqual([{ T: 3 }, { T: 1 }]);
+    await expect(compile(onnx, { ...options, shapes: { T: [1, 3] } })).rejects.toMatchObject({
+      code: "structure-differs",
+      message: expect.stringMatching(
+        /^The plans of T=1 and T=3 differ at \w+ "lstm\w*": it is not there\. Give the larger sizes first, /,
+      ) as string,
+    });
+  });
+});
+
 function tensor(shape: readonly number[], data: Float32Array): Tensor {
   return { dtype: "float32", shape, data };
 }

@@ -199,7 +199,7 @@ class Merge {
     const name = node.sources[0] ?? node.name;
     return new CompileError(
       "structure-differs",
-      `The plans of ${this.sizes} differ at ${node.op} "${name}": ${how}. Compile them to files of their own, or in float32.`,
+      `The plans of ${this.sizes} differ at ${node.op} "${name}": ${how}. Give the larger sizes first, or compile them to files of their own, or in float32.`,
       { node: name, op: node.op, sizes: this.sizes },
     );
   }

@@ -4,15 +4,46 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { emitFile } from "../../compiler/emit/emit.ts";
 import { compile, quantizeToOnnx } from "../../compiler/index.ts";
+import { EqmError } from "../../host/errors.ts";
 import { load, type Tensor, type TypedArray } from "../../host/index.ts";
+import { Instance } from "../../host/instance.ts";
+import { programsOf } from "../../host/program.ts";
 import { readEqm } from "../../host/reader.ts";
 import { createRandom } from "../cli/scratch.ts";
 import { floatTensor, int, int64Tensor, ints, model, node, value } from "../support/onnx-model.ts";
 import { reseal } from "../support/reseal.ts";
-import { hasher } from "../support/small-model.ts";
+import { hasher, plainModule } from "../support/small-model.ts";
 import { threadScripts } from "../support/thread-scripts.ts";
 
 /** An encoder of sequences: convolution over time, a gate, attention-like scores over T, and a table of positions that T cuts. */
+/** Three convolutions, of which the middle one has layers before and behind it, and a dense layer. */
+function deepClassifier(): Uint8Array {
+  const weights = (count: number, seed: number): number[] => [...random(count, seed)].map((x) => x * 0.3);
+  const conv = (from: string, weight: string, to: string) =>
+    node("Conv", [from, weight], [to], { kernel_shape: ints(3, 3), pads: ints(1, 1, 1, 1) });
+  return model({
+    inputs: [value("image", ["N", 3, 8, 8])],
+    outputs: ["scores"],
+    initializers: [
+      floatTensor("w1", [16, 3, 3, 3], weights(432, 1)),
+      floatTensor("w2", [16, 16, 3, 3], weights(2304, 2)),
+      floatTensor("w3", [16, 16, 3, 3], weights(2304, 3)),
+      floatTensor("v", [4, 16], weights(64, 4)),
+    ],
+    nodes: [
+      conv("image", "w1", "c1"),
+      node("Relu", ["c1"], ["r1"]),
+      conv("r1", "w2", "c2"),
+      node("Relu", ["c2"], ["r2"]),
+      conv("r2", "w3", "c3"),
+      node("Relu", ["c3"], ["r3"]),
+      node("GlobalAveragePool", ["r3"], ["pooled"]),
+      node("Flatten", ["pooled"], ["flat"]),
+      node("Gemm", ["flat", "v"], ["scores"], { transB: int(1) }),
+    ],
+  });
+}
+
 function sequenceModel(): Uint8Array {
   const random = createRandom(11);
   const weights = (count: number, scale = 0.4): number[] => Array.from({ length: count }, () => (random() - 0.5) * scale);
@@ -203,6 +234,42 @@ it.each([
   [{ N: Array.from({ length: 31 }, (_, i) => i + 1) }, "it stands for 31 plans, a file holds 30 at most"],
 ] as const)("refuses the shapes %j", async (shapes, problem) => {
   await expect(compile(sequenceModel(), { shapes })).rejects.toThrow(`The option shapes: ${problem}.`);
+});
+
+it("takes pruned weights over to every plan", async () => {
+  const calibration = Array.from({ length: 16 }, (_, seed) => ({ image: tensor([1, 3, 8, 8], seed + 100) }));
+  const options = { calibration, minSqnrDb: -100, prune: 0.5, pattern: "block" } as const;
+  for (const precision of ["float32", "int8"] as const) {
+    const { bytes, report } = await compile(deepClassifier(), { ...options, precision, shapes: { N: [1, 3] } });
+    const single = await compile(deepClassifier(), { ...options, precision, shapes: { N: 1 } });
+    expect(report.weightBytes).toBe(single.report.weightBytes);
+    using several = await load(bytes);
+    using alone = await load(single.bytes);
+    const images = [1, 2, 3].map((seed) => random(192, seed));
+    const together = several.run({ image: Float32Array.from(images.flatMap((image) => [...image])) })["scores"] as Float32Array;
+    expect([...together]).toEqual(images.flatMap((image) => [...(alone.run({ image })["scores"] as Float32Array)]));
+  }
+});
+
+it("stays sound whatever bytes of a file of several plans change", async () => {
+  const { bytes } = await compile(sequenceModel(), { precision: "float32", shapes: { N: [1, 2], T: [5, 9] } });
+  const draw = createRandom(41);
+  let refused = 0;
+  for (let round = 0; round < 300; round++) {
+    const file = bytes.slice();
+    for (let i = 0; i < 1 + (round % 3); i++) file[Math.floor(draw() * file.length)] = Math.floor(draw() * 256);
+    try {
+      const program = readEqm(reseal(file), hasher);
+      const instance = new Instance(program, plainModule);
+      for (const plan of programsOf(program).keys()) instance.run(plan);
+    } catch (error) {
+      // A trap would say that something unproved was run.
+      expect(error).toBeInstanceOf(EqmError);
+      expect((error as EqmError).code).not.toBe("trap");
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(150);
 });
 
 it("has no budget for several plans", async () => {
