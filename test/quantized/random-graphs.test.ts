@@ -5,11 +5,14 @@
 import { expect, test } from "vitest";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
 import { Graph, type Node, typeOf, type Value } from "../../compiler/ir/graph.ts";
+import { exportModel } from "../../compiler/onnx/export.ts";
 import { inferNode } from "../../compiler/ops/index.ts";
 import { optimize } from "../../compiler/passes/index.ts";
+import { isQuantized } from "../../compiler/passes/quantized/layers.ts";
+import { importGraph } from "../../compiler/pipeline.ts";
 import { compileFused, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { elementCount, type Tensor } from "../../host/tensor.ts";
-import { evaluateGraph, randomNumbers } from "../passes/evaluation.ts";
+import { evaluateGraph, randomNumbers, randomTensor } from "../passes/evaluation.ts";
 import { plainModule } from "../support/small-model.ts";
 import { type Chance, chance } from "./operators.ts";
 
@@ -165,6 +168,8 @@ function randomGraph(seed: number): Graph {
   return b.graph;
 }
 
+const METADATA = { producer: { name: "", version: "" }, opsets: {}, domain: "", modelVersion: 0, doc: "", properties: {} };
+
 /** Part of the elements' energy that the differences may have. */
 const TOLERANCE = 2e-3;
 
@@ -200,4 +205,26 @@ test("compiled, 300 random quantized graphs give what their nodes do", () => {
     runner.dispose();
   }
   expect(compared).toBeGreaterThan(300);
+}, 60_000);
+
+test("written as ONNX and read again, they give the same bytes", () => {
+  let compared = 0;
+  for (let seed = 1; seed <= 300; seed++) {
+    const graph = randomGraph(seed);
+    optimize(graph);
+    if (graph.outputs.length === 0 || !isQuantized(graph)) continue;
+    const { dtype, shape } = typeOf(graph.inputs[0]!);
+    const x = { dtype, shape, data: randomTensor("x", { dtype, shape }, seed).data };
+    const outputs = (each: Graph): readonly unknown[] => {
+      const runner = new GraphRunner(compileFused(each, { producer: "test", name: "test" }), plainModule);
+      runner.run({ x });
+      const results = graph.outputNames.map((name) => runner.output(name));
+      runner.dispose();
+      return results;
+    };
+    const again = importGraph(exportModel(graph, METADATA), {}).graph;
+    expect(outputs(again), `seed ${seed}`).toEqual(outputs(graph));
+    compared++;
+  }
+  expect(compared).toBeGreaterThan(50);
 }, 60_000);

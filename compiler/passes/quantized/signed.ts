@@ -19,8 +19,9 @@ const SIGNED: TensorParameters = { dtype: "int8", scale: 1, zeroPoint: 0 };
 /** Rewrites what it can. Returns how many nodes it rewrote. */
 export function makeSigned(graph: Graph): number {
   let rewritten = 0;
+  const pairs = new Map<Value, Value>();
   for (const node of [...graph.nodes]) {
-    if (node.op === "QuantizeLinear" ? quantizeSigned(graph, node) : node.op === "DequantizeLinear" && dequantizeSigned(graph, node))
+    if (node.op === "QuantizeLinear" ? quantizeSigned(graph, node) : node.op === "DequantizeLinear" && dequantizeSigned(graph, node, pairs))
       rewritten++;
   }
   return rewritten;
@@ -77,7 +78,7 @@ function isMadeOfIntegers(value: Value): boolean {
   );
 }
 
-function dequantizeSigned(graph: Graph, node: Node): boolean {
+function dequantizeSigned(graph: Graph, node: Node, pairs: Map<Value, Value>): boolean {
   const q = requiredInput(node, 0);
   const isUnsigned = typeOf(q).dtype === "uint8";
   const zeros = zeroPoints(node, isUnsigned ? "uint8" : "int8");
@@ -88,9 +89,12 @@ function dequantizeSigned(graph: Graph, node: Node): boolean {
     replaceOperand(graph, node, graph.addConstant(q.name, centred), zero);
     return true;
   }
-  // What only leaves the model is dequantized as it comes.
-  if (!isUnsigned || (onlyOutput(node).readers.size === 0 && !originOf(q.producer, SIGNED, "int8"))) return false;
-  replaceOperand(graph, node, signedForm(graph, q, node), zeroConstant(graph, node, shifted(zeros)));
+  // What only leaves the model is dequantized as it comes; what is quantized again, as that of other bytes, is looked up at once.
+  const { readers } = onlyOutput(node);
+  if (!isUnsigned || (readers.size === 0 && !originOf(q.producer, SIGNED, "int8"))) return false;
+  if (readers.size > 0 && [...readers].every(({ op }) => op === "QuantizeLinear") && !graph.outputs.includes(onlyOutput(node)))
+    return false;
+  replaceOperand(graph, node, signedForm(graph, q, node, pairs), zeroConstant(graph, node, shifted(zeros)));
   return true;
 }
 
@@ -98,19 +102,19 @@ function replaceOperand(graph: Graph, node: Node, integers: Value, zero: Value):
   graph.replace(node, { op: node.op, inputs: [integers, node.inputs[1]!, zero], attributes: node.attributes });
 }
 
-/** uint8 as int8: what it was made of, or a new pair of nodes, which all who ask share. */
-function signedForm(graph: Graph, q: Value, before: Node): Value {
+/** uint8 as int8: what it was made of, or a new pair of nodes, which all who ask share by way of `pairs`. */
+function signedForm(graph: Graph, q: Value, before: Node, pairs: Map<Value, Value>): Value {
   if (q.constant) {
     const data = Int8Array.from(q.constant.data as Uint8Array, (x) => x - 128);
     return graph.addConstant(q.name, { dtype: "int8", shape: q.constant.shape, data });
   }
   const made = originOf(q.producer, SIGNED, "int8");
   if (made) return made;
-  for (const reader of q.readers) {
-    const again = reader.op === "DequantizeLinear" ? [...onlyOutput(reader).readers][0] : undefined;
-    if (again && originOf(again, UNSIGNED, "uint8") === q) return onlyOutput(again);
-  }
-  return addQuantize(graph, addDequantize(graph, q, UNSIGNED, before.sources, before), SIGNED, before.sources, before);
+  const known = pairs.get(q);
+  if (known) return known;
+  const pair = addQuantize(graph, addDequantize(graph, q, UNSIGNED, before.sources, before), SIGNED, before.sources, before);
+  pairs.set(q, pair);
+  return pair;
 }
 
 /** What a pair of nodes that stands for ± 128 was given, `quantize` its second. */
