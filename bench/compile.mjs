@@ -14,6 +14,9 @@ const TARGETS = {
   qdq: ["model.qdq.onnx", "--precision", "int8"],
 };
 
+/** Of a model that is measured with weights of four bits. */
+const FEWER_BITS = { "eqm-int4": ["model.int4.eqm", "--precision", "int8", "--weights", "4"] };
+
 /** What LiteRT.js runs, made of the float model and of the QDQ model. */
 const TFLITE_TARGETS = {
   "tflite-float32": ["model.float32.tflite", "onnx"],
@@ -50,10 +53,20 @@ export function compileModel(model, cli, node) {
     for (const kind of ["onnx", ...Object.keys(TARGETS), ...Object.keys(TFLITE_TARGETS)]) errors[kind] = error.message;
     return { files, errors, ports };
   }
-  for (const [kind, [file, ...precision]] of Object.entries(TARGETS)) {
+  for (const [kind, [file, ...precision]] of Object.entries({ ...TARGETS, ...(model.fourBits && FEWER_BITS) })) {
     attempt(kind, () => {
       const output = join(folder, file);
-      run(node, [cli, "compile", model.onnx, "-o", output, "--force", ...precision, ...inputOptions(model, kind)]);
+      run(node, [
+        cli,
+        "compile",
+        model.onnx,
+        "-o",
+        output,
+        "--force",
+        ...precision,
+        ...(model.options ?? []),
+        ...inputOptions(model, kind),
+      ]);
       return output;
     });
   }

@@ -13,6 +13,9 @@ const PEER_GOALS = {
 /** Two threads as against one; never slower on any. */
 const THREAD_GOALS = { mobilenetv2_100_deq: 1.7, encoder: 1.7 };
 
+/** Weights of four bits as against those of eight, by contestant. */
+const WEIGHT_GOALS = { "eqm-int8-relaxed": 1.3, "eqm-int8-plain": 1.6 };
+
 const COLD_LIMITS_MS = { mobilenetv2_100_deq: 30, vww_mobilenetv1_025: 5 };
 const PEAK_LIMITS_BYTES = { mobilenetv2_100_deq: 30e6 };
 const LEAST_OF_PEAK = 0.85;
@@ -25,10 +28,10 @@ const FLOAT_TOLERANCE = 1e-4;
  */
 
 /**
- * @param {object} results as run.mjs gathers them: `models`, `threads`, `engines`, `dense` by model name, `downloads` by runtime
+ * @param {object} results as run.mjs gathers them: `models`, `threads`, `weights`, `engines`, `dense` by model name, `downloads` by runtime
  * @returns {Verdict[]} one entry per goal that could be judged
  */
-export function judge({ models = {}, threads = {}, engines = {}, dense = {}, downloads = {} }) {
+export function judge({ models = {}, threads = {}, weights = {}, engines = {}, dense = {}, downloads = {} }) {
   const pages = Object.fromEntries(
     Object.entries(engines).map(([name, measured]) => [name, measured.find(({ engine }) => engine === "chromium")?.rows ?? []]),
   );
@@ -36,6 +39,7 @@ export function judge({ models = {}, threads = {}, engines = {}, dense = {}, dow
     ...peerVerdicts(models, pages),
     ...floatVerdicts(models, pages),
     ...threadVerdicts(threads),
+    ...weightVerdicts(weights),
     ...denseVerdicts(dense),
     ...startVerdicts(models),
     ...(downloads.eqm?.modules ?? []).map(({ name, gzipBytes }) =>
@@ -88,6 +92,16 @@ function threadVerdicts(threads) {
       const wanted = id === "eqm-int8-2" ? (THREAD_GOALS[model] ?? 1) : 1;
       return [atLeastTimes(`${model}: ${label} on two threads at least ${wanted}× as fast as on one`, speedup, wanted)];
     }),
+  );
+}
+
+function weightVerdicts(weights) {
+  return Object.entries(weights).flatMap(([model, rows]) =>
+    rows
+      .filter(({ id, ratio }) => WEIGHT_GOALS[id] !== undefined && ratio !== undefined)
+      .map(({ id, label, ratio }) =>
+        atLeastTimes(`${model}: 4-bit weights at least ${WEIGHT_GOALS[id]}× as fast as ${label}`, ratio, WEIGHT_GOALS[id]),
+      ),
   );
 }
 

@@ -5,12 +5,12 @@
 import { importRuntime } from "./contestants/list.mjs";
 import { takeTurns } from "./turns.mjs";
 
-/** @type {{ contestants: { id: string, runtime: string, path: string, threads?: number }[], dist: string }} and what takeTurns wants */
+/** @type {{ contestants: { id: string, runtime: string, path: string, threads?: number, build?: string }[], dist: string }} and what takeTurns wants */
 const task = JSON.parse(process.argv[2]);
 
-const contestants = task.contestants.map(({ id, runtime, path, threads = 1 }) => ({
+const contestants = task.contestants.map(({ id, runtime, path, threads = 1, build }) => ({
   id,
-  open: async () => (await importRuntime(runtime)).load(path, { ...task, threads }),
+  open: async () => (await importRuntime(runtime)).load(path, { ...task, threads, build }),
 }));
 console.log(
   JSON.stringify(await takeTurns(contestants, { ...task, references: ["ort-node-float32", "ort-node-float32-2", "ort-web-float32"] })),

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { gzipSync } from "node:zlib";
 import { runChild } from "./child.mjs";
-import { CONTESTANTS, ENGINE_CONTESTANTS, importRuntime, ON_TWO_THREADS } from "./contestants/list.mjs";
+import { CONTESTANTS, ENGINE_CONTESTANTS, importRuntime, ON_TWO_THREADS, WEIGHT_CONTESTANTS } from "./contestants/list.mjs";
 import { median, medianRatio, quantile } from "./statistics.mjs";
 
 /**
@@ -55,10 +55,19 @@ export function measureThreads(model, compiled, settings, progress) {
   });
 }
 
+/** Weights of four bits beside those of eight, in both builds; undefined for a model of which there are none. */
+export function measureWeights(model, compiled, settings, progress) {
+  if (compiled.files["eqm-int4"] === undefined) return undefined;
+  progress(`${model.name}: weights of four bits`);
+  const task = { range: model.range, shapes: model.shapes, ...settings, minSeconds: settings.threadSeconds };
+  const measured = runChild("interleave.mjs", { ...task, contestants: presentOf(WEIGHT_CONTESTANTS, compiled) }, settings.node);
+  return rowsOf(WEIGHT_CONTESTANTS, measured, compiled);
+}
+
 function presentOf(contestants, { files }) {
   return contestants
     .filter(({ kind }) => files[kind] !== undefined)
-    .map(({ id, runtime, kind, threads }) => ({ id, runtime, threads, path: files[kind] }));
+    .map(({ id, runtime, kind, threads, build }) => ({ id, runtime, threads, build, path: files[kind] }));
 }
 
 function kindOf(wanted) {

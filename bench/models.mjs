@@ -14,7 +14,7 @@ const ASSETS = resolve(process.env.EQM_ASSETS ?? join(ROOT, "../shared"));
 /** Models that a script of this folder writes: the script, and the .onnx and the calibration data that it makes below its argument. */
 const GENERATED = {
   encoder: { script: "encoder.mjs", onnx: "encoder.onnx" },
-  encoder_linear: { script: "encoder-linear.mjs", onnx: "model.onnx", outputRange: [-6, 6] },
+  encoder_linear: { script: "encoder-linear.mjs", onnx: "model.onnx", outputRange: [-6, 6], fourBits: true },
 };
 
 /** Measured without being asked for. */
@@ -47,6 +47,8 @@ const SHARED = {
  * @property {string} [preprocess] path of a preprocessing spec
  * @property {readonly [number, number]} range lowest and highest value of the benchmark's inputs
  * @property {Readonly<Record<string, number>>} shapes symbolic dimensions to bind; any other is 1
+ * @property {readonly string[]} [options] of `eqm compile`
+ * @property {boolean} [fourBits] also measured with weights of four bits
  * @property {readonly [number, number]} [outputRange] of the output, where a peer has to quantize it
  * @property {{ path: string, ports: object }} [tflite] the same network quantized by another toolchain, with its inputs and outputs
  */
@@ -91,7 +93,7 @@ function listExamples() {
 }
 
 function generatedModel(name) {
-  const { script, onnx, outputRange } = GENERATED[name];
+  const { script, onnx, outputRange, fourBits } = GENERATED[name];
   const folder = join(ROOT, "build", name);
   return {
     name,
@@ -101,6 +103,9 @@ function generatedModel(name) {
     range: [-1, 1],
     shapes: {},
     outputRange,
+    fourBits,
+    // Their weights are drawn at random: what they are rounded for changes no time.
+    options: ["--rounding", "nearest"],
   };
 }
 

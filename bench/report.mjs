@@ -20,10 +20,10 @@ const HEADINGS = [
 ];
 
 /**
- * @param {object} results as run.mjs gathers them: { command, date, machine, engine, downloads, models, threads, engines, goals }
+ * @param {object} results as run.mjs gathers them: { command, date, machine, engine, downloads, models, threads, weights, engines, goals }
  * @returns {string} Markdown
  */
-export function markdown({ command, date, machine, engine, downloads, models, threads = {}, engines = {}, goals }) {
+export function markdown({ command, date, machine, engine, downloads, models, threads = {}, weights = {}, engines = {}, goals }) {
   const sections = [
     "# Results",
     "Written by `npm run bench`; not by hand.",
@@ -44,6 +44,7 @@ export function markdown({ command, date, machine, engine, downloads, models, th
       "**SQNR**: against the outputs of onnxruntime's float model on the benchmark's random inputs. MB and KB are powers of ten.",
     ...Object.entries(models).flatMap(([name, rows]) => [`## ${name}`, modelTable(rows)]),
     ...threadSection(threads),
+    ...weightSection(weights),
     ...pageSection(engines),
     ...engineSection(engines),
     "## Download of the runtime",
@@ -86,20 +87,40 @@ function vnni({ features, arch }) {
 }
 
 function threadSection(threads) {
-  const rows = Object.entries(threads).flatMap(([model, rows]) => rows.map((row) => ({ model, ...row })));
+  return turnSection(
+    "## On two threads",
+    "In turns with eqm on one thread. **ratio**: time relative to eqm int8 on two threads; **speedup**: of eqm, over its time on one.",
+    threads,
+    { speedup: (row) => row.speedup?.toFixed(2) ?? "–" },
+  );
+}
+
+function weightSection(weights) {
+  return turnSection(
+    "## Weights of four bits",
+    "Of all layers but the first and the last. **ratio**: time relative to weights of four bits.",
+    weights,
+    {},
+  );
+}
+
+/** Rows of all models in one table, with further columns, and what did not run. */
+function turnSection(title, about, models, columns) {
+  const rows = Object.entries(models).flatMap(([model, rows]) => rows.map((row) => ({ model, ...row })));
   if (rows.length === 0) return [];
   const missing = rows
     .filter(({ error }) => error !== undefined)
     .map(({ model, label, error }) => `${model}: ${label} did not run: ${error}`);
+  const more = Object.values(columns);
   return [
-    "## On two threads",
-    "In turns with eqm on one thread. **ratio**: time relative to eqm int8 on two threads; **speedup**: of eqm, over its time on one.",
+    title,
+    about,
     table(
-      ["model", "contestant", "median ms", "10–90 %", "ratio", "speedup"],
+      ["model", "contestant", "median ms", "10–90 %", "ratio", ...Object.keys(columns)],
       rows.map((row) =>
         row.error === undefined
-          ? [row.model, row.label, significant(row.medianMs), spread(row), ratio(row), row.speedup?.toFixed(2) ?? "–"]
-          : [row.model, row.label, ...Array(4).fill("–")],
+          ? [row.model, row.label, significant(row.medianMs), spread(row), ratio(row), ...more.map((column) => column(row))]
+          : [row.model, row.label, ...Array(3 + more.length).fill("–")],
       ),
     ),
     ...(missing.length > 0 ? [list(missing)] : []),

@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { compileModel } from "./compile.mjs";
 import { measureEngines } from "./engines.mjs";
 import { judge } from "./goals.mjs";
-import { measureDownloads, measureModel, measureThreads } from "./measure.mjs";
+import { measureDownloads, measureModel, measureThreads, measureWeights } from "./measure.mjs";
 import { listModels, ROOT } from "./models.mjs";
 import { profileDense } from "./profile.mjs";
 import { markdown } from "./report.mjs";
@@ -87,6 +87,7 @@ async function main(args) {
     engine: engineOf(settings.node, progress),
     models: {},
     threads: {},
+    weights: {},
     engines: {},
     dense: {},
   };
@@ -95,6 +96,8 @@ async function main(args) {
     const compiled = compileModel(model, join(settings.dist, "cli.js"), settings.node);
     results.models[model.name] = await measureModel(model, compiled, settings, progress);
     if (options.threads) results.threads[model.name] = measureThreads(model, compiled, settings, progress);
+    const weights = measureWeights(model, compiled, settings, progress);
+    if (weights !== undefined) results.weights[model.name] = weights;
     if (compiled.files["eqm-int8"] !== undefined) results.dense[model.name] = profileDense(compiled.files["eqm-int8"], settings);
     if (options.engines) results.engines[model.name] = await measureEngines(model, compiled, settings, progress);
   }
@@ -112,6 +115,7 @@ async function main(args) {
   const failed = [
     Object.values(results.models),
     Object.values(results.threads),
+    Object.values(results.weights),
     Object.values(results.dense).filter((found) => found !== undefined),
     Object.values(results.engines).map((engines) => engines.flatMap(({ rows }) => rows)),
   ]

@@ -8,9 +8,9 @@ export function prepare({ dist, threads = 1 }) {
   return import(pathToFileURL(join(dist, threads > 1 ? "threads.node.js" : "index.js")));
 }
 
-export async function load(path, { dist, threads = 1 }) {
+export async function load(path, { dist, threads = 1, build }) {
   const eqm = await prepare({ dist, threads });
-  const model = await eqm.load(new Uint8Array(readFileSync(path)), { threads });
+  const model = await eqm.load(new Uint8Array(readFileSync(path)), { threads, ...(build && { build }) });
   if (model.features.threads !== threads) {
     model.dispose();
     throw new Error(`on ${model.features.threads} thread: ${model.features.threadsReason}`);

@@ -4,7 +4,7 @@
  * A runtime is a module of this folder with
  *
  *   prepare({ dist, threads }) → imports the runtime's code, which is timed apart
- *   load(path, { dist, threads }) → { inputs, run, dispose }   run(feeds) gives Record<name, TypedArray>, or a promise of one where the peer has
+ *   load(path, { dist, threads, build }) → { inputs, run, dispose }   run(feeds) gives Record<name, TypedArray>, or a promise of one where the peer has
  *                           no other; throws where it cannot run on that many threads
  *   version({ dist })    → string
  *   downloads({ dist })  → paths of what a page has to fetch, or [] where a page cannot run it
@@ -36,6 +36,13 @@ export const ON_TWO_THREADS = CONTESTANTS.map((contestant) => ({
   single: contestant.id,
   threads: 2,
 }));
+
+/** What weights of four bits are held against; `build` is eqm's own to choose elsewhere. */
+export const WEIGHT_CONTESTANTS = [
+  { id: "eqm-int4", label: "eqm, 4-bit weights", runtime: "eqm", kind: "eqm-int4" },
+  { id: "eqm-int8-relaxed", label: "eqm, 8-bit weights, relaxed build", runtime: "eqm", kind: "eqm-int8", build: "relaxed" },
+  { id: "eqm-int8-plain", label: "eqm, 8-bit weights, plain build", runtime: "eqm", kind: "eqm-int8", build: "plain" },
+];
 
 /**
  * Those that run in engines of their own: in Chromium all of them, on one page; in the others those without `engine`.

@@ -13,6 +13,8 @@ export interface Factor {
   readonly upper: Float64Array;
   /** Rᵀ: row k up to column k. */
   readonly lower: Float64Array;
+  /** Nothing stands beside the diagonal. */
+  readonly isDiagonal: boolean;
 }
 
 /** Factors a symmetric positive definite matrix, row-major. Null where it is not one. */
@@ -33,7 +35,7 @@ export function factor(matrix: Float64Array, size: number): Factor | null {
       lower[row + i] = value;
     }
   }
-  return { size, upper, lower };
+  return { size, upper, lower, isDiagonal: false };
 }
 
 /** Solves v·H = t in place of t. */

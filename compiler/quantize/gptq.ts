@@ -137,7 +137,13 @@ export function prepareBlind(weights: Float32Array, depth: number): Prepared {
   const upper = new Float64Array(depth * depth);
   for (let k = 0; k < depth; k++) upper[k * depth + k] = 1;
   const order = Int32Array.from({ length: depth }, (_, k) => k);
-  return { depth, order, factor: { size: depth, upper, lower: upper }, refitted: Float64Array.from(weights), support: null };
+  return {
+    depth,
+    order,
+    factor: { size: depth, upper, lower: upper, isDiagonal: true },
+    refitted: Float64Array.from(weights),
+    support: null,
+  };
 }
 
 function damped(covariance: Float64Array, order: Int32Array, damping: number): Float64Array {
@@ -193,7 +199,7 @@ export function roundWeights(prepared: Prepared, { bits, levels = weightLevels(b
 
 /** The mean square that given integers add to the error of the best real weights, for each output. */
 export function roundingErrors(
-  { depth, order, factor: { upper }, refitted }: Prepared,
+  { depth, order, factor: { upper, isDiagonal }, refitted }: Prepared,
   values: Int8Array,
   scales: Float32Array,
 ): Float64Array {
@@ -202,7 +208,10 @@ export function roundingErrors(
   return Float64Array.from(scales, (scale, o) => {
     for (let k = 0; k < depth; k++) row[k] = refitted[o * depth + k]! - values[o * depth + order[k]!]! * scale;
     sums.fill(0);
-    for (let i = 0; i < depth; i++) for (let k = i; k < depth; k++) sums[k] = sums[k]! + row[i]! * upper[i * depth + k]!;
+    for (let i = 0; i < depth; i++) {
+      const end = isDiagonal ? i + 1 : depth;
+      for (let k = i; k < end; k++) sums[k] = sums[k]! + row[i]! * upper[i * depth + k]!;
+    }
     return sums.reduce((error, s) => error + s * s, 0);
   });
 }
@@ -256,7 +265,7 @@ interface Swept {
 
 /** Rounding of one output with TRIED scales at once. The integers are overwritten by the next call. */
 function createSweep(
-  { size, lower }: Factor,
+  { size, lower, isDiagonal }: Factor,
   levels: number,
   mates: Int32Array | null,
 ): (row: Float64Array, scales: Float32Array, support: Support | null) => Swept {
@@ -272,7 +281,7 @@ function createSweep(
       let s1 = 0;
       let s2 = 0;
       let s3 = 0;
-      for (let i = 0, e = 0; i < k; i++, e += TRIED) {
+      for (let i = isDiagonal ? k : 0, e = 0; i < k; i++, e += TRIED) {
         const r = lower[from + i]!;
         s0 += left[e]! * r;
         s1 += left[e + 1]! * r;
