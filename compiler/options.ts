@@ -70,7 +70,7 @@ export interface CompileOptions {
   readonly pairSafe?: boolean;
   /**
    * Part of the weights to remove before quantizing, above 0 and below 1: of each layer but the first ones, the last ones, and
-   * depthwise ones. What stays is fitted to the calibration samples.
+   * depthwise ones; of the multiply-accumulates where channels are removed. What stays is fitted to the calibration samples.
    */
   readonly prune?: number;
   /** Which weights go together; "block" by default. */
@@ -158,6 +158,7 @@ export function checkOptions(options: CompileOptions): void {
       `with the pattern ${pattern} ${pattern === "nm" ? "0.25, 0.5 or 0.75" : "the part that it takes away"}`,
     );
   }
+  if (pattern === "channel" && criterion === "wanda") throw badOption("criterion", criterion, "obc or magnitude with the pattern channel");
   if (prune !== undefined && calibration === undefined && criterion !== "magnitude") {
     throw new CompileError(
       "no-samples",

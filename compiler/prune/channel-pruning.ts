@@ -37,6 +37,8 @@ export interface ChannelPruning {
   readonly families: readonly PrunedFamily[];
   readonly macsBefore: number;
   readonly macsAfter: number;
+  /** Whether the channel of a root identity of the given graph is gone. */
+  readonly isRemoved: (root: number) => boolean;
 }
 
 /** Importance of each root identity; a higher one is kept longer. */
@@ -46,12 +48,16 @@ const SEARCH_STEPS = 16;
 
 /**
  * Removes channels until `fraction` (0 to 1) of the multiply-accumulates are gone, as nearly as whole tiles allow. `excluded` names layers, by
- * their name or their ONNX sources, whose own channels stay.
+ * their name or their ONNX sources, whose own channels stay. The
+ * importance is the group norm unless given.
  */
-export function pruneChannels(graph: Graph, fraction: number, excluded: ReadonlySet<string>): ChannelPruning {
-  const channels = traceChannels(graph);
-  const families = familiesOf(channels, excluded);
-  const importance = groupNorm(channels);
+export function pruneChannels(
+  graph: Graph,
+  fraction: number,
+  excluded: ReadonlySet<string>,
+  importance: Importance = groupNorm(traceChannels(graph)),
+): ChannelPruning {
+  const families = familiesOf(traceChannels(graph), excluded);
   const macsBefore = totalMacs(graph);
   const goal = macsBefore * (1 - fraction);
   const thresholds = families.flatMap(({ channels }) => channels.map((root) => importance.get(root)!)).sort((a, b) => a - b);
@@ -74,7 +80,7 @@ function remove(
   families: readonly Family[],
   importance: Importance,
   threshold: number,
-): { readonly graph: Graph; readonly families: readonly PrunedFamily[] } {
+): Omit<ChannelPruning, "macsBefore" | "macsAfter"> {
   const removed = new Set<number>();
   const kept = families.map(({ layers, channels }) => {
     const ranked = [...channels].sort((a, b) => importance.get(b)! - importance.get(a)! || a - b);
@@ -85,7 +91,7 @@ function remove(
   });
   const pruned = cloneGraph(graph);
   if (removed.size > 0) removeChannels(pruned, traceChannels(pruned), (root) => removed.has(root));
-  return { graph: pruned, families: kept };
+  return { graph: pruned, families: kept, isRemoved: (root) => removed.has(root) };
 }
 
 /** Families of channels that may go, in the order of the graph. */

@@ -3,7 +3,7 @@ import { CompileError } from "../errors.ts";
 import type { Node } from "../ir/graph.ts";
 import { factor, solve } from "../quantize/cholesky.ts";
 import { uncertainty } from "../quantize/gptq.ts";
-import { invert, ridged, solveOnSupport, targetsOf } from "../quantize/least-squares.ts";
+import { invert, ridged, type Support, solveOnSupport, targetsOf } from "../quantize/least-squares.ts";
 import type { CenteredMoments } from "../quantize/moments.ts";
 import { meanLosses, signalOf } from "../quantize/observations.ts";
 import { eliminate, type Removals } from "./elimination.ts";
@@ -19,6 +19,8 @@ export interface FittingRule {
   readonly shape: Shape;
   readonly criterion: Criterion;
   readonly sparsity: number;
+  /** What stays where that is given rather than chosen: [outputs][depth]. */
+  readonly support?: Support;
 }
 
 /** A layer's new weights, and what they cost. */
@@ -45,16 +47,13 @@ export async function fitGroup(
   node: Node,
   rows: Float32Array,
   moments: CenteredMoments,
-  { shape, criterion, sparsity }: FittingRule,
+  { shape, criterion, sparsity, support: given }: FittingRule,
   withCurve: boolean,
   pause: () => Promise<void>,
 ): Promise<FittedGroup> {
-  const { depth, covariance, observations } = moments;
+  const { depth } = moments;
   const outputs = rows.length / depth;
-  let trace = 0;
-  for (let k = 0; k < depth; k++) trace += covariance[k * depth + k]!;
-  const ridge = (trace / depth) * Math.max(RIDGE, uncertainty(covariance, depth, observations)) || 1;
-  const matrix = ridged(moments, ridge);
+  const { ridge, matrix } = ridgeOf(moments);
   const whole = factor(matrix, depth);
   const targets = targetsOf(rows, moments, ridge);
   if (!whole || !targets.every(Number.isFinite)) throw notFinite(node);
@@ -68,8 +67,8 @@ export async function fitGroup(
         ? await eliminate(best, depth, await invert(whole, pause), shape, pause)
         : rankByScore(rows, outputs, depth, criterion === "wanda" ? normsOf(moments) : null, shape);
   }
-  if (removals && sparsity > 0) {
-    const support = supportAt(removals, outputs, depth, shape, sparsity);
+  const support = given ?? (removals && sparsity > 0 ? supportAt(removals, outputs, depth, shape, sparsity) : null);
+  if (support) {
     weights = await solveOnSupport(matrix, depth, targets, support, pause);
   }
   if (!weights) throw notFinite(node);
@@ -82,9 +81,19 @@ export async function fitGroup(
   };
 }
 
+/** What is added to the variances, and Cov(x̂) with it. */
+export function ridgeOf(moments: CenteredMoments): { readonly ridge: number; readonly matrix: Float64Array } {
+  const { depth, covariance, observations } = moments;
+  let trace = 0;
+  for (let k = 0; k < depth; k++) trace += covariance[k * depth + k]!;
+  const ridge = (trace / depth) * Math.max(RIDGE, uncertainty(covariance, depth, observations)) || 1;
+  return { ridge, matrix: ridged(moments, ridge) };
+}
+
 /** A layer pruned by its weights' magnitudes. */
-export function pruneBlindly({ weights, outputs, depth, window }: Layer, { shape, sparsity }: FittingRule): Float32Array {
+export function pruneBlindly({ weights, outputs, depth, window }: Layer, { shape, sparsity, support: given }: FittingRule): Float32Array {
   const pruned = weights.slice();
+  if (given ?? sparsity === 0) return pruned.map((w, i) => (given?.[i] === 0 ? 0 : w));
   const perGroup = outputs / window.groups;
   for (let first = 0; first < weights.length; first += perGroup * depth) {
     const rows = weights.subarray(first, first + perGroup * depth);
@@ -114,7 +123,8 @@ function distance(a: Float64Array, b: Float64Array, matrix: Float64Array, depth:
   return total;
 }
 
-function notFinite(node: Node): CompileError {
+/** The error of a layer whose moments are of no use. */
+export function notFinite(node: Node): CompileError {
   return new CompileError(
     "not-finite",
     `The inputs of ${node.op} "${node.name}" are not finite numbers on the calibration samples, so that it can't be pruned. Check the samples, or leave the layer as it is with --exclude.`,

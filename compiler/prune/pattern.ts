@@ -1,6 +1,7 @@
 /**
  * Which weights are pruned together, by the names that options take.
  *
+ *   channel        whole filters and neurons, cut out
  *   block          8 outputs × 1 input: what the runtime's sparse kernels skip
  *   block8x2       8 outputs × 2 adjacent inputs
  *   unstructured   each weight by itself
@@ -13,6 +14,9 @@
 /** A pattern's name. */
 export type Pattern = (typeof PATTERNS)[number] | `${number}:${number}`;
 
+/** The name of a pattern within layers. */
+export type WeightPattern = Exclude<Pattern, "channel">;
+
 /** How the weights that go are chosen: by what the results lose (OBC), by |w|·‖x‖ (Wanda), or by |w|. */
 export type Criterion = (typeof CRITERIA)[number];
 
@@ -20,7 +24,7 @@ export type Criterion = (typeof CRITERIA)[number];
 export const CRITERIA = ["obc", "wanda", "magnitude"] as const;
 
 /** The names of patterns, but N:M. */
-export const PATTERNS = ["block", "block8x2", "unstructured", "nm"] as const;
+export const PATTERNS = ["block", "block8x2", "unstructured", "nm", "channel"] as const;
 
 /** What goes together within a layer. */
 export interface Shape {
@@ -56,7 +60,7 @@ export function allows(pattern: Pattern, sparsity: number): boolean {
 }
 
 /** The shape of a pattern within a layer that is to lose this part of its weights. */
-export function shapeOf(pattern: Pattern, sparsity: number): Shape {
+export function shapeOf(pattern: WeightPattern, sparsity: number): Shape {
   if (pattern === "block") return { outputs: 8, inputs: 1, groups: null };
   if (pattern === "block8x2") return { outputs: 8, inputs: 2, groups: null };
   return { outputs: 1, inputs: 1, groups: groupsOf(pattern, sparsity) };

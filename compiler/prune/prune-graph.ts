@@ -6,17 +6,17 @@ import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { Sample, Watch } from "../quantize/calibrate.ts";
 import { MomentProducts } from "../quantize/moments.ts";
-import { momentsOf, type Observed, observeLayer } from "../quantize/observations.ts";
+import { momentsOf, type Observed } from "../quantize/observations.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
-import { mostLiveBytes, SampleWalk } from "../run/sample-walk.ts";
 import { type Fitted, type FittingRule, fitGroup, pruneBlindly } from "./fit-layer.ts";
 import { type Layer, layersOf, replaceLayer } from "./layers.ts";
-import { type Criterion, type Pattern, shapeOf } from "./pattern.ts";
+import { type Criterion, shapeOf, type WeightPattern } from "./pattern.ts";
 import type { LossCurve } from "./support.ts";
+import { openWalks } from "./walks.ts";
 
 /** What to prune. */
 export interface PruningRule {
-  readonly pattern: Pattern;
+  readonly pattern: WeightPattern;
   readonly criterion: Criterion;
   /** The part (0 to 1) of a layer's weights that shall go, by the name of its node; 0 for layers that stay. */
   readonly sparsityOf: (layer: string) => number;
@@ -38,13 +38,6 @@ export interface Pruned {
   readonly layers: readonly PrunedLayer[];
 }
 
-/** Samples beyond what this many bytes of states allow are left out. */
-const MEMORY_BUDGET_BYTES = 768e6;
-/** Observations for each weight of an output, and the least and the most of a layer. */
-const OBSERVATIONS_PER_WEIGHT = 16;
-const FEWEST_OBSERVATIONS = 4096;
-const MOST_OBSERVATIONS = 12288;
-
 /**
  * Prunes a copy of `float`, which `compiled` is made from with every value to be observed. Without samples the criterion has to be
  * "magnitude", and nothing is fitted. Throws `not-finite`.
@@ -57,35 +50,59 @@ export async function pruneGraph(
   { pattern, criterion, sparsityOf }: PruningRule,
   watch: Watch,
 ): Promise<Pruned> {
-  const graph = cloneGraph(float);
   const layers = layersOf(float, compiled);
   const first = layers.findIndex(({ node }) => sparsityOf(node.name) > 0);
   const chosen = first < 0 ? [] : layers.slice(first);
-  const done: PrunedLayer[] = [];
+  const ruleOf = ({ node }: Layer): FittingRule => {
+    const sparsity = sparsityOf(node.name);
+    return { shape: shapeOf(pattern, sparsity), criterion, sparsity };
+  };
+  const { graph, changed } = await fitLayers(float, compiled, module, samples, chosen, ruleOf, watch);
+  const pruned = changed.filter(({ layer }) => sparsityOf(layer.node.name) > 0);
+  return { graph, layers: pruned.map(({ layer, weights, loss }) => prunedLayer(layer, weights, loss)) };
+}
+
+/** Layers with other weights than they had. */
+interface FittedLayers {
+  readonly graph: Graph;
+  readonly changed: readonly { readonly layer: Layer; readonly weights: Float32Array; readonly loss: number | null }[];
+}
+
+/** Prunes and fits `layers` of a copy of `float`, each by its own rule, along a walk of the samples; without samples nothing is fitted. */
+export async function fitLayers(
+  float: Graph,
+  compiled: Compiled,
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  layers: readonly Layer[],
+  ruleOf: (layer: Layer) => FittingRule,
+  watch: Watch,
+): Promise<FittedLayers> {
+  const graph = cloneGraph(float);
+  const changed: { layer: Layer; weights: Float32Array; loss: number | null }[] = [];
   const walks = samples.length > 0 ? openWalks(compiled, module, samples) : null;
   const products = new MomentProducts(module);
   try {
-    for (const [i, layer] of chosen.entries()) {
+    for (const [i, layer] of layers.entries()) {
       await watch.pause();
-      const sparsity = sparsityOf(layer.node.name);
-      const rule = { shape: shapeOf(pattern, sparsity), criterion, sparsity };
+      const rule = ruleOf(layer);
       if (walks) {
-        const fitted = await fitLayer(layer, await walks.observe(layer, watch.pause), products, rule, watch);
-        replaceLayer(graph, layer, fitted.weights, fitted.bias);
+        const { weights, bias, lost, signal } = await fitLayer(layer, await walks.observe(layer, watch.pause), products, rule, watch);
+        replaceLayer(graph, layer, weights, bias);
         walks.replace(compileGraph(graph, compiled.program.metadata));
-        if (sparsity > 0) done.push(prunedLayer(layer, fitted.weights, fitted.signal > 0 ? fitted.lost / fitted.signal : 0));
-      } else if (sparsity > 0) {
+        changed.push({ layer, weights, loss: signal > 0 ? lost / signal : 0 });
+      } else {
         const weights = pruneBlindly(layer, rule);
         replaceLayer(graph, layer, weights, null);
-        done.push(prunedLayer(layer, weights, null));
+        changed.push({ layer, weights, loss: null });
       }
-      watch.step(i + 1, chosen.length);
+      watch.step(i + 1, layers.length);
     }
   } finally {
     walks?.dispose();
     products.dispose();
   }
-  return { graph, layers: done };
+  return { graph, changed };
 }
 
 /** What each layer of `float` would lose at any sparsity if it alone were pruned, relative to the variance of its result, by the name of its node. */
@@ -94,7 +111,7 @@ export async function lossCurves(
   compiled: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
-  pattern: Pattern,
+  pattern: WeightPattern,
   wanted: (layer: string) => boolean,
   watch: Watch,
 ): Promise<ReadonlyMap<string, LossCurve>> {
@@ -124,30 +141,6 @@ function prunedLayer({ node }: Layer, weights: Float32Array, loss: number | null
   return { name: node.name, weights: weights.length, zeros: weights.reduce((count, w) => count + (w === 0 ? 1 : 0), 0), loss };
 }
 
-/** Samples on their way through the graph as it was and as it is. */
-interface Walks {
-  observe(layer: Layer, pause: () => Promise<void>): Promise<Observed>;
-  replace(compiled: Compiled): void;
-  dispose(): void;
-}
-
-function openWalks(compiled: Compiled, module: WebAssembly.Module, samples: readonly Sample[]): Walks {
-  const used = samples.slice(0, Math.max(1, Math.floor(MEMORY_BUDGET_BYTES / Math.max(1, 2 * mostLiveBytes(compiled)))));
-  const [aim, pruned] = [new SampleWalk(compiled, module, used), new SampleWalk(compiled, module, used)];
-  return {
-    observe({ window, step, depth }, pause) {
-      const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));
-      const side = { step, window, factor: 1 };
-      return observeLayer({ ...side, walk: aim }, { ...side, walk: pruned }, { samples: used.length, wanted, checked: 0 }, pause);
-    },
-    replace: (compiled) => pruned.replace(compiled),
-    dispose() {
-      aim.dispose();
-      pruned.dispose();
-    },
-  };
-}
-
 /** Fits a layer, group by group. */
 async function fitLayer(
   layer: Layer,
@@ -164,7 +157,8 @@ async function fitLayer(
     await pause();
     const rows = weights.subarray(g * perGroup * depth, (g + 1) * perGroup * depth);
     const moments = momentsOf(observed, products, g, depth, bias !== null);
-    const group = await fitGroup(layer.node, rows, moments, rule, withCurves, pause);
+    const support = rule.support?.subarray(g * perGroup * depth, (g + 1) * perGroup * depth);
+    const group = await fitGroup(layer.node, rows, moments, { ...rule, ...(support && { support }) }, withCurves, pause);
     fitted.weights.set(group.weights, g * perGroup * depth);
     group.shift.forEach((shift, o) => {
       if (fitted.bias) fitted.bias[g * perGroup + o] = fitted.bias[g * perGroup + o]! + shift;

@@ -2,11 +2,16 @@
 import type { Graph } from "../ir/graph.ts";
 import type { CompileOptions } from "../options.ts";
 import { keptNames, type Observed, observeGraph, watches } from "../pipeline.ts";
+import type { Sample, Watch } from "../quantize/calibrate.ts";
 import { compareModels } from "../quantize/compare.ts";
 import { innerLayers } from "../quantize/weight-bits.ts";
 import type { Report } from "../report/report.ts";
 import type { Compiled } from "../run/graph-runner.ts";
-import { pruneGraph } from "./prune-graph.ts";
+import { channelLosses } from "./channel-importance.ts";
+import { pruneChannels } from "./channel-pruning.ts";
+import { fitChannels } from "./fit-channels.ts";
+import type { Criterion, WeightPattern } from "./pattern.ts";
+import { type Pruned, pruneGraph } from "./prune-graph.ts";
 
 /** Noise of rounding that does not matter, as a part of what pruning took from a layer's result. */
 const NEGLIGIBLE = 1 / 32;
@@ -23,8 +28,9 @@ export interface PrunedModel {
 }
 
 /**
- * Prunes every layer that has layers before and behind it and is not depthwise by the same part of its weights: those at the ends and
- * depthwise ones have few weights, and lose much. Null where nothing is to be pruned. Throws `unknown-node`, `not-finite`.
+ * Prunes a model. Of channels those go that the layers which read them lose least without, until about that part of the multiply-accumulates is gone.
+ * Of weights every layer loses the same part that has layers before and behind it and is not depthwise: those at the ends and depthwise ones have few
+ * weights, and lose much. Null where nothing is to be pruned. Throws `unknown-node`, `not-finite`.
  */
 export async function pruneModel(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<PrunedModel | null> {
   const { prune: fraction, pattern = "block", criterion = "obc" } = options;
@@ -32,10 +38,14 @@ export async function pruneModel(float: Graph, module: WebAssembly.Module, optio
   const excluded = keptNames(float, options.exclude ?? []);
   const { floatCompiled, synthetic, samples, compared, fitted } = await observeGraph(float, module, options);
   const { watch } = watches(options);
-  const chosen = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
-  const sparsityOf = (layer: string): number => (chosen.has(layer) ? fraction : 0);
-  const rule = { pattern, criterion, sparsityOf };
-  const { graph, layers } = await pruneGraph(float, floatCompiled, module, synthetic ? [] : fitted, rule, watch("prune"));
+  const used = synthetic ? [] : fitted;
+  const { graph, layers, channels } =
+    pattern === "channel"
+      ? await cutChannels(float, floatCompiled, module, used, { fraction, criterion, excluded }, watch)
+      : {
+          ...(await pruneWeights(float, floatCompiled, module, used, { fraction, pattern, criterion, excluded }, watch("prune"))),
+          channels: null,
+        };
   const further = synthetic ? options : { ...options, calibration: samples };
   return {
     graph,
@@ -46,7 +56,41 @@ export async function pruneModel(float: Graph, module: WebAssembly.Module, optio
     },
     async report(compiled) {
       const { outputs } = await compareModels(floatCompiled, compiled, module, compared, new Map(), watch("compare"));
-      return { fraction, pattern, criterion, layers, outputs };
+      return { fraction, pattern, criterion, layers, channels, outputs };
     },
   };
+}
+
+interface Request {
+  readonly fraction: number;
+  readonly criterion: Criterion;
+  readonly excluded: ReadonlySet<string>;
+}
+
+function pruneWeights(
+  float: Graph,
+  compiled: Compiled,
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  { fraction, pattern, criterion, excluded }: Request & { readonly pattern: WeightPattern },
+  watch: Watch,
+): Promise<Pruned> {
+  const chosen = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
+  const sparsityOf = (layer: string): number => (chosen.has(layer) ? fraction : 0);
+  return pruneGraph(float, compiled, module, samples, { pattern, criterion, sparsityOf }, watch);
+}
+
+async function cutChannels(
+  float: Graph,
+  compiled: Compiled,
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  { fraction, criterion, excluded }: Request,
+  watch: (phase: string) => Watch,
+): Promise<Pruned & Pick<NonNullable<Report["pruning"]>, "channels">> {
+  const importance =
+    criterion === "obc" ? await channelLosses(float, compiled, module, samples, excluded, watch("weigh channels")) : undefined;
+  const { families, macsBefore, macsAfter, isRemoved } = pruneChannels(float, fraction, excluded, importance);
+  const graph = await fitChannels(float, compiled, module, samples, isRemoved, watch("prune"));
+  return { graph, layers: [], channels: { families, macsBefore, macsAfter } };
 }

@@ -48,6 +48,12 @@ export interface Report {
     readonly pattern: string;
     readonly criterion: string;
     readonly layers: readonly { readonly name: string; readonly weights: number; readonly zeros: number; readonly loss: number | null }[];
+    /** Of channels: multiply-accumulates before and after, and how many are kept of those that the same layers make. */
+    readonly channels: {
+      readonly macsBefore: number;
+      readonly macsAfter: number;
+      readonly families: readonly { readonly layers: readonly string[]; readonly channels: number; readonly kept: number }[];
+    } | null;
     readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
   } | null;
   /** Layers with a bias, those where correcting it helped, the SQNR of the worst output without and with, and which of both was taken. */

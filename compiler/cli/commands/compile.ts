@@ -219,6 +219,8 @@ function checkPruning({ prune, pattern, criterion, exclude = [], calibrate, targ
   }
   if (calibrate === undefined && criterion !== "magnitude")
     throw wrongUsage("--prune takes samples: give them with --calibrate, or choose --criterion magnitude.");
+  if (pattern === "channel" && criterion === "wanda")
+    throw wrongUsage("--criterion wanda: with --pattern channel it must be obc or magnitude.");
   if (pattern !== undefined && !allows(pattern, prune))
     throw wrongUsage(
       `--prune ${prune} --pattern ${pattern}: ${pattern === "nm" ? "it takes 0.25, 0.5 or 0.75" : "the pattern takes away another part"}.`,
@@ -307,7 +309,12 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
 }
 
 /** How much of which layers is gone. */
-function pruningText({ layers, pattern, criterion }: NonNullable<Report["pruning"]>): string {
+function pruningText({ layers, channels, pattern, criterion }: NonNullable<Report["pruning"]>): string {
+  if (channels) {
+    const [all, kept] = channels.families.reduce(([a, k], family) => [a + family.channels, k + family.kept], [0, 0]);
+    const share = 100 * (1 - channels.macsAfter / Math.max(1, channels.macsBefore));
+    return `${all - kept} of ${all} channels that may go, ${share.toFixed(1)} % of the MACs, ${criterion}`;
+  }
   const [zeros, weights] = [layers.map((layer) => layer.zeros), layers.map((layer) => layer.weights)].map((counts) =>
     counts.reduce((sum, count) => sum + count, 0),
   ) as [number, number];
