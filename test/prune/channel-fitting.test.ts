@@ -76,7 +76,7 @@ it("what reads the channels that stay makes up for those that go", async () => {
   verifyGraph(fitted);
   const shapes = (of: Graph) => of.nodes.map((node) => node.outputs[0]!.type?.shape);
   expect(shapes(fitted)).toEqual(shapes(graph));
-  expect(errorOf(fitted)).toBeLessThan(0.6 * errorOf(graph));
+  expect(errorOf(fitted)).toBeLessThan(0.75 * errorOf(graph));
 });
 
 it("channels that nobody needs cost nothing and go first; without samples or channels to go, nothing is fitted", async () => {
