@@ -7,11 +7,12 @@ import { compareModels } from "../quantize/compare.ts";
 import { innerLayers } from "../quantize/weight-bits.ts";
 import type { Report } from "../report/report.ts";
 import type { Compiled } from "../run/graph-runner.ts";
+import { allocateSparsity } from "./allocation.ts";
 import { channelLosses } from "./channel-importance.ts";
 import { pruneChannels } from "./channel-pruning.ts";
 import { fitChannels } from "./fit-channels.ts";
-import type { Criterion, WeightPattern } from "./pattern.ts";
-import { type Pruned, pruneGraph } from "./prune-graph.ts";
+import { type Criterion, shapeOf, type WeightPattern } from "./pattern.ts";
+import { lossCurves, type Pruned, pruneGraph } from "./prune-graph.ts";
 
 /** Noise of rounding that does not matter, as a part of what pruning took from a layer's result. */
 const NEGLIGIBLE = 1 / 32;
@@ -29,7 +30,7 @@ export interface PrunedModel {
 
 /**
  * Prunes a model. Of channels those go that the layers which read them lose least without, until about that part of the multiply-accumulates is gone.
- * Of weights every layer loses the same part that has layers before and behind it and is not depthwise: those at the ends and depthwise ones have few
+ * Weights are removed from every layer that has layers before and behind it and is not depthwise: those at the ends and depthwise ones have few
  * weights, and lose much. Null where nothing is to be pruned. Throws `unknown-node`, `not-finite`.
  */
 export async function pruneModel(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<PrunedModel | null> {
@@ -43,7 +44,7 @@ export async function pruneModel(float: Graph, module: WebAssembly.Module, optio
     pattern === "channel"
       ? await cutChannels(float, floatCompiled, module, used, { fraction, criterion, excluded }, watch)
       : {
-          ...(await pruneWeights(float, floatCompiled, module, used, { fraction, pattern, criterion, excluded }, watch("prune"))),
+          ...(await pruneWeights(float, floatCompiled, module, used, { fraction, pattern, criterion, excluded }, watch)),
           channels: null,
         };
   const further = synthetic ? options : { ...options, calibration: samples };
@@ -67,17 +68,38 @@ interface Request {
   readonly excluded: ReadonlySet<string>;
 }
 
-function pruneWeights(
+async function pruneWeights(
   float: Graph,
   compiled: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
   { fraction, pattern, criterion, excluded }: Request & { readonly pattern: WeightPattern },
-  watch: Watch,
+  watch: (phase: string) => Watch,
 ): Promise<Pruned> {
   const chosen = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
-  const sparsityOf = (layer: string): number => (chosen.has(layer) ? fraction : 0);
-  return pruneGraph(float, compiled, module, samples, { pattern, criterion, sparsityOf }, watch);
+  const sparsities =
+    criterion === "obc" && !shapeOf(pattern, fraction).groups
+      ? await sharedOut(float, compiled, module, samples, { fraction, pattern, chosen }, watch("weigh layers"))
+      : new Map([...chosen].map((name) => [name, fraction]));
+  const sparsityOf = (layer: string): number => sparsities.get(layer) ?? 0;
+  return pruneGraph(float, compiled, module, samples, { pattern, criterion, sparsityOf }, watch("prune"));
+}
+
+/** The sparsity of each layer by what it loses. */
+async function sharedOut(
+  float: Graph,
+  compiled: Compiled,
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  { fraction, pattern, chosen }: { readonly fraction: number; readonly pattern: WeightPattern; readonly chosen: ReadonlySet<string> },
+  watch: Watch,
+): Promise<ReadonlyMap<string, number>> {
+  const curves = await lossCurves(float, compiled, module, samples, pattern, (layer) => chosen.has(layer), watch);
+  const weightsOf = new Map(float.nodes.map((node) => [node.name, node.inputs[1]?.constant?.data.length ?? 0]));
+  return allocateSparsity(
+    [...curves].map(([name, curve]) => ({ name, curve, weights: weightsOf.get(name)! })),
+    fraction,
+  );
 }
 
 async function cutChannels(

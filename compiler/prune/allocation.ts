@@ -1,0 +1,61 @@
+/**
+ * Shares out a sparsity over layers: some lose more of their weights than others, so that what the layers' results lose, each relative to its
+ * own variance, adds up to least.
+ *
+ * Each layer's loss is convexified over a grid of sparsities; of all steps between them those of the least loss per weight are taken first.
+ */
+import type { LossCurve } from "./support.ts";
+
+/** A layer that may lose weights. */
+export interface PrunableLayer {
+  readonly name: string;
+  readonly weights: number;
+  readonly curve: LossCurve;
+}
+
+/** Steps of a layer's sparsity, and the most of them that it may lose. */
+const STEPS = 64;
+const MOST_STEPS = 60;
+
+interface Step {
+  readonly layer: number;
+  readonly to: number;
+  readonly weights: number;
+  readonly slope: number;
+}
+
+/** The sparsity of each layer by name, for `fraction` (0 to 1) of all weights to go, or as many as may. */
+export function allocateSparsity(layers: readonly PrunableLayer[], fraction: number): ReadonlyMap<string, number> {
+  const steps = layers.flatMap(hullSteps).sort((a, b) => a.slope - b.slope || a.layer - b.layer || a.to - b.to);
+  const sparsities = new Array<number>(layers.length).fill(0);
+  let left = fraction * layers.reduce((sum, { weights }) => sum + weights, 0);
+  for (const { layer, to, weights } of steps) {
+    if (left <= 0) break;
+    const from = sparsities[layer]!;
+    sparsities[layer] = from + (to - from) * Math.min(1, left / weights);
+    left -= weights;
+  }
+  return new Map(layers.map(({ name }, i) => [name, sparsities[i]!]));
+}
+
+/** From corner to corner of the lower convex hull of a layer's losses; slopes rise. */
+function hullSteps({ weights, curve }: PrunableLayer, layer: number): readonly Step[] {
+  const corners: { at: number; loss: number }[] = [];
+  for (let step = 0; step <= MOST_STEPS; step++) {
+    const at = step / STEPS;
+    if (at > curve.most) break;
+    const point = { at, loss: curve.at(at) };
+    while (corners.length >= 2 && slopeOf(corners.at(-2)!, corners.at(-1)!) >= slopeOf(corners.at(-1)!, point)) corners.pop();
+    corners.push(point);
+  }
+  return corners.slice(1).map((corner, i) => ({
+    layer,
+    to: corner.at,
+    weights: weights * (corner.at - corners[i]!.at),
+    slope: slopeOf(corners[i]!, corner) / weights,
+  }));
+}
+
+function slopeOf(from: { readonly at: number; readonly loss: number }, to: { readonly at: number; readonly loss: number }): number {
+  return (to.loss - from.loss) / (to.at - from.at);
+}
