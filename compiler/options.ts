@@ -210,6 +210,8 @@ function checkBudget(options: CompileOptions): void {
     throw badOption(target ? "target" : "maxDrop", target ?? maxDrop, 'the precision "int8": bits of weights are what is searched');
   if (hasBudget(options) && prune !== undefined)
     throw badOption("prune", prune, "no target and no maxDrop beside it: with them how much goes is searched; a pattern may be given");
+  if (hasBudget(options) && pattern === "channel")
+    throw badOption("pattern", pattern, "with a target or maxDrop a pattern within layers: channels are cut out by prune");
   if (hasBudget(options) && calibration === undefined && (pattern ?? target?.macs ?? target?.latencyMs) !== undefined) {
     throw new CompileError("no-samples", "Searching what to prune takes calibration samples: give some.", {}, "usage");
   }

@@ -2,7 +2,7 @@
 import type { Graph } from "../ir/graph.ts";
 import type { CompileOptions } from "../options.ts";
 import { describe, insertAll, type Observed } from "../pipeline.ts";
-import { allows, type Pattern } from "../prune/pattern.ts";
+import { allows, type WeightPattern } from "../prune/pattern.ts";
 import { pruneGraph } from "../prune/prune-graph.ts";
 import type { Watch } from "../quantize/calibrate.ts";
 import type { WeightBits } from "../quantize/weight-bits.ts";
@@ -22,7 +22,7 @@ export interface TimesRequest {
   /** The int8 graph of eight bits, pair-safe where it may be. */
   readonly dense: Graph;
   readonly observed: Observed;
-  readonly pattern: Pattern;
+  readonly pattern: WeightPattern;
   readonly options: CompileOptions;
   /** Layers that may be pruned. */
   readonly isInner: (layer: string) => boolean;

@@ -8,7 +8,7 @@
  * known from the forms of fewer bits that were tried. What that is wrong by for a whole file is corrected by the files that are made.
  */
 import { log } from "../ops/mathematics.ts";
-import { allows, type Pattern, shapeOf } from "../prune/pattern.ts";
+import { allows, shapeOf, type WeightPattern } from "../prune/pattern.ts";
 import type { LossCurve } from "../prune/support.ts";
 import type { WeightBits } from "../quantize/weight-bits.ts";
 import type { Form } from "./allocations.ts";
@@ -32,7 +32,7 @@ const COARSE = 2;
 export function formsOf(
   layers: readonly LayerChoices[],
   curves: ReadonlyMap<string, LossCurve>,
-  pattern: Pattern,
+  pattern: WeightPattern,
   timeOf: TimeOf,
 ): readonly LayerForms[] {
   return layers.map(({ name, weights, macs, choices }) => {

@@ -4,7 +4,7 @@ import { finishFile } from "../emit/finish.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { CompileOptions } from "../options.ts";
 import { type Observed, observeGraph, type Quantized, quantizeGraph, watches } from "../pipeline.ts";
-import type { Pattern } from "../prune/pattern.ts";
+import type { WeightPattern } from "../prune/pattern.ts";
 import { pruneGraph } from "../prune/prune-graph.ts";
 import { compareModels } from "../quantize/compare.ts";
 import type { WeightBits } from "../quantize/weight-bits.ts";
@@ -32,7 +32,7 @@ export interface Source {
   readonly float: Graph;
   readonly observed: Observed;
   readonly heldOut: HeldOut;
-  readonly pattern: Pattern;
+  readonly pattern: WeightPattern;
   readonly options: CompileOptions;
   /** Where time is limited. */
   readonly clock: StepClock | null;

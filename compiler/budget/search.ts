@@ -14,7 +14,7 @@ import { CompileError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type CompileOptions, DEFAULT_MIN_SQNR_DB } from "../options.ts";
 import { describe, insertAll, keptNames, observeGraph, type Quantized, watches, worstOutput } from "../pipeline.ts";
-import type { Pattern } from "../prune/pattern.ts";
+import type { WeightPattern } from "../prune/pattern.ts";
 import { lossCurves } from "../prune/prune-graph.ts";
 import type { LossCurve } from "../prune/support.ts";
 import type { Sample } from "../quantize/calibrate.ts";
@@ -73,13 +73,13 @@ class Search {
   private readonly source: Source;
   private readonly build: (recipe: Recipe) => Promise<Model>;
   /** The same search in which layers are pruned, too; null where they are, or cannot be. */
-  readonly withPruning: ((pattern: Pattern) => Promise<Search>) | null;
+  readonly withPruning: ((pattern: WeightPattern) => Promise<Search>) | null;
 
   private constructor(
     layers: readonly LayerForms[],
     source: Source,
     build: (recipe: Recipe) => Promise<Model>,
-    withPattern: ((pattern: Pattern) => Promise<Search>) | null,
+    withPattern: ((pattern: WeightPattern) => Promise<Search>) | null,
   ) {
     this.layers = layers;
     this.withPruning = source.options.calibration === undefined ? null : withPattern;
@@ -113,7 +113,7 @@ class Search {
     const inner = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
     const isInner = (layer: string): boolean => inner.has(layer);
     const clock = options.target?.latencyMs === undefined ? null : await StepClock.create(options.latencyTable);
-    const withPattern = async (pattern: Pattern | null): Promise<Search> => {
+    const withPattern = async (pattern: WeightPattern | null): Promise<Search> => {
       const curves: ReadonlyMap<string, LossCurve> = pattern
         ? await lossCurves(float, observed.floatCompiled, module, observed.fitted, pattern, isInner, watch("weigh pruning"))
         : new Map();
@@ -268,7 +268,8 @@ class Search {
 }
 
 /** What goes together where layers may be pruned from the start; null where bits are tried alone first. */
-function patternFor({ target, pattern }: CompileOptions, float: Graph): Pattern | null {
+function patternFor({ target, pattern }: CompileOptions, float: Graph): WeightPattern | null {
+  if (pattern === "channel") throw new Error("unreachable: a search of channels");
   if (pattern !== undefined) return pattern;
   const isFaster = target?.latencyMs !== undefined || (target?.macs !== undefined && target.macs < usedMacs(float));
   return isFaster ? "block" : null;

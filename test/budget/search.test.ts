@@ -221,6 +221,10 @@ describe("what is refused before any work", () => {
       'The option latencyTable is {"build":"plain","ms":{}}; it takes a target.latencyMs beside it.',
     ],
     [
+      { target: { bytes: 5000 }, pattern: "channel" },
+      'The option pattern is "channel"; it takes with a target or maxDrop a pattern within layers: channels are cut out by prune.',
+    ],
+    [
       { target: { bytes: 5000 }, prune: 0.5, criterion: "magnitude" },
       "The option prune is 0.5; it takes no target and no maxDrop beside it: with them how much goes is searched; a pattern may be given.",
     ],
