@@ -39,7 +39,7 @@ it("compiles a plan for each size, which inspect shows", () => {
     inputs: [{ name: "image", dtype: "float32", shape: [size, 3, 8, 8] }],
     outputs: [{ name: "scores", dtype: "float32", shape: [size, 4] }],
   });
-  expect(scratch.json("inspect", "m.eqm")).toMatchObject({ plans: [plan(1), plan(4)], golden: true });
+  expect(scratch.json("inspect", "m.eqm")).toMatchObject({ plans: [plan(1), plan(4)], golden: true, entries: ["eqm", "eqm/core"] });
   const { stdout } = scratch.eqm("inspect", "m.eqm");
   expect(stdout).toMatch(/N=4 +up to 4 +image 4×3×8×8 +scores 4×4/);
 });

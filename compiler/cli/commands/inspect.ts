@@ -1,4 +1,5 @@
 /** `eqm inspect`: what is in a model, and whether it can be compiled. */
+import { MISSING_STEPS } from "../../../build/core-steps.ts";
 import { HEADER_MEMORY_BYTES } from "../../../format/file.ts";
 import { OPCODE } from "../../../format/plan.ts";
 import { chooseBuild } from "../../../host/builds.ts";
@@ -55,7 +56,7 @@ interface StepRow {
 /**
  * Runs the command. JSON: `{ kind, supported, unsupported: [{ node, op, reason, code? }], bytes, … }`; for a supported model also inputs, outputs, steps,
  * weightBytes, memoryBytes, threadsMemoryBytes (by their number), plans where there are several (inputs, outputs and steps are then those of the
- * first), and for an .onnx ops, opset, macs and layers.
+ * first), entries of the package that have all its steps, and for an .onnx ops, opset, macs and layers.
  *
  * @throws CompileError, EqmError where the file is no model at all
  */
@@ -92,6 +93,7 @@ async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
         ["model", name || "(no name)"],
         ["made of", fileText(file)],
         ["memory", memoryText(facts)],
+        ["runs on", facts.entries.join(" and ")],
         ...states.map(({ input, output }) => ["state", `${output} to ${input}`] as const),
         ["preprocessing", preprocess === undefined ? "none stored" : JSON.stringify(preprocess)],
         ["golden vector", program.golden === undefined ? "none" : "stored (eqm verify checks it)"],
@@ -179,10 +181,13 @@ function programFacts(
   readonly arenaBytes: number;
   readonly steps: readonly StepRow[];
   readonly plans?: readonly PlanRow[];
+  /** Entries of the package that have all its steps. */
+  readonly entries: readonly string[];
 } {
   const { metadata, constants, plan } = program;
   const port = ({ name, dtype, shape }: Port): Port => ({ name, dtype, shape });
-  const plans = programsOf(program).map(
+  const programs = programsOf(program);
+  const plans = programs.map(
     (each): PlanRow => ({
       sizes: Object.fromEntries((each.metadata.sizes ?? []).map(({ name, size }) => [name, size])),
       batch: each.metadata.batch?.size ?? null,
@@ -201,6 +206,9 @@ function programFacts(
     ),
     arenaBytes: plan.arenaBytes,
     ...(plans.length > 1 && { plans }),
+    entries: programs.some(({ plan: { steps } }) => steps.some((words) => MISSING_STEPS.has(words[OPCODE] as number)))
+      ? ["eqm"]
+      : ["eqm", "eqm/core"],
     steps: plan.steps.map((words, step) => {
       const weights = weightsOf(words, constants);
       return {
