@@ -13,7 +13,7 @@ import type { LossCurve } from "../prune/support.ts";
 import type { WeightBits } from "../quantize/weight-bits.ts";
 import type { Form } from "./allocations.ts";
 import type { TimeOf } from "./form-times.ts";
-import type { LayerChoice, LayerChoices } from "./loss-database.ts";
+import { type LayerChoices, sensitivityOf } from "./loss-database.ts";
 
 /** A form, and what it is. */
 export interface LayerForms {
@@ -25,8 +25,6 @@ export interface LayerForms {
 export const SPARSITIES = [0.25, 0.5, 0.625, 0.75, 0.9];
 /** More of a layer's variance than this is not taken away. */
 const MOST_LOST = 0.5;
-/** Weights of two bits are too coarse for their noise to be taken as small. */
-const COARSE = 2;
 
 /** All forms of all layers. A layer without a curve is not pruned. */
 export function formsOf(
@@ -55,15 +53,6 @@ export function formsOf(
     );
     return { name, forms: [...dense, ...pruned] };
   });
-}
-
-/** Noise at the outputs for noise in the layer's result; null where nothing says so. */
-function sensitivityOf(choices: readonly LayerChoice[]): number | null {
-  const noisy = choices.filter(({ noise }) => noise > 0);
-  const fine = noisy.filter(({ bits }) => bits > COARSE);
-  const used = fine.length > 0 ? fine : noisy;
-  const noise = used.reduce((sum, choice) => sum + choice.noise, 0);
-  return noise > 0 ? used.reduce((sum, choice) => sum + choice.loss, 0) / noise : null;
 }
 
 /** Bits that it takes to say which of two kinds something is, where this part is of the one. */

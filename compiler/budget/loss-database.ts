@@ -4,6 +4,8 @@
  * several layers can be put together; their losses add up as far as they are independent.
  *
  *   loss(layer, form) = ‖ y(form) − y(eight bits) ‖² / ‖ y ‖²     on PROBES samples that weights were fitted to
+ *
+ * Only forms of few bits are tried so. Noise of more bits is small, and arrives at the outputs as that of few bits does: it is scaled.
  */
 import { compressConstant } from "../emit/compress.ts";
 import { cloneGraph } from "../ir/clone.ts";
@@ -17,7 +19,7 @@ import type { WeightBits } from "../quantize/weight-bits.ts";
 import { outputAxis, quantizeWeights } from "../quantize/weights.ts";
 import { macsOf } from "../report/macs.ts";
 import { weightsConstant } from "../report/step-weights.ts";
-import type { Compiled } from "../run/graph-runner.ts";
+import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { type Decisions, decisionsOf, distance } from "./decisions.ts";
 
 /** One form of a layer. */
@@ -40,6 +42,10 @@ export interface LayerChoices {
 
 /** Samples that each form of each layer is tried on. */
 const PROBES = 8;
+/** Forms of more bits are not tried where those of fewer say what they cost. */
+const MOST_TRIED = 4;
+/** Weights of two bits are too coarse for their noise to be taken as small. */
+const COARSE = 2;
 
 /** What a database is made from. */
 export interface DatabaseRequest {
@@ -85,12 +91,15 @@ export async function measureLayers(
   for (const [i, node] of layers.entries()) {
     const own = forms.get(node.name) ?? new Map(fewer.map((b) => [b, nearest(node, floatNodes.get(node.name)!, b)]));
     const choices: LayerChoice[] = [];
-    for (const b of bits) {
+    for (const b of [...bits].reverse()) {
       await watch.pause();
-      choices.push(
+      const sensitivity = sensitivityOf(choices);
+      choices.unshift(
         b === 8
           ? { bits: b, bytes: weightBytes(base.compiled, node.name, options), loss: 0, noise: 0 }
-          : await probe(inserted, node.name, b, own.get(b)!, base.decisions),
+          : b > MOST_TRIED && sensitivity !== null
+            ? scaled(inserted, node.name, b, own.get(b)!, sensitivity)
+            : await probe(inserted, node.name, b, own.get(b)!, base.decisions),
       );
     }
     const weights = requiredInput(floatNodes.get(node.name)!, 1).constant!.data.length;
@@ -99,10 +108,24 @@ export async function measureLayers(
   }
   return found;
 
+  function scaled(graph: Graph, name: string, b: WeightBits, form: LayerForm, sensitivity: number): LayerChoice {
+    const compiled = compileGraph(implant(graph, name, form), description);
+    return { bits: b, bytes: weightBytes(compiled, name, options), loss: sensitivity * form.noise, noise: form.noise };
+  }
+
   async function probe(graph: Graph, name: string, b: WeightBits, form: LayerForm, expected: Decisions): Promise<LayerChoice> {
     const { compiled, decisions } = await decisionsOf(implant(graph, name, form), description, module, probes, watch.pause);
     return { bits: b, bytes: weightBytes(compiled, name, options), loss: distance(expected, decisions), noise: form.noise };
   }
+}
+
+/** Noise at the outputs for noise in the layer's result, of forms that were tried; null where nothing says so. */
+export function sensitivityOf(choices: readonly LayerChoice[]): number | null {
+  const noisy = choices.filter(({ bits, noise }) => noise > 0 && bits <= MOST_TRIED);
+  const fine = noisy.filter(({ bits }) => bits > COARSE);
+  const used = fine.length > 0 ? fine : noisy;
+  const noise = used.reduce((sum, choice) => sum + choice.noise, 0);
+  return noise > 0 ? used.reduce((sum, choice) => sum + choice.loss, 0) / noise : null;
 }
 
 function nearest(node: Node, floatNode: Node, bits: WeightBits): LayerForm {
