@@ -41,6 +41,8 @@ const ROWS = [
   ...IMAGENET.map((model) => ({ model, options: ["--prune", "0.5"] })),
 ];
 
+const HEADINGS = "model|options|float|top-1|must|weights KB|must|file KB|of .onnx|zeros|MACs M|compile s|".split("|");
+
 process.exitCode = await main(process.argv.slice(2));
 
 async function main(args) {
@@ -119,8 +121,6 @@ function measure(row, float) {
     return { ...row, error: error.message };
   }
 }
-
-const HEADINGS = "model|options|float|top-1|must|weights KB|must|file KB|of .onnx|zeros|MACs M|compile s|".split("|");
 
 function markdown({ command, node, rows }) {
   const lines = [HEADINGS, HEADINGS.map((_, column) => (column < 2 ? "---" : "--:")), ...rows.map(cellsOf)];
