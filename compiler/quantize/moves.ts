@@ -7,11 +7,13 @@ import { log } from "../ops/mathematics.ts";
 import { macsOf } from "../report/macs.ts";
 import { parameterGroups } from "./insert.ts";
 import { regionCost } from "./node-cost.ts";
-import { activationInputs, keepsParameters } from "./scope.ts";
+import { activationInputs, givesFloat, keepsParameters } from "./scope.ts";
 import type { OutputNoise } from "./sensitivity.ts";
 
 /** Of all multiply-accumulates so many stay in int8. */
 export const LEAST_INT8_MACS = 0.8;
+/** Moves may take so much of the time that int8 saves, both as estimated. */
+const MOST_TIME = 0.35;
 /** Noise that moves may leave beside what is left anyway, as a part of it. */
 const TOLERATED = 0.15;
 /** A value with less of an output's noise stays. */
@@ -66,7 +68,7 @@ function unitsOf(int8: ReadonlySet<Node>, noise: ReadonlyMap<string, OutputNoise
 }
 
 /**
- * Moves in the order in which they are worth most, as far as multiply-accumulates allow. `int8` are nodes of `graph`, `goalDb` the SQNR
+ * Moves in the order in which they are worth most, as far as multiply-accumulates and time allow. `int8` are nodes of `graph`, `goalDb` the SQNR
  * that every output shall have; outputs that have it already, by the estimate, come last.
  */
 export function orderMoves(
@@ -84,6 +86,8 @@ export function orderMoves(
   const allMacs = graph.nodes.reduce((sum, node) => sum + macsOf(node), 0);
   let floatMacs = graph.nodes.reduce((sum, node) => sum + (int8.has(node) ? 0 : macsOf(node)), 0);
   const isInt8 = (node: Node): boolean => left.has(node);
+  const savedNs = regionCost(graph.nodes, () => false, isOutput) - regionCost(graph.nodes, isInt8, isOutput);
+  let leftNs = MOST_TIME * Math.max(0, savedNs);
   const moves: Move[] = [];
   for (;;) {
     const misses = totals.some((total) => total > allowed);
@@ -92,12 +96,13 @@ export function orderMoves(
     for (const unit of open) {
       const gain = unit.noise.reduce((sum, x, o) => sum + x * weights[o]!, 0);
       if (gain < LEAST_SHARE) continue;
-      const nodes = unit.readers.filter(isInt8);
+      const nodes = withIdle(unit.readers.filter(isInt8), left);
       const macs = nodes.reduce((sum, node) => sum + macsOf(node), 0);
       if (floatMacs + macs > (1 - LEAST_INT8_MACS) * allMacs && macs > 0) continue;
       const gone = new Set(nodes);
       const before = regionCost(nodes, isInt8, isOutput);
       const costNs = regionCost(nodes, (node) => left.has(node) && !gone.has(node), isOutput) - before;
+      if (costNs > leftNs && costNs > 0) continue;
       const worth = gain / Math.max(costNs, 1);
       if (!best || worth > best.worth) best = { unit, nodes, worth, macs, costNs };
     }
@@ -105,6 +110,7 @@ export function orderMoves(
     for (const node of best.nodes) left.delete(node);
     open.delete(best.unit);
     floatMacs += best.macs;
+    leftNs -= Math.max(0, best.costNs);
     best.unit.noise.forEach((x, o) => {
       totals[o] = Math.max(0, totals[o]! - x);
     });
@@ -115,6 +121,22 @@ export function orderMoves(
       costNs: best.costNs,
     });
   }
+}
+
+/** Nodes with those that would work in int8 for nobody when they have gone. */
+function withIdle(nodes: readonly Node[], int8: ReadonlySet<Node>): readonly Node[] {
+  const all = [...nodes];
+  const gone = new Set(all);
+  const isLeft = (node: Node): boolean => int8.has(node) && !gone.has(node);
+  for (const node of all) {
+    for (const { producer } of node.inputs.filter((value) => value !== null)) {
+      if (!producer || !isLeft(producer) || givesFloat(producer)) continue;
+      if (producer.outputs.some(({ readers }) => [...readers].some(isLeft))) continue;
+      gone.add(producer);
+      all.push(producer);
+    }
+  }
+  return all;
 }
 
 /** The first `count` of `moves` without those that cost time and could stay for next to no noise in any output, costly ones first. */

@@ -4,11 +4,10 @@
  * not depend on where a model is compiled, neither do the bytes that it becomes.
  */
 import { elementCount } from "../../host/tensor.ts";
-import { numberAttribute } from "../ir/attributes.ts";
-import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
+import { type Node, typeOf, type Value } from "../ir/graph.ts";
 import { VIEWS } from "../passes/affine.ts";
 import { macsOf } from "../report/macs.ts";
-import { activationInputs, isWeighted, keepsParameters } from "./scope.ts";
+import { activationInputs, givesFloat, isDepthwise, keepsParameters } from "./scope.ts";
 
 /** Nanoseconds for each multiply-accumulate, or each element of the result. */
 interface Rate {
@@ -36,8 +35,7 @@ function costOf(node: Node, precision: keyof Rate): number {
   if (VIEWS.has(node.op)) return 0;
   const macs = macsOf(node);
   if (macs > 0) {
-    const isDepthwise = node.op === "Conv" && numberAttribute(node, "group", 1) > 1 && typeOf(requiredInput(node, 1)).shape[1] === 1;
-    return STEP_NS + macs * (isDepthwise ? DEPTHWISE : DENSE)[precision];
+    return STEP_NS + macs * (isDepthwise(node) ? DEPTHWISE : DENSE)[precision];
   }
   const elements = node.outputs.reduce((sum, value) => sum + elementCount(typeOf(value).shape), 0);
   return STEP_NS + elements * rateOf(node)[precision];
@@ -70,12 +68,7 @@ function conversionCost(value: Value, int8: (node: Node) => boolean, isOutput: (
   const { producer } = value;
   const isMadeInInt8 = producer !== null && int8(producer);
   if (!readers.some((reader) => int8(reader) && activationInputs(reader).some((i) => reader.inputs[i] === value)))
-    return isMadeInInt8 && !isLayer(producer) ? STEP_NS + count * DEQUANTIZE_NS : 0;
+    return isMadeInInt8 && !givesFloat(producer) ? STEP_NS + count * DEQUANTIZE_NS : 0;
   if (!isMadeInInt8) return STEP_NS + count * QUANTIZE_NS;
   return isOutput(value) || readers.some((reader) => !int8(reader)) ? STEP_NS + count * DEQUANTIZE_NS : 0;
-}
-
-/** Whether a node multiplies by weights or another matrix: in int8 it gives int8 or float32, whatever is asked for. */
-export function isLayer(node: Node): boolean {
-  return isWeighted(node) || node.op === "MatMul";
 }

@@ -6,6 +6,7 @@
  * normalizations read: a few channels of them are far larger than the rest, and every layer adds its rounding errors to the same sum.
  */
 
+import { numberAttribute } from "../ir/attributes.ts";
 import { type Graph, type Node, requiredInput, typeOf } from "../ir/graph.ts";
 
 const WEIGHTED = new Set(["Conv", "Gemm", "MatMul"]);
@@ -43,9 +44,19 @@ export function isWeighted(node: Node): boolean {
   return node.op === "Conv" || node.op === "Gemm" || (node.op === "MatMul" && requiredInput(node, 1).constant !== null);
 }
 
+/** Whether a node is a convolution whose every output channel sees one input channel. */
+export function isDepthwise(node: Node): boolean {
+  return node.op === "Conv" && numberAttribute(node, "group", 1) > 1 && typeOf(requiredInput(node, 1)).shape[1] === 1;
+}
+
+/** Whether a node in int8 can give float32: depthwise layers of as many outputs as inputs give int8 only, as do nodes that are no layers. */
+export function givesFloat(node: Node): boolean {
+  return WEIGHTED.has(node.op) && !(isDepthwise(node) && typeOf(requiredInput(node, 1)).shape[0] === numberAttribute(node, "group", 1));
+}
+
 /**
  * The nodes that could work in int8, in topological order reversed; `keepFloat` names nodes (by their own name or their ONNX sources) that do not, `moved` the first
- * results of others. Nodes without weights whose results nobody reads in int8 are none of them.
+ * results of others. Nodes that give int8 only and whose results nobody reads in int8 are none of them.
  */
 export function int8Nodes(graph: Graph, keepFloat: ReadonlySet<string>, moved: ReadonlySet<string> = new Set()): ReadonlySet<Node> {
   const chosen = new Set<Node>();
@@ -58,7 +69,7 @@ export function int8Nodes(graph: Graph, keepFloat: ReadonlySet<string>, moved: R
     if (leads) leadsToWeights.add(node);
     if (node.op === "Add" && isReadBy(node, (reader) => NORMALIZING.has(reader.op) || normalizedSums.has(reader))) normalizedSums.add(node);
     if (kept || !leads || normalizedSums.has(node)) continue;
-    if (!isLayer && !isReadBy(node, (reader) => chosen.has(reader))) continue;
+    if (!(isLayer && givesFloat(node)) && !isReadBy(node, (reader) => chosen.has(reader))) continue;
     if (isLayer || (!WEIGHTED.has(node.op) && hasInt8Form(node))) chosen.add(node);
   }
   return chosen;

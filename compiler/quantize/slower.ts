@@ -1,7 +1,7 @@
 /** Int8 that does not pay: what would be converted to int8 and back for little work in between stays in float32. */
 import type { Node, Value } from "../ir/graph.ts";
-import { isLayer, regionCost } from "./node-cost.ts";
-import { activationInputs } from "./scope.ts";
+import { regionCost } from "./node-cost.ts";
+import { activationInputs, givesFloat, isWeighted } from "./scope.ts";
 
 /**
  * The nodes of `chosen` without those that work sooner in float32: stretches of nodes between layers with weights whose conversions take
@@ -22,7 +22,7 @@ export function withoutSlower(chosen: ReadonlySet<Node>, isOutput: (value: Value
       for (const node of nodes) left.delete(node);
     }
   }
-  for (const node of [...left]) if (!isLayer(node) && !isReadInInt8(node, isInt8)) left.delete(node);
+  for (const node of [...left]) if (!givesFloat(node) && !isReadInInt8(node, isInt8)) left.delete(node);
   return left;
 }
 
@@ -32,7 +32,7 @@ function isReadInInt8(node: Node, isInt8: (node: Node) => boolean): boolean {
 
 /** Nodes without weights that hand values to each other. */
 function stretches(chosen: ReadonlySet<Node>): readonly (readonly Node[])[] {
-  const isPlain = (node: Node): boolean => chosen.has(node) && !isLayer(node);
+  const isPlain = (node: Node): boolean => chosen.has(node) && !isWeighted(node) && node.op !== "MatMul";
   const seen = new Set<Node>();
   const found: Node[][] = [];
   for (const start of chosen) {

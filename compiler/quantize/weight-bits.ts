@@ -2,9 +2,8 @@
  * Which layers get weights of fewer than eight bits: all but those that lose much by it and gain little, which are depthwise ones and, of five
  * bits and fewer, the first layers (no layer with weights before them) and the last ones (none behind).
  */
-import { numberAttribute } from "../ir/attributes.ts";
-import { type Graph, type Node, requiredInput, typeOf } from "../ir/graph.ts";
-import { isWeighted } from "./scope.ts";
+import type { Graph, Node } from "../ir/graph.ts";
+import { isDepthwise, isWeighted } from "./scope.ts";
 
 /** Bits that weights may have, the most first. */
 export const WEIGHT_BITS = [8, 7, 6, 5, 4, 3, 2] as const;
@@ -44,8 +43,4 @@ export function innerLayers(graph: Graph, nodes: Iterable<Node>): readonly Node[
 
 function denseLayers(nodes: Iterable<Node>): readonly Node[] {
   return [...nodes].filter((node) => isWeighted(node) && !isDepthwise(node));
-}
-
-function isDepthwise(node: Node): boolean {
-  return node.op === "Conv" && numberAttribute(node, "group", 1) > 1 && typeOf(requiredInput(node, 1)).shape[1] === 1;
 }
