@@ -117,7 +117,7 @@ function addCompile(program: Command): void {
       "mixed: int8, but for nodes that are sooner done in float32 or that the outputs suffer from most; int8: all that has an int8 form; float32",
       "mixed",
     )
-    .option("--target-sqnr <DB>", "the SQNR of every output that mixed precision aims at (default: 20)")
+    .option("--target-sqnr <DB>", "the SQNR of every output that mixed precision aims at (default: 22)")
     .option("--weights <BITS>", "bits of int8 weights, 8 to 2; depthwise layers keep 8, of 5 and fewer the first and last layers too", "8")
     .option(
       "--prune <FRACTION>",

@@ -4,6 +4,7 @@
  */
 
 import type { Graph, Node } from "../ir/graph.ts";
+import { macsOf } from "../report/macs.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import type { Sample, Watch } from "./calibrate.ts";
 import { chooseMoves, findMoves, movedBy, takeWeights } from "./candidates.ts";
@@ -15,6 +16,8 @@ import type { Unsuited, Working } from "./working-nodes.ts";
 /** The search aims lower than the goal by this, in dB, and again higher where that was too low: so often. */
 const HEAD_START_DB = 2;
 const ROUNDS = 2;
+/** Multiply-accumulates that judging a model may take, where that is more than the samples kept for it. */
+const JUDGING_MACS = 5e9;
 
 /** What mixed precision came to. */
 export interface Mixed {
@@ -39,7 +42,7 @@ export interface Mixture {
   readonly parameters: ReadonlyMap<string, Parameters>;
   /** The SQNR that every output shall have, in dB. */
   readonly goalDb: number;
-  /** Samples to judge by, and those to try values on. */
+  /** Samples to judge by first, and those to try values on, which judge too where there is time. */
   readonly compared: readonly Sample[];
   readonly fitted: readonly Sample[];
 }
@@ -62,7 +65,11 @@ export async function mixPrecisions<Attempt extends { readonly graph: Graph }>(
       return measure(compileGraph(graph, floatCompiled.program.metadata));
     };
   };
-  const agreementOf = agreementOn(compared);
+  const judges = [...compared, ...fitted.filter((sample) => !compared.includes(sample))].slice(
+    0,
+    Math.max(compared.length, judgeCount(float)),
+  );
+  const agreementOf = agreementOn(judges);
   const { nodes: int8, unsuited } = working;
   const beforeDb = await agreementOf(plain.graph);
   let best: { readonly taken: Attempt; readonly mixed: Mixed } = {
@@ -70,7 +77,7 @@ export async function mixPrecisions<Attempt extends { readonly graph: Graph }>(
     mixed: { goalDb, unsuited, moves: [], beforeDb, afterDb: beforeDb },
   };
   if (beforeDb >= goalDb) return best;
-  const few = agreementOn(compared.filter((_, i) => i % 2 === 0));
+  const few = agreementOn(judges.filter((_, i) => i % 2 === 0));
   const trial = trialOf(plain.graph, insert, few);
   const candidates = await findMoves({ float, int8, parameters, goalDb, samples: fitted }, floatCompiled, module, watch);
   let aimDb = goalDb - HEAD_START_DB;
@@ -83,6 +90,17 @@ export async function mixPrecisions<Attempt extends { readonly graph: Graph }>(
     aimDb += goalDb - afterDb + HEAD_START_DB / 4;
   }
   return best;
+}
+
+/** Small models are judged by more samples than others: a few do not show what is rare. */
+function judgeCount(graph: Graph): number {
+  return Math.floor(
+    JUDGING_MACS /
+      Math.max(
+        1,
+        graph.nodes.reduce((sum, node) => sum + macsOf(node), 0),
+      ),
+  );
 }
 
 /** Measures models with moves, each only once, in the better of two forms, which the first one tells. */

@@ -4,7 +4,7 @@
  * not depend on where a model is compiled, neither do the bytes that it becomes.
  */
 import { elementCount } from "../../host/tensor.ts";
-import { type Node, typeOf, type Value } from "../ir/graph.ts";
+import { type Node, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { VIEWS } from "../passes/affine.ts";
 import { macsOf } from "../report/macs.ts";
 import { activationInputs, givesFloat, isDepthwise, keepsParameters } from "./scope.ts";
@@ -19,12 +19,15 @@ const DENSE: Rate = { int8: 0.03, float32: 0.083 };
 const DEPTHWISE: Rate = { int8: 0.065, float32: 0.08 };
 /** Functions of one value: a table of 256 in int8. */
 const TRANSCENDENTAL: Rate = { int8: 0.34, float32: 2.2 };
-const SIMPLE: Rate = { int8: 0.34, float32: 0.15 };
+const SIMPLE: Rate = { int8: 0.34, float32: 0.26 };
 const BINARY: Rate = { int8: 0.27, float32: 0.26 };
 const MOVING: Rate = { int8: 0.1, float32: 0.25 };
-const POOLING: Rate = { int8: 0.4, float32: 0.6 };
+/** For each element of the operand or the result, whichever has more. */
+const POOLING: Rate = { int8: 0.2, float32: 0.36 };
 const QUANTIZE_NS = 0.25;
 const DEQUANTIZE_NS = 0.2;
+/** What a layer in int8 takes more for a result in float32. */
+const WIDER_NS = 0.1;
 /** What a step takes however small it is. */
 const STEP_NS = 60;
 
@@ -37,7 +40,8 @@ function costOf(node: Node, precision: keyof Rate): number {
   if (macs > 0) {
     return STEP_NS + macs * (isDepthwise(node) ? DEPTHWISE : DENSE)[precision];
   }
-  const elements = node.outputs.reduce((sum, value) => sum + elementCount(typeOf(value).shape), 0);
+  const written = node.outputs.reduce((sum, value) => sum + elementCount(typeOf(value).shape), 0);
+  const elements = POOLINGS.has(node.op) ? Math.max(written, elementCount(typeOf(requiredInput(node, 0)).shape)) : written;
   return STEP_NS + elements * rateOf(node)[precision];
 }
 
@@ -68,7 +72,7 @@ function conversionCost(value: Value, int8: (node: Node) => boolean, isOutput: (
   const { producer } = value;
   const isMadeInInt8 = producer !== null && int8(producer);
   if (!readers.some((reader) => int8(reader) && activationInputs(reader).some((i) => reader.inputs[i] === value)))
-    return isMadeInInt8 && !givesFloat(producer) ? STEP_NS + count * DEQUANTIZE_NS : 0;
+    return isMadeInInt8 ? (givesFloat(producer) ? count * WIDER_NS : STEP_NS + count * DEQUANTIZE_NS) : 0;
   if (!isMadeInInt8) return STEP_NS + count * QUANTIZE_NS;
   return isOutput(value) || readers.some((reader) => !int8(reader)) ? STEP_NS + count * DEQUANTIZE_NS : 0;
 }

@@ -3,6 +3,9 @@ import type { Node, Value } from "../ir/graph.ts";
 import { regionCost } from "./node-cost.ts";
 import { activationInputs, givesFloat, isWeighted } from "./scope.ts";
 
+/** Estimates that differ by less are no reason for anything. */
+const CLEARLY = 0.9;
+
 /**
  * The nodes of `chosen` without those that work sooner in float32: stretches of nodes between layers with weights whose conversions take
  * longer than int8 saves. Layers with weights stay. `chosen` is in topological order, reversed (scope.ts).
@@ -13,7 +16,7 @@ export function withoutSlower(chosen: ReadonlySet<Node>, isOutput: (value: Value
   const improves = (nodes: readonly Node[]): boolean => {
     const gone = new Set(nodes);
     const now = regionCost(nodes, isInt8, isOutput);
-    return regionCost(nodes, (node) => left.has(node) && !gone.has(node), isOutput) < now;
+    return regionCost(nodes, (node) => left.has(node) && !gone.has(node), isOutput) < now * CLEARLY;
   };
   for (const stretch of stretches(chosen)) {
     const candidates = [stretch, ...stretch.map((node) => [node]).reverse()];

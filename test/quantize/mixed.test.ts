@@ -188,6 +188,20 @@ output %y
   expect([...int8Nodes(graph, NONE)].map(({ name }) => name).sort()).toEqual(["a", "y"]);
 });
 
+test("a depthwise layer gives int8 only: where that is not read in int8 it works in float32, and goes with what it feeds", () => {
+  const graph = graphOf(`input x float32[1,16,8,8]
+%a ? = Conv(%x, <w1 float32[16,16,1,1]>)
+%d ? = Conv(%a, <w2 float32[16,1,3,3]>) group=16
+%b ? = Conv(%d, <w3 float32[2,16,1,1]>)
+%e ? = Conv(%a, <w4 float32[16,1,3,3]>) group=16
+output %b, %e
+`);
+  const int8 = int8Nodes(graph, NONE);
+  expect([...int8].map(({ name }) => name).sort()).toEqual(["a", "b", "d"]);
+  const moves = orderMoves(graph, int8, new Map([["d", [0.1, 0]]]), 20);
+  expect(moves.map(({ nodes }) => nodes)).toEqual([["b", "d"]]);
+});
+
 test("a piece of far smaller range than what it is cut from has a scale of its own", () => {
   const graph = graphOf(`input x float32[1,2,64]
 %p float32[1,1,64], %q float32[1,1,64] = Split(%x) axis=1
