@@ -64,7 +64,7 @@ export function importGraph(
     ...(options.externalData && { externalData: options.externalData }),
     ...(options.constants && { constants: options.constants }),
   });
-  optimize(graph, (options.precision ?? "int8") === "int8");
+  optimize(graph, options.precision !== "float32");
   return { graph, metadata };
 }
 

@@ -50,6 +50,7 @@ describe("options for another quantization", () => {
     ["keepFloat", { keepFloat: ["product"] }],
     ["prune", { prune: 0.5, criterion: "magnitude" }],
     ["maxDrop", { maxDrop: 1 }],
+    ["targetSqnrDb", { precision: "mixed", targetSqnrDb: 30 }],
   ];
   test.each(cases)("%s is refused", async (name, options) => {
     const calibration = [{ x: X }];
