@@ -5,7 +5,7 @@ import { factor, solve } from "../quantize/cholesky.ts";
 import { uncertainty } from "../quantize/gptq.ts";
 import { invert, ridged, type Support, solveOnSupport, targetsOf } from "../quantize/least-squares.ts";
 import type { CenteredMoments } from "../quantize/moments.ts";
-import { meanLosses, signalOf } from "../quantize/observations.ts";
+import { type Missing, meanLosses, signalOf } from "../quantize/observations.ts";
 import { eliminate, type Removals } from "./elimination.ts";
 import type { Layer } from "./layers.ts";
 import type { Criterion, Shape } from "./pattern.ts";
@@ -47,6 +47,7 @@ export async function fitGroup(
   node: Node,
   rows: Float32Array,
   moments: CenteredMoments,
+  missing: Missing | null,
   { shape, criterion, sparsity, support: given }: FittingRule,
   withCurve: boolean,
   pause: () => Promise<void>,
@@ -56,6 +57,7 @@ export async function fitGroup(
   const { ridge, matrix } = ridgeOf(moments);
   const whole = factor(matrix, depth);
   const targets = targetsOf(rows, moments, ridge);
+  if (missing) for (let i = 0; i < targets.length; i++) targets[i] = targets[i]! + missing.cross[i]!;
   if (!whole || !targets.every(Number.isFinite)) throw notFinite(node);
   const best = targets.slice();
   for (let first = 0; first < best.length; first += depth) solve(whole, best.subarray(first, first + depth));
@@ -74,7 +76,7 @@ export async function fitGroup(
   if (!weights) throw notFinite(node);
   return {
     weights,
-    shift: meanLosses(rows, weights, moments),
+    shift: meanLosses(rows, weights, moments).map((shift, o) => shift + (missing?.mean[o] ?? 0)),
     lost: weights === best ? 0 : distance(best, weights, matrix, depth),
     signal: signalOf(rows, depth, moments),
     curve: withCurve && removals ? lossCurve(removals, outputs, depth, shape) : null,

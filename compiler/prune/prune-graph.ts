@@ -1,12 +1,13 @@
 /**
  * Prunes the weights of a float graph, layer by layer along a walk of samples: which go is chosen for the inputs that the layers pruned before
- * give, and what stays is fitted to the results of the unpruned network by least squares. Shapes stay; weights become zero.
+ * give, and what stays is fitted by least squares to the results of the unpruned network. Where a result is added to another value, it
+ * makes up for what that one lacks, too. Shapes stay; weights become zero.
  */
 import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { Sample, Watch } from "../quantize/calibrate.ts";
 import { MomentProducts } from "../quantize/moments.ts";
-import { momentsOf, type Observed } from "../quantize/observations.ts";
+import { missingOf, momentsOf, type Observed, seenBy } from "../quantize/observations.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { type Fitted, type FittingRule, fitGroup, pruneBlindly } from "./fit-layer.ts";
 import { type Layer, layersOf, replaceLayer } from "./layers.ts";
@@ -158,7 +159,9 @@ async function fitLayer(
     const rows = weights.subarray(g * perGroup * depth, (g + 1) * perGroup * depth);
     const moments = momentsOf(observed, products, g, depth, bias !== null);
     const support = rule.support?.subarray(g * perGroup * depth, (g + 1) * perGroup * depth);
-    const group = await fitGroup(layer.node, rows, moments, { ...rule, ...(support && { support }) }, withCurves, pause);
+    const part = { group: g, outputs: perGroup };
+    const missing = observed.missing && missingOf(observed.missing, seenBy(observed, g, depth).quantized, moments, outputs, part);
+    const group = await fitGroup(layer.node, rows, moments, missing, { ...rule, ...(support && { support }) }, withCurves, pause);
     fitted.weights.set(group.weights, g * perGroup * depth);
     group.shift.forEach((shift, o) => {
       if (fitted.bias) fitted.bias[g * perGroup + o] = fitted.bias[g * perGroup + o]! + shift;

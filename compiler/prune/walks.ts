@@ -1,6 +1,9 @@
 /** Samples on their way through a float graph as it was and as it is. */
+
+import { onlyOutput } from "../ir/graph.ts";
 import type { Sample } from "../quantize/calibrate.ts";
-import { type Observed, observeLayer } from "../quantize/observations.ts";
+import { type Observed, observeLayer, type Side } from "../quantize/observations.ts";
+import { pixelsOf } from "../quantize/patches.ts";
 import type { Compiled } from "../run/graph-runner.ts";
 import { mostLiveBytes, SampleWalk } from "../run/sample-walk.ts";
 import type { Layer } from "./layers.ts";
@@ -26,9 +29,11 @@ export function openWalks(compiled: Compiled, module: WebAssembly.Module, sample
   const used = samples.slice(0, Math.max(1, Math.floor(MEMORY_BUDGET_BYTES / Math.max(1, 2 * mostLiveBytes(compiled)))));
   const [aim, pruned] = [new SampleWalk(compiled, module, used), new SampleWalk(compiled, module, used)];
   return {
-    observe({ window, step, depth }, pause) {
+    observe(layer, pause) {
+      const { window, step, depth } = layer;
       const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));
-      const side = { step, window, factor: 1 };
+      const addend = addendOf(layer, compiled);
+      const side = { step, window, factor: 1, ...(addend && { addend }) };
       return observeLayer({ ...side, walk: aim }, { ...side, walk: pruned }, { samples: used.length, wanted, checked: 0 }, pause);
     },
     replace: (next) => pruned.replace(next),
@@ -37,4 +42,17 @@ export function openWalks(compiled: Compiled, module: WebAssembly.Module, sample
       pruned.dispose();
     },
   };
+}
+
+/** The value that a layer's result is added to, if it is there when the layer begins and is laid out alike. */
+function addendOf({ node, step, outputs, window }: Layer, { observables }: Compiled): NonNullable<Side["addend"]> | null {
+  const output = onlyOutput(node);
+  const [sum, ...others] = output.readers;
+  if (sum?.op !== "Add" || others.length > 0) return null;
+  const other = sum.inputs.find((value) => value && value !== output);
+  const found = other && observables.get(other.name);
+  if (!found || found.readyAfter > step || found.dtype !== "float32") return null;
+  const size = found.shape.reduce((product, d) => product * d, 1);
+  const isAlike = found.shape.at(-1) === outputs && size === pixelsOf(window) * outputs;
+  return isAlike ? { address: found.address, channels: outputs } : null;
 }

@@ -11,6 +11,8 @@ export interface Side {
   readonly window: Window;
   /** Inputs are multiplied by it. */
   readonly factor: number;
+  /** A float32 value that the layer's result is added to, where there is one: its address, [pixels][channels]. */
+  readonly addend?: { readonly address: number; readonly channels: number };
 }
 
 /** Inputs of a layer in two models, the same pixels of the same samples. */
@@ -28,6 +30,8 @@ export interface Observed extends Seen {
   readonly independent: number;
   /** What is kept from fitting; null where nothing is. */
   readonly check: Seen | null;
+  /** What the compressed model's addend lacks, [observations][channels]; null where there is none. */
+  readonly missing: Float32Array | null;
 }
 
 /** How much to gather. */
@@ -55,18 +59,28 @@ export async function observeLayer(
     return { observations: share * count, x: of(), quantized: of() };
   };
   const [fitted, check] = [seenOf(samples - checked), seenOf(checked)];
+  const channels = aim.addend && compressed.addend ? aim.addend.channels : 0;
+  const missing = channels > 0 ? new Float32Array(fitted.observations * channels) : null;
   const look =
-    ({ window, factor }: Side, form: "x" | "quantized") =>
+    ({ window, factor, addend }: Side, form: "x" | "quantized") =>
     (sample: number, view: (address: number, bytes: number) => Uint8Array): void => {
       const checkedBefore = Math.min(checked, Math.floor(sample / CHECK_EVERY));
       const isChecked = sample % CHECK_EVERY === CHECK_EVERY - 1 && checkedBefore < checked;
       const [into, at] = isChecked ? [check, checkedBefore] : [fitted, sample - checkedBefore];
       const image = view(window.address, window.bytes);
-      gather(window, image, spread(pixels, share, sample), factor, into[form], into.observations, at * share);
+      const chosen = spread(pixels, share, sample);
+      gather(window, image, chosen, factor, into[form], into.observations, at * share);
+      if (!missing || !addend || isChecked) return;
+      const bytes = view(addend.address, pixels * channels * 4);
+      const data = new Float32Array(bytes.buffer, bytes.byteOffset, pixels * channels);
+      for (const [p, pixel] of chosen.entries()) {
+        const to = (at * share + p) * channels;
+        for (let c = 0; c < channels; c++) missing[to + c] = missing[to + c]! + (form === "x" ? 1 : -1) * data[pixel * channels + c]!;
+      }
     };
   await compressed.walk.advanceTo(compressed.step, look(compressed, "quantized"), pause);
   await aim.walk.advanceTo(aim.step, look(aim, "x"), pause);
-  return { ...fitted, independent: (samples - checked) * Math.sqrt(share), check: checked > 0 ? check : null };
+  return { ...fitted, independent: (samples - checked) * Math.sqrt(share), check: checked > 0 ? check : null, missing };
 }
 
 /** `count` of `pixels`, evenly spread, each sample at another offset. */
@@ -116,4 +130,37 @@ export function signalOf(rows: Float32Array, depth: number, moments: CenteredMom
     }
   }
   return total;
+}
+
+/** What the addends of a group lack: its covariance with the inputs, [outputs][depth], and its means. */
+export interface Missing {
+  readonly cross: Float64Array;
+  readonly mean: Float64Array;
+}
+
+/** Takes `missing`, [observations][channels], together with a group's inputs, [observations][depth]. */
+export function missingOf(
+  missing: Float32Array,
+  inputs: Float32Array,
+  { depth, quantizedMean }: CenteredMoments,
+  channels: number,
+  { group, outputs }: { readonly group: number; readonly outputs: number },
+): Missing {
+  const observations = missing.length / channels;
+  const cross = new Float64Array(outputs * depth);
+  const mean = new Float64Array(outputs);
+  for (let n = 0; n < observations; n++) {
+    const row = n * depth;
+    for (let o = 0; o < outputs; o++) {
+      const m = missing[n * channels + group * outputs + o]!;
+      mean[o] = mean[o]! + m;
+      const to = o * depth;
+      for (let k = 0; k < depth; k++) cross[to + k] = cross[to + k]! + m * inputs[row + k]!;
+    }
+  }
+  for (let o = 0; o < outputs; o++) {
+    mean[o] = mean[o]! / observations;
+    for (let k = 0; k < depth; k++) cross[o * depth + k] = cross[o * depth + k]! / observations - mean[o]! * quantizedMean[k]!;
+  }
+  return { cross, mean };
 }

@@ -1,6 +1,7 @@
 /** Pruning a graph along its samples: every kind of layer, in whatever order its weights lie; what stays is fitted; zeros outlive rounding. */
 import { describe, expect, it } from "vitest";
 import { compile, quantizeToOnnx } from "../../compiler/index.ts";
+import { cloneGraph } from "../../compiler/ir/clone.ts";
 import { type Graph, requiredInput } from "../../compiler/ir/graph.ts";
 import { importModel } from "../../compiler/onnx/import.ts";
 import type { Pattern } from "../../compiler/prune/pattern.ts";
@@ -249,5 +250,42 @@ describe("compiling with pruning", () => {
     [{ prune: 0.5, exclude: ["nothing"], criterion: "magnitude" as const }, "unknown-node", /No node is named "nothing"/],
   ] as const)("refuses %j", async (options, code, message) => {
     await expect(compile(onnx(), options)).rejects.toMatchObject({ code, fault: "usage", message: expect.stringMatching(message) });
+  });
+});
+
+describe("a layer whose result is added to another value", () => {
+  it("is fitted to what the pruned network's other value lacks, too", async () => {
+    const graph = graphOf(`input x float32[1,4,9,9]
+%a ? = Conv(%x, <w1 float32[16,4,3,3]>, <b1 float32[16]>) pads=[1,1,1,1]
+%r ? = Relu(%a)
+%c ? = Conv(%r, <w2 float32[16,16,1,1]>, <b2 float32[16]>)
+%s ? = Add(%c, %r)
+output %s
+`);
+    const compiled = compileGraph(graph, DESCRIPTION);
+    const samples = samplesOf(48, 1);
+    const [first] = graph.nodes;
+    const rule = { pattern: "unstructured", criterion: "obc", sparsityOf: (layer: string) => (layer === first!.name ? 0.6 : 0) } as const;
+    const pruned = (await pruneGraph(graph, compiled, plainModule, samples, rule, WATCH)).graph;
+    // The second convolution sees the very values whose errors the sum has: fitted to its own result alone it would leave them there.
+    const alone = cloneGraph(pruned);
+    for (const index of [1, 2])
+      alone.setInput(alone.nodes[2]!, index, alone.addConstant(`w${index}`, requiredInput(graph.nodes[2]!, index).constant!));
+    const errorIn = (tried: Graph): number => {
+      const [reference, measured] = [graph, tried].map((each) => new GraphRunner(compileGraph(each, DESCRIPTION), plainModule)) as [
+        GraphRunner,
+        GraphRunner,
+      ];
+      let sum = 0;
+      for (const sample of samplesOf(32, 2)) {
+        reference.run(sample);
+        measured.run(sample);
+        const [a, b] = [reference.output("s") as Float32Array, measured.output("s") as Float32Array];
+        a.forEach((x, i) => (sum += (x - b[i]!) ** 2));
+      }
+      for (const runner of [reference, measured]) runner.dispose();
+      return sum;
+    };
+    expect(errorIn(pruned)).toBeLessThan(0.9 * errorIn(alone));
   });
 });
