@@ -7,6 +7,9 @@ testModels("small models", {
   mnist_cntk: ["float", "int8"],
   vww_mobilenetv1_025: [],
   toyadmos_ae: [],
-  kwt1: ["float"],
-  dtln_2: [],
+  kwt1: ["float", "int8"],
+  charrnn_bronte: ["float", "int8"],
+  silero_vad_16k: ["SQNR"],
+  dtln_1: ["SQNR"],
+  dtln_2: ["SQNR"],
 });
