@@ -93,10 +93,11 @@ export async function refitWeights(
   const walk = new SampleWalk(int8, module, used);
   const products = new MomentProducts(module);
   const done: RefittedLayer[] = [];
+  const checked = used.length < FEWEST_CHECKED || haveFewBits(rule) ? 0 : Math.floor(used.length / CHECK_EVERY);
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
-      const observed = used.length > 0 ? await observe(layer, int8, walk, floatWalk, used.length, watch) : null;
+      const observed = used.length > 0 ? await observe(layer, int8, walk, floatWalk, { samples: used.length, checked }, watch) : null;
       const refitted = await refitLayer(graph, layer, observed, products, rule, watch);
       if (refitted) done.push(refitted);
       if (refitted && observed) {
@@ -113,13 +114,18 @@ export async function refitWeights(
   return done;
 }
 
+/** Whether weights of four bits or fewer make inputs so wrong that what a refit makes up for is far more than what it overfits. */
+function haveFewBits({ bits }: RefitRule): boolean {
+  return [...bits.values()].some((each) => each <= 4);
+}
+
 /** Takes all samples to the layer, in both models. In units of one step of the int8 input. */
 function observe(
   { step, floatStep, floatWindow, node }: Layer,
   int8: Compiled,
   walk: SampleWalk,
   floatWalk: SampleWalk,
-  samples: number,
+  counts: { readonly samples: number; readonly checked: number },
   { pause }: Watch,
 ): Promise<Observed> {
   const window = windowOf(int8.program.plan.steps[step]!)!;
@@ -127,7 +133,7 @@ function observe(
   return observeLayer(
     { walk: floatWalk, step: floatStep, window: floatWindow, factor: 1 / inputScale(node) },
     { walk, step, window, factor: 1 },
-    { samples, wanted, checked: samples < FEWEST_CHECKED ? 0 : Math.floor(samples / CHECK_EVERY) },
+    { ...counts, wanted },
     pause,
   );
 }
