@@ -1,4 +1,4 @@
-/** Measures models pruned and of few bits against issue 5's table: `npm run accuracy:pruned [-- options]`, see HELP. */
+/** Measures models pruned and of few bits against what they must reach: `npm run accuracy:pruned [-- options]`, see HELP. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";

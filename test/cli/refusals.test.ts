@@ -53,7 +53,6 @@ describe("wrong usage: exit code 2, before any work", () => {
     [["compile", "nothing.onnx", "-o", "n.eqm", "--weights", "1"], "--weights 1: it must be 8, 7, 6, 5, 4, 3 or 2."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--observer", "best"], "--observer best: it must be mse, minmax, percentile or entropy."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--min-sqnr", "high"], "--min-sqnr high: it must be a number."],
-    [["compile", "nothing.onnx", "-o", "n.eqm", "--shape", "N=1,8"], "Several plans come later"],
     [["compile", "nothing.onnx", "-o", "n.bin"], "-o n.bin: it must end in .eqm"],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--report", "r.html"], "--report r.html is not in this version of eqm."],
     [["compile", "nothing.onnx", "-o", "n.onnx", "--precision", "float32"], "there is nothing to quantize"],
