@@ -13,7 +13,7 @@ import { createPause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
 import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
-import { type CompileOptions, checkOptions, hasBudget } from "./options.ts";
+import { type CompileOptions, checkOptions, DEFAULT_MIN_SQNR_DB, hasBudget } from "./options.ts";
 import { isQuantized } from "./passes/quantized/layers.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
 import { compilePlans } from "./plans.ts";
@@ -176,6 +176,12 @@ function reportOf(
   if (latency && latency.int8Ms > latency.float32Ms) {
     warnings.push(
       `int8 is slower than float32 here (${latency.int8Ms.toFixed(2)} ms against ${latency.float32Ms.toFixed(2)} ms): --precision float32 keeps the model fast.`,
+    );
+  }
+  const prunedDb = Math.min(...(pruning?.outputs ?? []).map(({ sqnrDb }) => sqnrDb));
+  if (pruning && prunedDb < DEFAULT_MIN_SQNR_DB) {
+    warnings.push(
+      `Pruning leaves the outputs at ${prunedDb.toFixed(1)} dB of the float model's: measure what that costs with eqm eval. Prune less, or with --pattern unstructured, which loses least.`,
     );
   }
   const isGiven = isQuantized(float);

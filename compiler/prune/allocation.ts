@@ -1,6 +1,6 @@
 /**
- * Shares out a sparsity over layers: some lose more of their weights than others, so that what the layers' results lose, each relative to its
- * own variance, adds up to least.
+ * Shares out a sparsity over layers: some lose more of their weights than others, so that what the layers' results lose, each relative to what
+ * is left of its own variance, adds up to least. A layer that loses all of its result's variance would ruin the model, however many others lose nothing.
  *
  * Each layer's loss is convexified over a grid of sparsities; of all steps between them those of the least loss per weight are taken first.
  */
@@ -16,6 +16,8 @@ export interface PrunableLayer {
 /** Steps of a layer's sparsity, and the most of them that it may lose. */
 const STEPS = 64;
 const MOST_STEPS = 60;
+/** As a part of the variance. */
+const MOST_LOSS = 0.999;
 
 interface Step {
   readonly layer: number;
@@ -44,7 +46,8 @@ function hullSteps({ weights, curve }: PrunableLayer, layer: number): readonly S
   for (let step = 0; step <= MOST_STEPS; step++) {
     const at = step / STEPS;
     if (at > curve.most) break;
-    const point = { at, loss: curve.at(at) };
+    const lost = Math.min(curve.at(at), MOST_LOSS);
+    const point = { at, loss: lost / (1 - lost) };
     while (corners.length >= 2 && slopeOf(corners.at(-2)!, corners.at(-1)!) >= slopeOf(corners.at(-1)!, point)) corners.pop();
     corners.push(point);
   }

@@ -7,8 +7,12 @@ function layer(name: string, weights: number, scale: number, power: number, most
   return { name, weights, curve: { most, at: (s) => scale * Math.min(s, most) ** power } };
 }
 
+/** What is lost for what is left, of all layers. */
 function lossOf(layers: readonly PrunableLayer[], sparsities: ReadonlyMap<string, number>): number {
-  return layers.reduce((sum, { name, curve }) => sum + curve.at(sparsities.get(name)!), 0);
+  return layers.reduce((sum, { name, curve }) => {
+    const lost = curve.at(sparsities.get(name)!);
+    return sum + lost / (1 - lost);
+  }, 0);
 }
 
 function removed(layers: readonly PrunableLayer[], sparsities: ReadonlyMap<string, number>): number {
@@ -16,7 +20,7 @@ function removed(layers: readonly PrunableLayer[], sparsities: ReadonlyMap<strin
 }
 
 it("takes the asked part of the weights where they cost least: no grid of sparsities does better", () => {
-  const layers = [layer("a", 1000, 1, 2), layer("b", 4000, 0.5, 3), layer("c", 3000, 2, 2.5)];
+  const layers = [layer("a", 1000, 0.6, 2), layer("b", 4000, 0.5, 3), layer("c", 3000, 0.9, 2.5)];
   for (const fraction of [0.1, 0.5, 0.8]) {
     const found = allocateSparsity(layers, fraction);
     expect(removed(layers, found)).toBeCloseTo(8000 * fraction, 6);
@@ -56,8 +60,11 @@ it("leaves dense what costs too much, stops at what may go, and shares alike wha
   const convex = [layer("a", 100, 1, 2), layer("b", 100, 1, 2)];
   for (const sparsity of allocateSparsity(convex, 0.5).values()) expect(Math.abs(sparsity - 0.5)).toBeLessThanOrEqual(1 / 64);
   // A curve that falls off to the side of its chord is walked along the chord: all of it or none.
-  const concave = [layer("a", 100, 1, 0.5), layer("b", 100, 1, 0.5)];
+  const concave = [layer("a", 100, 0.01, 0.5), layer("b", 100, 0.01, 0.5)];
   const [a, b] = [...allocateSparsity(concave, 0.46875).values()];
   expect([a, b]).toEqual([0.9375, 0]);
   expect(allocateSparsity([], 0.5).size).toBe(0);
+  // A small layer that would be lost whole stays, though its losses add up to little beside those of the others.
+  const [whole, others] = [layer("whole", 100, 1, 1), layer("others", 900, 0.1, 1)];
+  expect(allocateSparsity([whole, others], 0.9).get("whole")!).toBeLessThan(0.6);
 });
