@@ -47,7 +47,6 @@ const SHARED = {
  * @property {string} [preprocess] path of a preprocessing spec
  * @property {readonly [number, number]} range lowest and highest value of the benchmark's inputs
  * @property {Readonly<Record<string, number>>} shapes symbolic dimensions to bind; any other is 1
- * @property {readonly string[]} [options] of `eqm compile`
  * @property {boolean} [fourBits] also measured with weights of four bits
  * @property {readonly [number, number]} [outputRange] of the output, where a peer has to quantize it
  * @property {{ path: string, ports: object }} [tflite] the same network quantized by another toolchain, with its inputs and outputs
@@ -104,8 +103,6 @@ function generatedModel(name) {
     shapes: {},
     outputRange,
     fourBits,
-    // Their weights are drawn at random: what they are rounded for changes no time.
-    options: ["--rounding", "nearest"],
   };
 }
 
