@@ -64,7 +64,7 @@ export function compileModel(model, cli, node) {
         output,
         "--force",
         ...precision,
-       
+
         ...inputOptions(model, kind),
       ]);
       return output;
