@@ -24,7 +24,7 @@ export function isCoding(encoding: number): boolean {
 /** Reads the head of a stream. Undefined where it cannot be one of `encoding`, or is no shorter than what it stands for. */
 export function codingOf(stream: Uint8Array, encoding: number = RANS): Coding | undefined {
   if (stream.length < NIBBLES_HEADER_BYTES) return undefined;
-  const decodedBytes = new DataView(stream.buffer, stream.byteOffset).getUint32(0, true);
+  const decodedBytes = uint32At(stream, 0);
   if (decodedBytes <= stream.length || decodedBytes > 0x7fffffff) return undefined;
   if (encoding === NIBBLES) return nibblesBytes(decodedBytes) === stream.length ? { encoding, decodedBytes, decoderBytes: 0 } : undefined;
   if (encoding === BLOCKS) return blocksCodingOf(stream, decodedBytes);
@@ -37,8 +37,7 @@ export function codingOf(stream: Uint8Array, encoding: number = RANS): Coding | 
 
 function blocksCodingOf(stream: Uint8Array, decodedBytes: number): Coding | undefined {
   if (stream.length < BLOCKS_HEADER_BYTES) return undefined;
-  const view = new DataView(stream.buffer, stream.byteOffset);
-  const [depth, outputs, values, coded] = [4, 8, 12, 16].map((at) => view.getUint32(at, true)) as [number, number, number, number];
+  const [depth, outputs, values, coded] = [4, 8, 12, 16].map((at) => uint32At(stream, at)) as [number, number, number, number];
   const groups = decodedBytes / (depth * outputs);
   if (!(Number.isInteger(groups) && values <= decodedBytes && BLOCKS_HEADER_BYTES + coded <= stream.length)) return undefined;
   const maskBytes = Math.ceil((groups * Math.ceil(outputs / BLOCK_ROWS) * depth) / 8);
@@ -54,6 +53,11 @@ function blocksCodingOf(stream: Uint8Array, decodedBytes: number): Coding | unde
     own = Math.max(own, coding.decoderBytes);
   }
   return { encoding: BLOCKS, decodedBytes, decoderBytes: align(maskBytes) + align(values) + own };
+}
+
+/** Little-endian, without a view: a file has a stream for each constant. */
+function uint32At(stream: Uint8Array, at: number): number {
+  return (stream[at]! | (stream[at + 1]! << 8) | (stream[at + 2]! << 16) | (stream[at + 3]! << 24)) >>> 0;
 }
 
 /** Up to a multiple of 64. */

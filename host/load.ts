@@ -56,10 +56,11 @@ export async function load(
     const bytes = await sourceBytes(source, signal);
     return loadInWorker(worker(), bytes, { owned: !isCallersOwn(source), threads, fastFloat, ...(build && { build }) }, signal);
   }
-  let started = now();
+  // No clock unless somebody asks: Node loads its own at the first look, which takes longer than checking a small model.
+  let started = onStage ? now() : 0;
   const ended = (stage: LoadStage): void => {
-    const end = now();
-    onStage?.(stage, end - started);
+    if (!onStage) return;
+    onStage(stage, now() - started);
     started = now();
   };
   const [{ name, module }, bytes] = await Promise.all([chooseBuild(build), sourceBytes(source, signal)]);

@@ -197,10 +197,9 @@ function readConstants(table: Section, blob: Section): Constant[] {
   let end = 0;
   const constants = Array.from({ length: count }, (_, i): Constant => {
     const row = 1 + i * Packing.ROW_WORDS;
-    const word = (index: number) => words[row + index]!;
-    const offset = word(Packing.FILE_OFFSET);
-    const length = word(Packing.FILE_BYTES);
-    const encoding = word(Packing.ENCODING);
+    const offset = words[row + Packing.FILE_OFFSET]!;
+    const length = words[row + Packing.FILE_BYTES]!;
+    const encoding = words[row + Packing.ENCODING]!;
     if (encoding !== Packing.RAW && !isCoding(encoding))
       throw bad(row + Packing.ENCODING, `Constant ${i}: encoding ${encoding} is not known to this version: update eqm.`);
     if (length <= 0 || offset < 0 || offset + length > blob.bytes.length)
@@ -217,18 +216,21 @@ function readConstants(table: Section, blob: Section): Constant[] {
     if (encoding !== Packing.RAW && !coding)
       throw new FormatError("bad-constants", `Constant ${i}: its ${length} coded bytes have no sound head.`, blob.offset + offset);
     const canonical = coding ? coding.decodedBytes : length;
-    const [packing, p0, p1, p2] = [word(Packing.PACKING), word(Packing.P0), word(Packing.P1), word(Packing.P2)];
+    const packing = words[row + Packing.PACKING]!;
+    const p0 = words[row + Packing.P0]!;
+    const p1 = words[row + Packing.P1]!;
+    const p2 = words[row + Packing.P2]!;
     if (
       !Packing.packingHolds(packing, canonical, p0, p1, p2) ||
-      word(Packing.PACKED_BYTES) !== Packing.packedBytes(packing, canonical, p0, p1, p2)
+      words[row + Packing.PACKED_BYTES] !== Packing.packedBytes(packing, canonical, p0, p1, p2)
     ) {
       throw bad(
         row + Packing.PACKED_BYTES,
-        `Constant ${i}: ${canonical} bytes of packing ${packing} (${p0}, ${p1}, ${p2}) do not become ${word(Packing.PACKED_BYTES)}.`,
+        `Constant ${i}: ${canonical} bytes of packing ${packing} (${p0}, ${p1}, ${p2}) do not become ${words[row + Packing.PACKED_BYTES]}.`,
       );
     }
-    const address = word(Packing.ADDRESS);
-    return { packing, p0, p1, p2, bytes, address, ...(coding && { coding: { ...coding, fileOffset: blob.offset + offset } }) };
+    const constant = { packing, p0, p1, p2, bytes, address: words[row + Packing.ADDRESS]! };
+    return coding ? { ...constant, coding: { ...coding, fileOffset: blob.offset + offset } } : constant;
   });
   if (end !== blob.bytes.length)
     throw new FormatError("bad-constants", "The constants' section holds bytes that no constant uses.", blob.offset + end);

@@ -7,26 +7,29 @@ import { FormatError } from "./errors.ts";
 
 /** Decodes all words of `bytes`, which start at byte `offset` of the file. Throws FormatError `bad-varint`. */
 export function decodeWords(bytes: Uint8Array, offset: number): Int32Array {
+  const end = bytes.length;
+  if (end > 0 && bytes[end - 1]! >= 0x80) throw badVarint("is cut off", offset + end - 1);
+  const words = new Int32Array(end);
   let count = 0;
-  for (const byte of bytes) if (byte < 0x80) count++;
-  if (bytes.length > 0 && bytes[bytes.length - 1]! >= 0x80) throw badVarint("is cut off", offset + bytes.length - 1);
-  const words = new Int32Array(count);
   let at = 0;
-  for (let i = 0; i < count; i++) {
+  while (at < end) {
     const start = at;
-    let value = 0;
-    let shift = 0;
-    let byte: number;
-    do {
-      byte = bytes[at++]!;
-      if (shift === 28 && byte > 0x0f) throw badVarint("is longer than 32 bits", offset + start);
-      value |= (byte & 0x7f) << shift;
-      shift += 7;
-    } while (byte >= 0x80);
-    if (byte === 0 && at - start > 1) throw badVarint("is not in its shortest form", offset + start);
-    words[i] = (value >>> 1) ^ -(value & 1);
+    let byte = bytes[at++]!;
+    let value = byte;
+    if (byte >= 0x80) {
+      value &= 0x7f;
+      let shift = 7;
+      do {
+        byte = bytes[at++]!;
+        if (shift === 28 && byte > 0x0f) throw badVarint("is longer than 32 bits", offset + start);
+        value |= (byte & 0x7f) << shift;
+        shift += 7;
+      } while (byte >= 0x80);
+      if (byte === 0) throw badVarint("is not in its shortest form", offset + start);
+    }
+    words[count++] = (value >>> 1) ^ -(value & 1);
   }
-  return words;
+  return words.slice(0, count);
 }
 
 /** Encodes words; the inverse of `decodeWords`. */

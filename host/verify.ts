@@ -58,7 +58,7 @@ export function verifyProgram(program: Program, locate: Locate = () => undefined
 function verifyVariant(program: Program, fail: Fail): void {
   verifySizes(program, fail);
   verifyConstants(program, fail);
-  const special = program.constants.filter(({ packing }) => SPECIAL_WEIGHTS.has(packing));
+  const special = specialRegions(program.constants);
   for (let i = 0; i < program.plan.steps.length; i++) verifyStep(program, special, i, fail);
   verifyMetadata(program, fail);
   verifyGolden(program, fail);
@@ -109,7 +109,7 @@ function verifyConstants({ constants, plan }: Program, fail: Fail): void {
   }
 }
 
-function verifyStep(program: Program, special: readonly Constant[], index: number, fail: Fail): void {
+function verifyStep(program: Program, special: readonly SpecialRegion[], index: number, fail: Fail): void {
   const { constantsBytes, arenaBytes, steps } = program.plan;
   const words = steps[index]!;
   const place: Place = { part: "step", index };
@@ -140,8 +140,9 @@ function verifyStep(program: Program, special: readonly Constant[], index: numbe
     },
   };
   layout.extents(words, extents);
-  for (const [i, own] of writes.entries()) {
-    if (i > 0 && [...reads, ...writes.slice(0, i)].some((other) => overlap(own, other)))
+  for (let i = 1; i < writes.length; i++) {
+    const own = writes[i]!;
+    if ([...reads, ...writes.slice(0, i)].some((other) => overlap(own, other)))
       refuse(`its scratch at ${own.address} lies over what it reads or writes`);
   }
   verifySpecialWeights(words, reads, special, refuse);
@@ -168,18 +169,47 @@ function markedPacking(words: Int32Array): number | undefined {
   return words[ConvI8.WEIGHT_BITS] === 4 ? GEMM_I4 : undefined;
 }
 
+/** A constant of SPECIAL_WEIGHTS and where it lies. */
+interface SpecialRegion extends Region {
+  readonly constant: Constant;
+}
+
+/** Those of a program, which lie apart and ascend. */
+function specialRegions(constants: readonly Constant[]): readonly SpecialRegion[] {
+  const special: SpecialRegion[] = [];
+  for (const constant of constants) {
+    const { packing, address, p0, p1, p2 } = constant;
+    if (SPECIAL_WEIGHTS.has(packing))
+      special.push({ constant, address, bytes: packedBytes(packing, canonicalBytes(constant), p0, p1, p2) });
+  }
+  return special;
+}
+
+/** The last of regions that ascend which begins before `end`. */
+function lastBefore<T extends Region>(regions: readonly T[], end: number): T | undefined {
+  let [from, to] = [0, regions.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if (regions[middle]!.address < end) from = middle + 1;
+    else to = middle;
+  }
+  return regions[from - 1];
+}
+
 /** Constants of SPECIAL_WEIGHTS are read whole by the steps that are marked so, and by nothing else. */
 function verifySpecialWeights(
   words: Int32Array,
   reads: readonly Region[],
-  special: readonly Constant[],
+  special: readonly SpecialRegion[],
   refuse: (problem: string) => never,
 ): void {
   const marked = markedPacking(words);
   if (marked !== undefined) {
     const { name, mark } = SPECIAL_WEIGHTS.get(marked)!;
-    const constant = special.find(({ packing, address }) => packing === marked && address === words[ConvI8.WEIGHTS]);
-    if (!constant) return refuse(`it is marked ${mark}, its weights are not`);
+    const region = lastBefore(special, words[ConvI8.WEIGHTS]! + 1);
+    if (region?.address !== words[ConvI8.WEIGHTS] || region?.constant.packing !== marked)
+      return refuse(`it is marked ${mark}, its weights are not`);
+    const { constant } = region;
     const groups = words[ConvI8.GROUPS]!;
     const patch = [
       words[ConvI8.KERNEL_H]!,
@@ -198,11 +228,9 @@ function verifySpecialWeights(
       refuse(`its ${name} weights are of another shape`);
   }
   const own = marked === undefined ? -1 : reads.findIndex(({ address }) => address === words[ConvI8.WEIGHTS]);
-  const others = reads.filter((_, i) => i !== own);
-  for (const constant of special) {
-    const { packing, address, p0, p1, p2 } = constant;
-    const region = { address, bytes: packedBytes(packing, canonicalBytes(constant), p0, p1, p2) };
-    if (others.some((read) => overlap(read, region))) refuse(`it reads ${SPECIAL_WEIGHTS.get(packing)!.name} weights as something else`);
+  for (const [i, read] of reads.entries()) {
+    const region = i === own ? undefined : lastBefore(special, read.address + read.bytes);
+    if (region && overlap(read, region)) refuse(`it reads ${SPECIAL_WEIGHTS.get(region.constant.packing)!.name} weights as something else`);
   }
 }
 
