@@ -38,20 +38,23 @@ export async function measureModel(model, compiled, settings, progress) {
 }
 
 /**
- * The same on two threads.
+ * The same on two threads. Whether two pay is measured of eqm by itself: the idle threads of native runtimes go on spinning for a while after a
+ * run, and would take the second processor from it.
  *
  * @returns {object[]} rows as measureModel's, cold starts and sizes apart; `speedup` is how many times as fast as on one thread
  */
 export function measureThreads(model, compiled, settings, progress) {
-  const contestants = [...CONTESTANTS.filter(({ runtime }) => runtime === "eqm"), ...ON_TWO_THREADS];
-  const present = presentOf(contestants, compiled);
-  progress(`${model.name}: on two threads`);
-  const task = { range: model.range, shapes: model.shapes, ...settings, minSeconds: settings.threadSeconds, contestants: present };
-  const measured = runChild("interleave.mjs", task, settings.node);
-  const turnsOf = (id) => measured.results.find((result) => result.id === id)?.turnsMs;
-  return rowsOf(ON_TWO_THREADS, measured, compiled).map((row, at) => {
-    const single = turnsOf(ON_TWO_THREADS[at].single);
-    return row.error === undefined && single !== undefined ? { ...row, speedup: medianRatio(single, row.turnsMs) } : row;
+  const task = { range: model.range, shapes: model.shapes, ...settings, minSeconds: settings.threadSeconds };
+  const isOwn = ({ runtime }) => runtime === "eqm";
+  progress(`${model.name}: on two threads, eqm by itself`);
+  const own = presentOf([...CONTESTANTS, ...ON_TWO_THREADS].filter(isOwn), compiled);
+  const alone = runChild("interleave.mjs", { ...task, contestants: own }, settings.node);
+  const turnsOf = (id) => alone.results.find((result) => result.id === id)?.turnsMs;
+  progress(`${model.name}: on two threads, all in turns`);
+  const together = runChild("interleave.mjs", { ...task, contestants: presentOf(ON_TWO_THREADS, compiled) }, settings.node);
+  return rowsOf(ON_TWO_THREADS, together, compiled).map((row, at) => {
+    const [single, double] = [turnsOf(ON_TWO_THREADS[at].single), turnsOf(row.id)];
+    return single && double ? { ...row, speedup: medianRatio(single, double) } : row;
   });
 }
 

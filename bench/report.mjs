@@ -89,7 +89,7 @@ function vnni({ features, arch }) {
 function threadSection(threads) {
   return turnSection(
     "## On two threads",
-    "In turns with eqm on one thread. **ratio**: time relative to eqm int8 on two threads; **speedup**: of eqm, over its time on one.",
+    "All in turns. **ratio**: time relative to eqm int8 on two threads; **speedup**: of eqm, over its time on one, in turns of these two alone.",
     threads,
     { speedup: (row) => row.speedup?.toFixed(2) ?? "–" },
   );
