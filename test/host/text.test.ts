@@ -38,14 +38,28 @@ describe("canonical JSON", () => {
   });
 
   it("reads what it wrote, into objects without a prototype", () => {
-    const text = '{"__proto__":{"x":1},"constructor":[1e+30,0.1]}';
+    const text = '{"10":{"2":0,"a":1},"9":[],"__proto__":{"x":1},"constructor":[1e+30,0.1]}';
     const value = parseJson(text);
     expect(Object.getPrototypeOf(value)).toBe(null);
     expect(({} as Record<string, unknown>)["x"]).toBe(undefined);
     expect(writeJson(value)).toBe(text);
   });
 
-  it.each(['{"a": 1}', '{"b":1,"a":2}', '{"a":1,"a":1}', "1.0", "1e2", '"\\u0041"', "", "{", "[1,]", "NaN"])("refuses %s", (text) => {
+  it.each([
+    '{"a": 1}',
+    '{"b":1,"a":2}',
+    '{"9":1,"10":2}',
+    '{"b":1,"1":2}',
+    '{"x":{"b":1,"a":2}}',
+    '{"a":1,"a":1}',
+    "1.0",
+    "1e2",
+    '"\\u0041"',
+    "",
+    "{",
+    "[1,]",
+    "NaN",
+  ])("refuses %s", (text) => {
     expect(() => parseJson(text)).toThrow(SyntaxError);
   });
 
