@@ -1,7 +1,7 @@
 /**
- * The build. `node build.mjs wasm` makes build/: the runtime's modules (asconfig.json says how) and that of `eqm bench`
- * (asconfig.peak.json), each also as base64 in a TypeScript file, and the checksum of the layouts in format/. `node build.mjs bundle`
- * makes the JavaScript of dist/ from that. `node build.mjs` makes everything: both, and the types.
+ * The build. `node build.mjs wasm` makes build/: the runtime's modules (asconfig.json says how), the linear algebra of the compiler
+ * (asconfig.compiler.json) and that of `eqm bench` (asconfig.peak.json), each also as base64 in a TypeScript file, and the checksum of the
+ * layouts in format/. `node build.mjs bundle` makes the JavaScript of dist/ from that. `node build.mjs` makes everything: both, and the types.
  */
 import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -97,7 +97,7 @@ function buildWasm() {
     `/** Opcodes that the builds for eqm/core do not have. */\nexport const MISSING_STEPS: ReadonlySet<number> = new Set([${missingInCore().join(", ")}]);\n`,
   );
   const asc = require.resolve("assemblyscript/bin/asc.js");
-  for (const config of ["asconfig.json", "asconfig.peak.json"]) {
+  for (const config of ["asconfig.json", "asconfig.compiler.json", "asconfig.peak.json"]) {
     const { targets } = JSON.parse(readFileSync(file(config), "utf8"));
     for (const [target, { outFile }] of Object.entries(targets)) {
       const { status } = spawnSync(process.execPath, [asc, "--config", config, "--target", target], { cwd: root, stdio: "inherit" });

@@ -4,6 +4,18 @@ declare namespace WebAssembly {
   /** A compiled module. */
   class Module {
     private readonly kind: "module";
+    constructor(bytes: Uint8Array);
+  }
+  /** A module on what it imports. */
+  class Instance {
+    constructor(module: Module, imports: Readonly<Record<string, Readonly<Record<string, unknown>>>>);
+    readonly exports: Readonly<Record<string, unknown>>;
+  }
+  /** What a module reads and writes. */
+  class Memory {
+    constructor(descriptor: { readonly initial: number });
+    readonly buffer: ArrayBuffer;
+    grow(pages: number): number;
   }
 }
 

@@ -10,6 +10,7 @@
  *
  * Float64, + − × ÷ and square roots in fixed order: the same on every engine.
  */
+import { Workspace } from "../quantize/algebra.ts";
 import type { Shape } from "./pattern.ts";
 
 /** What removing costs, panel by panel. */
@@ -27,7 +28,7 @@ export interface Removals {
 const MOST_WORK = 1.2e10;
 /** Columns of a part are a multiple of this, and of groups. */
 const PART_UNIT = 32;
-/** Removals after which H⁻¹ is brought up to date. */
+/** Removals after which H⁻¹ is brought up to date; as many as `subtractOuter` takes. */
 const PENDING = 8;
 
 /**
@@ -81,12 +82,17 @@ type Removed = readonly { readonly unit: number; readonly loss: number }[];
 function createPart(
   most: number,
 ): (panel: Float64Array, depth: number, inverse: Float64Array, from: number, to: number, shape: Shape) => Removed {
-  // The lower triangle of H⁻¹ over live columns, which are kept together: row by row, `most` apart.
-  const triangle = new Float64Array(most * most);
+  const room = new Workspace();
+  // Even, so that columns in pairs stay in their row.
+  const pitch = most + (most % 2);
+  room.reserve(pitch * (pitch + PENDING));
+  const [triangleAddress, pendingAddress] = [room.take(pitch * pitch), room.take(PENDING * pitch)];
+  // The lower triangle of H⁻¹ over live columns, which are kept together: row by row, `pitch` apart.
+  const triangle = room.doubles(triangleAddress, pitch * pitch);
   const diagonal = new Float64Array(most);
   const columns = new Int32Array(most);
   const places = new Int32Array(most);
-  const pending = Array.from({ length: PENDING }, () => new Float64Array(most));
+  const pending = Array.from({ length: PENDING }, (_, m) => room.doubles(pendingAddress + m * pitch * 8, pitch));
   // (H⁻¹) between the two columns of a unit.
   const between = new Float64Array(most);
   const h = new Float64Array(most);
@@ -97,8 +103,8 @@ function createPart(
     const left = new Map<number, number>();
     const mayRemove = (unit: number): boolean => groups === null || left.get(Math.floor((from + unit) / groups.of)) !== 0;
     for (let k = 0; k < size; k++) {
-      for (let j = 0; j <= k; j++) triangle[k * most + j] = inverse[(from + k) * depth + from + j]!;
-      diagonal[k] = triangle[k * most + k]!;
+      for (let j = 0; j <= k; j++) triangle[k * pitch + j] = inverse[(from + k) * depth + from + j]!;
+      diagonal[k] = triangle[k * pitch + k]!;
       columns[k] = k;
       places[k] = k;
       if (groups) {
@@ -107,7 +113,7 @@ function createPart(
       }
     }
     const units = Math.ceil(size / inputs);
-    for (let u = 0; u < units; u++) between[u] = 2 * u + 1 < size && inputs === 2 ? triangle[(2 * u + 1) * most + 2 * u]! : 0;
+    for (let u = 0; u < units; u++) between[u] = 2 * u + 1 < size && inputs === 2 ? triangle[(2 * u + 1) * pitch + 2 * u]! : 0;
     const isLive = new Uint8Array(units).fill(1);
     let live = size;
     let held = 0;
@@ -116,8 +122,8 @@ function createPart(
 
     const removeColumn = (column: number): void => {
       const p = places[column]!;
-      for (let j = 0; j < p; j++) h[j] = triangle[p * most + j]!;
-      for (let i = p; i < live; i++) h[i] = triangle[i * most + p]!;
+      for (let j = 0; j < p; j++) h[j] = triangle[p * pitch + j]!;
+      for (let i = p; i < live; i++) h[i] = triangle[i * pitch + p]!;
       for (let m = 0; m < held; m++) {
         const u = pending[m]!;
         const factor = u[p]!;
@@ -132,9 +138,9 @@ function createPart(
       const last = --live;
       const mover = columns[last]!;
       if (p !== last) {
-        for (let j = 0; j < p; j++) triangle[p * most + j] = triangle[last * most + j]!;
-        for (let i = p + 1; i < last; i++) triangle[i * most + p] = triangle[last * most + i]!;
-        triangle[p * most + p] = triangle[last * most + last]!;
+        for (let j = 0; j < p; j++) triangle[p * pitch + j] = triangle[last * pitch + j]!;
+        for (let i = p + 1; i < last; i++) triangle[i * pitch + p] = triangle[last * pitch + i]!;
+        triangle[p * pitch + p] = triangle[last * pitch + last]!;
         diagonal[p] = diagonal[last]!;
         columns[p] = mover;
         places[mover] = p;
@@ -157,7 +163,7 @@ function createPart(
         }
       }
       if (++held === PENDING) {
-        subtractPending(triangle, most, live, pending);
+        room.kernels.subtractOuter(triangleAddress, pitch, live, pendingAddress);
         held = 0;
       }
     };
@@ -218,28 +224,4 @@ function lossOfTwo(rows: readonly Float64Array[], a: number, b: number, p: numbe
     total += x * x * r - 2 * x * y * q + y * y * p;
   }
   return total / (p * r - q * q);
-}
-
-/** Takes PENDING vectors' outer products off the lower triangle over `live` columns. */
-function subtractPending(triangle: Float64Array, pitch: number, live: number, pending: readonly Float64Array[]): void {
-  const [u0, u1, u2, u3, u4, u5, u6, u7] = pending as [
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-    Float64Array,
-  ];
-  for (let i = 0; i < live; i++) {
-    const [a, b, c, d] = [u0[i]!, u1[i]!, u2[i]!, u3[i]!];
-    const [e, f, g, h] = [u4[i]!, u5[i]!, u6[i]!, u7[i]!];
-    const row = i * pitch;
-    for (let j = 0; j <= i; j++) {
-      const first = a * u0[j]! + b * u1[j]! + (c * u2[j]! + d * u3[j]!);
-      const second = e * u4[j]! + f * u5[j]! + (g * u6[j]! + h * u7[j]!);
-      triangle[row + j] = triangle[row + j]! - (first + second);
-    }
-  }
 }

@@ -1,6 +1,7 @@
 /** Chooses which weights of a layer stay, and fits them. */
 import { CompileError } from "../errors.ts";
 import type { Node } from "../ir/graph.ts";
+import { quadraticForms } from "../quantize/algebra.ts";
 import { factor, solve } from "../quantize/cholesky.ts";
 import { uncertainty } from "../quantize/gptq.ts";
 import { invert, ridged, type Support, solveOnSupport, targetsOf } from "../quantize/least-squares.ts";
@@ -60,7 +61,7 @@ export async function fitGroup(
   if (missing) for (let i = 0; i < targets.length; i++) targets[i] = targets[i]! + missing.cross[i]!;
   if (!whole || !targets.every(Number.isFinite)) throw notFinite(node);
   const best = targets.slice();
-  for (let first = 0; first < best.length; first += depth) solve(whole, best.subarray(first, first + depth));
+  solve(whole, best);
   let removals: Removals | null = null;
   let weights: Float64Array | null = best;
   if (sparsity > 0 || withCurve) {
@@ -114,15 +115,11 @@ function normsOf({ depth, covariance, quantizedMean }: CenteredMoments): Float64
 
 /** Σ over outputs of (a − b)·H·(a − b)ᵀ. */
 function distance(a: Float64Array, b: Float64Array, matrix: Float64Array, depth: number): number {
-  let total = 0;
-  for (let first = 0; first < a.length; first += depth) {
-    for (let i = 0; i < depth; i++) {
-      let inner = 0;
-      for (let j = 0; j < depth; j++) inner += (a[first + j]! - b[first + j]!) * matrix[i * depth + j]!;
-      total += inner * (a[first + i]! - b[first + i]!);
-    }
-  }
-  return total;
+  return quadraticForms(
+    a.map((x, i) => x - b[i]!),
+    matrix,
+    depth,
+  );
 }
 
 /** The error of a layer whose moments are of no use. */

@@ -20,6 +20,7 @@
  */
 import { PAIR_LIMIT } from "../../format/packings.ts";
 import { roundHalfEven } from "../lower/rescale.ts";
+import { LANES, multiply, workspace } from "./algebra.ts";
 import { type Factor, factor, solve } from "./cholesky.ts";
 import { ridged, type Support, solveOnSupport, targetsOf } from "./least-squares.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
@@ -122,13 +123,13 @@ function solveAll(matrix: Float64Array, order: Int32Array, targets: Float64Array
   const depth = order.length;
   const factored = factor(matrix, depth);
   if (!factored) return null;
+  const placeOf = (at: number): number => at - (at % depth) + order[at % depth]!;
+  const rows = targets.map((_, at) => targets[placeOf(at)]!);
+  solve(factored, rows);
   const solved = new Float64Array(targets.length);
-  const row = new Float64Array(depth);
-  for (let first = 0; first < solved.length; first += depth) {
-    for (let k = 0; k < depth; k++) row[k] = targets[first + order[k]!]!;
-    solve(factored, row);
-    for (let k = 0; k < depth; k++) solved[first + order[k]!] = row[k]!;
-  }
+  rows.forEach((x, at) => {
+    solved[placeOf(at)] = x;
+  });
   return solved;
 }
 
@@ -181,39 +182,35 @@ export function roundWeights(prepared: Prepared, { bits, levels = weightLevels(b
   });
   const mates = partners && Int32Array.from(order, (column) => (partners[column]! < 0 ? -1 : places[partners[column]!]!));
   const pivots = Float64Array.from({ length: depth }, (_, k) => factored.upper[k * depth + k]! ** 2);
-  const values = new Int8Array(refitted.length);
-  const scales = new Float32Array(outputs);
-  const errors = new Float64Array(outputs);
-  const sweep = createSweep(factored, levels, mates);
+  const leastRange = levels < weightLevels(7) ? LEAST_RANGE : LEAST_RANGE_OF_MANY;
+  const candidates = new Float64Array(outputs * TRIED);
   for (let o = 0; o < outputs; o++) {
     const row = refitted.subarray(o * depth, (o + 1) * depth);
-    const leastRange = levels < weightLevels(7) ? LEAST_RANGE : LEAST_RANGE_OF_MANY;
-    const candidates = scalesFor(row, levels, leastRange, mates, leastScales[o]!, pivots);
-    const { integers, best } = sweep(row, candidates, support?.subarray(o * depth, (o + 1) * depth) ?? null);
-    scales[o] = candidates[best.index]!;
-    errors[o] = best.error;
-    for (let k = 0; k < depth; k++) values[o * depth + order[k]!] = integers[k * TRIED + best.index]!;
+    candidates.set(scalesFor(row, levels, leastRange, mates, leastScales[o]!, pivots), o * TRIED);
   }
-  return { values, scales, errors };
+  const { integers, best } = sweep(factored, refitted, candidates, levels, mates, support);
+  const values = new Int8Array(refitted.length);
+  integers.forEach((q, at) => {
+    values[at - (at % depth) + order[at % depth]!] = q;
+  });
+  return {
+    values,
+    scales: Float32Array.from({ length: outputs }, (_, o) => candidates[o * TRIED + best[2 * o]!]!),
+    errors: Float64Array.from({ length: outputs }, (_, o) => best[2 * o + 1]!),
+  };
 }
 
 /** The mean square that given integers add to the error of the best real weights, for each output. */
 export function roundingErrors(
-  { depth, order, factor: { upper, isDiagonal }, refitted }: Prepared,
+  { depth, order, factor: { lower, isDiagonal }, refitted }: Prepared,
   values: Int8Array,
   scales: Float32Array,
 ): Float64Array {
-  const row = new Float64Array(depth);
-  const sums = new Float64Array(depth);
-  return Float64Array.from(scales, (scale, o) => {
-    for (let k = 0; k < depth; k++) row[k] = refitted[o * depth + k]! - values[o * depth + order[k]!]! * scale;
-    sums.fill(0);
-    for (let i = 0; i < depth; i++) {
-      const end = isDiagonal ? i + 1 : depth;
-      for (let k = i; k < end; k++) sums[k] = sums[k]! + row[i]! * upper[i * depth + k]!;
-    }
-    return sums.reduce((error, s) => error + s * s, 0);
-  });
+  const missed = refitted.map((w, at) => w - values[at - (at % depth) + order[at % depth]!]! * scales[Math.floor(at / depth)]!);
+  const errors = isDiagonal
+    ? missed.map((e, at) => e * lower[(at % depth) * (depth + 1)]!)
+    : multiply(missed, { matrix: lower, size: depth, isLower: true });
+  return Float64Array.from(scales, (_, o) => errors.subarray(o * depth, (o + 1) * depth).reduce((error, s) => error + s * s, 0));
 }
 
 /** The TRIED most promising scales for an output, as float32 values, by the error without compensation. */
@@ -257,64 +254,26 @@ function shareOfPair(own: number, other: number): number {
   return Math.round(Math.max(0, own - Math.max(0, own + other - PAIR_LIMIT) / 2));
 }
 
-/** The integers of TRIED scales, in the order of rounding and interleaved, and which of the scales has the least error. */
-interface Swept {
-  readonly integers: Int8Array;
-  readonly best: { readonly index: number; readonly error: number };
-}
-
-/** Rounding of one output with TRIED scales at once. The integers are overwritten by the next call. */
-function createSweep(
+/** Rounds all rows, each with its TRIED scales at once: the integers of the best of those, in the order of rounding; its index and error, row by row. */
+function sweep(
   { size, lower, isDiagonal }: Factor,
+  rows: Float64Array,
+  scales: Float64Array,
   levels: number,
   mates: Int32Array | null,
-): (row: Float64Array, scales: Float32Array, support: Support | null) => Swept {
-  const integers = new Int8Array(size * TRIED);
-  const left = new Float64Array(size * TRIED);
-  const errors = new Float64Array(TRIED);
-  const targets = new Float64Array(TRIED);
-  return (row, scales, support) => {
-    errors.fill(0);
-    for (let k = 0; k < size; k++) {
-      const from = k * size;
-      let s0 = 0;
-      let s1 = 0;
-      let s2 = 0;
-      let s3 = 0;
-      for (let i = isDiagonal ? k : 0, e = 0; i < k; i++, e += TRIED) {
-        const r = lower[from + i]!;
-        s0 += left[e]! * r;
-        s1 += left[e + 1]! * r;
-        s2 += left[e + 2]! * r;
-        s3 += left[e + 3]! * r;
-      }
-      const pivot = lower[from + k]!;
-      targets[0] = s0;
-      targets[1] = s1;
-      targets[2] = s2;
-      targets[3] = s3;
-      const mate = mates ? mates[k]! : -1;
-      for (let c = 0; c < TRIED; c++) {
-        const scale = scales[c]!;
-        const target = row[k]! + targets[c]! / pivot;
-        const t = target / scale;
-        let limit = levels;
-        if (support?.[k] === 0) {
-          limit = 0;
-        } else if (mate >= 0) {
-          const room =
-            mate < k ? PAIR_LIMIT - Math.abs(integers[mate * TRIED + c]!) : shareOfPair(Math.abs(t), Math.abs(row[mate]! / scale));
-          limit = Math.min(levels, room);
-        }
-        const q = Math.max(-limit, Math.min(limit, roundHalfEven(t)));
-        const error = target - q * scale;
-        integers[k * TRIED + c] = q;
-        left[k * TRIED + c] = row[k]! - q * scale;
-        errors[c] = errors[c]! + error * error * pivot * pivot;
-      }
-    }
-    let index = 0;
-    for (let c = 1; c < TRIED; c++) if (errors[c]! < errors[index]!) index = c;
-    return { integers, best: { index, error: errors[index]! } };
+  support: Support | null,
+): { readonly integers: Int8Array; readonly best: Float64Array } {
+  const count = rows.length / size;
+  const bytes = Math.ceil(rows.length / 8);
+  const scratch = LANES * (2 + size) + Math.ceil((size * LANES) / 8);
+  const room = workspace(lower.length + rows.length + scales.length + size + 2 * bytes + 2 * count + scratch);
+  const [matrix, from, tried] = [room.put(lower), room.put(rows), room.put(scales)];
+  const [pairs, kept] = [mates ? room.putBytes(mates) : 0, support ? room.putBytes(support) : 0];
+  const [integers, best] = [room.take(bytes), room.take(2 * count)];
+  const limits = [levels, PAIR_LIMIT] as const;
+  room.kernels.sweep(matrix, size, isDiagonal ? 1 : 0, from, count, tried, ...limits, pairs, kept, integers, best, room.take(scratch));
+  return {
+    integers: new Int8Array(room.bytes(integers, rows.length).slice().buffer),
+    best: room.doubles(best, 2 * count).slice(),
   };
 }

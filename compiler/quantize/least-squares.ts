@@ -4,6 +4,7 @@
  *   minimise over w' on the support:  E ‖ w·(x − E x) − w'·(x̂ − E x̂) ‖² + ridge·‖w − w'‖²
  *   w'_S = (w·C + ridge·w)_S · (Cov(x̂)_SS + ridge)⁻¹,  C = Cov(x, x̂)
  */
+import { multiply, transposed } from "./algebra.ts";
 import { type Factor, factor, solve } from "./cholesky.ts";
 import type { Moments } from "./gptq.ts";
 
@@ -12,6 +13,8 @@ export type Support = Uint8Array;
 
 /** Rows with a smaller part of zeros than this have them by chance. */
 const FEWEST_ZEROS = 0.1;
+/** Rows of an inverse between two turns of the event loop. */
+const ROWS_AT_ONCE = 128;
 
 /** The support of rows that were pruned: what is 0 in a row with many zeros. Null where no row has many. */
 export function supportOf(rows: Float32Array, depth: number): Support | null {
@@ -29,18 +32,7 @@ export function supportOf(rows: Float32Array, depth: number): Support | null {
 
 /** w·C + ridge·w, for each of `rows` ([outputs][depth]). */
 export function targetsOf(rows: Float32Array, { depth, cross }: Moments, ridge: number): Float64Array {
-  const targets = new Float64Array(rows.length);
-  for (let first = 0; first < rows.length; first += depth) {
-    const target = targets.subarray(first, first + depth);
-    for (let k = 0; k < depth; k++) {
-      const w = rows[first + k]!;
-      if (w === 0) continue;
-      const from = k * depth;
-      for (let j = 0; j < depth; j++) target[j] = target[j]! + w * cross[from + j]!;
-      target[k] = target[k]! + w * ridge;
-    }
-  }
-  return targets;
+  return multiply(rows, { matrix: transposed(cross, depth), size: depth, ridge });
 }
 
 /** Cov(x̂) + ridge. */
@@ -59,23 +51,25 @@ export async function solveOnSupport(
   pause: () => Promise<void>,
 ): Promise<Float64Array | null> {
   const solved = new Float64Array(targets.length);
-  let key: Support | null = null;
-  let columns = new Int32Array(0);
-  let factored: Factor | null = null;
-  for (let first = 0; first < targets.length; first += depth) {
+  for (let first = 0; first < targets.length; ) {
+    await pause();
     const own = support.subarray(first, first + depth);
-    if (!key || own.some((stays, k) => stays !== key![k])) {
-      await pause();
-      key = own;
-      columns = Int32Array.from(Array.from(own.keys()).filter((k) => own[k] === 1));
-      factored = factor(submatrix(matrix, depth, columns), columns.length);
-      if (!factored) return null;
-    }
-    const row = Float64Array.from(columns, (k) => targets[first + k]!);
-    solve(factored!, row);
-    columns.forEach((k, i) => {
-      solved[first + k] = row[i]!;
+    const isOwn = (from: number): boolean => own.every((stays, k) => stays === support[from + k]);
+    let end = first + depth;
+    while (end < targets.length && isOwn(end)) end += depth;
+    const columns = Int32Array.from(Array.from(own.keys()).filter((k) => own[k] === 1));
+    const factored = factor(submatrix(matrix, depth, columns), columns.length);
+    if (!factored) return null;
+    const places = Int32Array.from({ length: ((end - first) / depth) * columns.length }, (_, i) => {
+      const row = Math.floor(i / columns.length);
+      return first + row * depth + columns[i % columns.length]!;
     });
+    const rows = Float64Array.from(places, (place) => targets[place]!);
+    solve(factored, rows);
+    places.forEach((place, i) => {
+      solved[place] = rows[i]!;
+    });
+    first = end;
   }
   return solved;
 }
@@ -94,11 +88,11 @@ function submatrix(matrix: Float64Array, depth: number, columns: Int32Array): Fl
 export async function invert(factored: Factor, pause: () => Promise<void>): Promise<Float64Array> {
   const { size } = factored;
   const inverse = new Float64Array(size * size);
-  for (let k = 0; k < size; k++) {
-    if (k % 16 === 0) await pause();
-    const row = inverse.subarray(k * size, (k + 1) * size);
-    row[k] = 1;
-    solve(factored, row);
+  for (let first = 0; first < size; first += ROWS_AT_ONCE) {
+    await pause();
+    const rows = inverse.subarray(first * size, (first + ROWS_AT_ONCE) * size);
+    for (let k = 0; k * size < rows.length; k++) rows[k * size + first + k] = 1;
+    solve(factored, rows);
   }
   return inverse;
 }

@@ -1,5 +1,6 @@
 /** What a layer is given in two models, gathered from samples that walk through both side by side, and its moments. */
 import type { SampleWalk } from "../run/sample-walk.ts";
+import { quadraticForms } from "./algebra.ts";
 import type { CenteredMoments, MomentProducts } from "./moments.ts";
 import { depthOf, gather, pixelsOf, type Window } from "./patches.ts";
 
@@ -116,19 +117,9 @@ export function meanLosses(
 
 /** Variance of the results of these rows, summed: of independent inputs of variance 1 where there are no moments. */
 export function signalOf(rows: Float32Array, depth: number, moments: CenteredMoments | null): number {
+  if (moments) return quadraticForms(rows, moments.covariance, depth);
   let total = 0;
-  if (!moments) {
-    for (const w of rows) total += w * w;
-    return total;
-  }
-  const { covariance } = moments;
-  for (let first = 0; first < rows.length; first += depth) {
-    for (let i = 0; i < depth; i++) {
-      let inner = 0;
-      for (let j = 0; j < depth; j++) inner += rows[first + j]! * covariance[i * depth + j]!;
-      total += inner * rows[first + i]!;
-    }
-  }
+  for (const w of rows) total += w * w;
   return total;
 }
 

@@ -5,6 +5,8 @@
  *   E ‖ w·x − (w + α·(w' − w))·x̂ ‖²    is least at    α = Σ (w·(x − x̂))·((w' − w)·x̂) / Σ ((w' − w)·x̂)²
  */
 
+import { multiply } from "./algebra.ts";
+
 /** Observations of a layer's input in its two forms, about their means: [observations][depth], in one unit. */
 export interface Observations {
   readonly x: Float32Array;
@@ -29,18 +31,21 @@ export function checkRefit(given: Float32Array, fitted: Float64Array, { x, quant
   const count = Math.min(all, MOST_OBSERVATIONS);
   const rows = Int32Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * all) / count) * depth);
   let [together, squares, noise] = [0, 0, 0];
-  const moved = new Float64Array(depth);
-  for (let first = 0; first < given.length; first += depth) {
-    for (let k = 0; k < depth; k++) moved[k] = fitted[first + k]! - given[first + k]!;
+  const moved = fitted.map((w, i) => w - given[i]!);
+  const taken = new Float64Array(count * depth);
+  const wrong = new Float64Array(count * depth);
+  rows.forEach((row, n) => {
+    for (let k = 0; k < depth; k++) {
+      taken[n * depth + k] = quantized[row + k]!;
+      wrong[n * depth + k] = x[row + k]! - quantized[row + k]!;
+    }
+  });
+  const errors = multiply(given, { matrix: wrong, size: depth });
+  const changes = multiply(moved, { matrix: taken, size: depth });
+  for (let first = 0; first < errors.length; first += count) {
     let [sumE, sumD, ee, ed, dd] = [0, 0, 0, 0, 0];
-    for (const row of rows) {
-      let e = 0;
-      let d = 0;
-      for (let k = 0; k < depth; k++) {
-        const q = quantized[row + k]!;
-        e += given[first + k]! * (x[row + k]! - q);
-        d += moved[k]! * q;
-      }
+    for (let n = first; n < first + count; n++) {
+      const [e, d] = [errors[n]!, changes[n]!];
       sumE += e;
       sumD += d;
       ee += e * e;

@@ -1,0 +1,219 @@
+/** The compiler's WebAssembly linear algebra against the same sums in TypeScript, bit for bit. */
+import { describe, expect, test } from "vitest";
+import { roundHalfEven } from "../../compiler/lower/rescale.ts";
+import { LANES, multiply, quadraticForms, transposed, Workspace } from "../../compiler/quantize/algebra.ts";
+import { factor, solve } from "../../compiler/quantize/cholesky.ts";
+import { prepare, roundWeights } from "../../compiler/quantize/gptq.ts";
+import type { WeightBits } from "../../compiler/quantize/weight-bits.ts";
+import { PAIR_LIMIT } from "../../format/packings.ts";
+import { randomNumbers } from "../passes/evaluation.ts";
+
+const SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 50];
+
+const noPause = async (): Promise<void> => {};
+
+function numbers(count: number, seed: number): Float64Array<ArrayBuffer> {
+  const random = randomNumbers(seed);
+  return Float64Array.from({ length: count }, () => random() + random() - 1);
+}
+
+/** A symmetric positive definite matrix. */
+function definite(size: number, seed: number): Float64Array<ArrayBuffer> {
+  const a = numbers(size * size, seed);
+  const matrix = new Float64Array(size * size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j < size; j++) {
+      let sum = i === j ? 0.1 : 0;
+      for (let k = 0; k < size; k++) sum += a[i * size + k]! * a[j * size + k]!;
+      matrix[i * size + j] = sum;
+    }
+  }
+  return matrix;
+}
+
+function dot(a: Float64Array, b: Float64Array): number {
+  const sums = [0, 0, 0, 0];
+  const whole = a.length - (a.length % 4);
+  for (let i = 0; i < a.length; i++) {
+    const at = i < whole ? i % 4 : 0;
+    sums[at] = sums[at]! + a[i]! * b[i]!;
+  }
+  return sums[0]! + sums[1]! + (sums[2]! + sums[3]!);
+}
+
+function upperOf(matrix: Float64Array, size: number): Float64Array {
+  const upper = new Float64Array(size * size);
+  for (let j = size - 1; j >= 0; j--) {
+    let pivot = matrix[j * size + j]!;
+    for (let k = j + 1; k < size; k++) pivot -= upper[j * size + k]! ** 2;
+    upper[j * size + j] = Math.sqrt(pivot);
+    const behind = (i: number): Float64Array => upper.subarray(i * size + j + 1, (i + 1) * size);
+    for (let i = 0; i < j; i++) upper[i * size + j] = (matrix[i * size + j]! - dot(behind(i), behind(j))) / upper[j * size + j]!;
+  }
+  return upper;
+}
+
+function solved(upper: Float64Array, size: number, t: Float64Array): Float64Array {
+  const v = t.slice();
+  for (let i = size - 1; i >= 0; i--) {
+    for (let k = i + 1; k < size; k++) v[i] = v[i]! - v[k]! * upper[i * size + k]!;
+    v[i] = v[i]! / upper[i * size + i]!;
+  }
+  for (let k = 0; k < size; k++) {
+    for (let i = 0; i < k; i++) v[k] = v[k]! - v[i]! * upper[i * size + k]!;
+    v[k] = v[k]! / upper[k * size + k]!;
+  }
+  return v;
+}
+
+test.each(SIZES)("a factor of size %d is the one of fixed order, and so is what it solves for any number of rows", (size) => {
+  const matrix = definite(size, size);
+  const expected = upperOf(matrix, size);
+  const found = factor(matrix, size)!;
+  expect(found.upper).toEqual(expected);
+  expect(found.lower).toEqual(transposed(expected, size));
+  for (const count of [1, 2, LANES - 1, LANES, LANES + 1, 2 * LANES + 3]) {
+    const rows = numbers(count * size, 31 * size + count);
+    const t = rows.slice();
+    solve(found, t);
+    for (let o = 0; o < count; o++)
+      expect(t.subarray(o * size, (o + 1) * size)).toEqual(solved(expected, size, rows.subarray(o * size, (o + 1) * size)));
+  }
+});
+
+test("no rows and no columns are nothing", () => {
+  const empty = factor(new Float64Array(0), 0)!;
+  solve(empty, new Float64Array(0));
+  expect(empty.upper).toHaveLength(0);
+  expect(multiply([], { matrix: definite(3, 1), size: 3 })).toHaveLength(0);
+});
+
+describe("multiply", () => {
+  test.each(SIZES)("adds up the products of rows of %d in the order of their columns", (size) => {
+    const count = (size % 7) * 6 + 1;
+    const rows = numbers(count * size, size);
+    for (const height of [1, size, size + 5]) {
+      const matrix = numbers(height * size, size + height);
+      const of = (o: number, k: number): number => {
+        let sum = 0;
+        for (let i = 0; i < size; i++) sum += rows[o * size + i]! * matrix[k * size + i]!;
+        return sum;
+      };
+      const expected = Float64Array.from({ length: count * height }, (_, at) => of(Math.floor(at / height), at % height));
+      expect(multiply(rows, { matrix, size })).toEqual(expected);
+    }
+  });
+
+  test.each(SIZES)("takes the lower half of a matrix of size %d, or adds to its diagonal", (size) => {
+    const [rows, matrix] = [numbers(20 * size, size), numbers(size * size, size + 1)];
+    const of = (at: number, isLower: boolean): number => {
+      const [o, k] = [Math.floor(at / size), at % size];
+      let sum = 0;
+      for (let i = 0; i < (isLower ? k + 1 : size); i++) {
+        sum += rows[o * size + i]! * matrix[k * size + i]!;
+        if (!isLower && i === k) sum += rows[at]! * 0.37;
+      }
+      return sum;
+    };
+    expect(multiply(rows, { matrix, size, isLower: true })).toEqual(rows.map((_, at) => of(at, true)));
+    expect(multiply(rows, { matrix, size, ridge: 0.37 })).toEqual(rows.map((_, at) => of(at, false)));
+  });
+
+  test("gives the form of float32 rows, row by row and column by column", () => {
+    const [size, count] = [19, 21];
+    const [rows, matrix] = [new Float32Array(numbers(count * size, 1)), numbers(size * size, 2)];
+    let total = 0;
+    for (let o = 0; o < count; o++) {
+      for (let i = 0; i < size; i++) {
+        let inner = 0;
+        for (let j = 0; j < size; j++) inner += rows[o * size + j]! * matrix[i * size + j]!;
+        total += inner * rows[o * size + i]!;
+      }
+    }
+    expect(quadraticForms(rows, matrix, size)).toBe(total);
+  });
+});
+
+/** What is left of a pair, as gptq.ts states it. */
+function share(own: number, other: number): number {
+  return Math.round(Math.max(0, own - Math.max(0, own + other - PAIR_LIMIT) / 2));
+}
+
+test.each([
+  { bits: 8, isPaired: true, isSparse: false },
+  { bits: 8, isPaired: false, isSparse: true },
+  { bits: 4, isPaired: false, isSparse: false },
+  { bits: 2, isPaired: false, isSparse: true },
+] as const)(
+  "rounding $bits bits (pairs $isPaired, sparse $isSparse) compensates in the stated order",
+  async ({ bits, isPaired, isSparse }) => {
+    for (const [depth, outputs] of [
+      [1, 1],
+      [2, 5],
+      [9, 3],
+      [18, 4],
+      [31, 9],
+    ] as const) {
+      const seed = depth * 7 + outputs;
+      const weights = new Float32Array(numbers(outputs * depth, seed));
+      const support = isSparse ? Uint8Array.from(weights, (w) => (Math.abs(w) > 0.4 ? 1 : 0)) : null;
+      if (support) for (let i = 0; i < weights.length; i++) weights[i] = weights[i]! * support[i]!;
+      const moments = { depth, observations: 900, covariance: definite(depth, seed + 1), cross: definite(depth, seed + 2) };
+      const prepared = (await prepare(weights, moments, support, noPause))!;
+      const partners = isPaired ? Int32Array.from({ length: depth }, (_, k) => ((k ^ 1) < depth ? k ^ 1 : -1)) : null;
+      const { values, scales, errors } = roundWeights(prepared, {
+        bits: bits as WeightBits,
+        partners,
+        leastScales: new Float64Array(outputs),
+      });
+      const { order, refitted, factor: found } = prepared;
+      const levels = 2 ** (bits - 1) - 1;
+      for (let o = 0; o < outputs; o++) {
+        const scale = scales[o]!;
+        const integers: number[] = [];
+        let total = 0;
+        for (let k = 0; k < depth; k++) {
+          let sum = 0;
+          for (let i = 0; i < k; i++) sum += (refitted[o * depth + i]! - integers[i]! * scale) * found.lower[k * depth + i]!;
+          const pivot = found.lower[k * depth + k]!;
+          const target = refitted[o * depth + k]! + sum / pivot;
+          const mate = partners ? order.indexOf(partners[order[k]!]!) : -1;
+          let limit = levels;
+          if (prepared.support?.[o * depth + k] === 0) limit = 0;
+          else if (mate >= 0) {
+            const other =
+              mate < k
+                ? PAIR_LIMIT - Math.abs(integers[mate]!)
+                : share(Math.abs(target / scale), Math.abs(refitted[o * depth + mate]! / scale));
+            limit = Math.min(levels, other);
+          }
+          const q = Math.max(-limit, Math.min(limit, roundHalfEven(target / scale)));
+          integers.push(q);
+          const error = target - q * scale;
+          total += error * error * pivot * pivot;
+          expect(values[o * depth + order[k]!]! - q).toBe(0);
+        }
+        expect(errors[o]).toBe(total);
+      }
+    }
+  },
+);
+
+test.each([2, 4, 6, 10, 16, 38])("outer products are taken off the lower triangle of %d columns, and nothing behind it", (pitch) => {
+  for (const live of new Set([0, 1, 2, pitch - 1, pitch])) {
+    const [matrix, vectors] = [numbers(pitch * pitch, pitch), numbers(8 * pitch, live)];
+    const room = new Workspace();
+    room.reserve(matrix.length + vectors.length + 1);
+    const [triangle, from] = [room.put(matrix), room.put(vectors)];
+    const behind = room.put(Float64Array.of(7));
+    room.kernels.subtractOuter(triangle, pitch, live, from);
+    const found = room.doubles(triangle, matrix.length);
+    const part = (i: number, j: number, m: number): number => vectors[m * pitch + i]! * vectors[m * pitch + j]!;
+    const pairs = (i: number, j: number, m: number): number => part(i, j, m) + part(i, j, m + 1) + (part(i, j, m + 2) + part(i, j, m + 3));
+    for (let i = 0; i < pitch; i++)
+      for (let j = 0; j <= i; j++)
+        expect(found[i * pitch + j]).toBe(matrix[i * pitch + j]! - (i < live ? pairs(i, j, 0) + pairs(i, j, 4) : 0));
+    expect(room.doubles(from, vectors.length)).toEqual(vectors);
+    expect(room.doubles(behind, 1)[0]).toBe(7);
+  }
+});
