@@ -125,7 +125,7 @@ function addCompile(program: Command): void {
     )
     .option(
       "--pattern <NAME>",
-      "which weights go together: block (8 outputs × 1 input), block8x2, nm (N of each 4 inputs stay, or as 2:4), unstructured, or channel: whole filters are cut out, FRACTION then counts MACs (default: block)",
+      "which weights go together: block (8 outputs × 1 input), block8x2, nm (N of each 4 inputs stay, or as 2:4), unstructured, or channel: whole filters, neurons and attention heads are cut out, FRACTION then counts MACs (default: block)",
     )
     .option("--criterion <NAME>", "how they are chosen: obc (by what the results lose), wanda or magnitude (default: obc)")
     .option("--exclude <NODE...>", 'nodes not to prune, by name; "first" and "last" are the first and last layer')

@@ -4,10 +4,10 @@
  *   lost by a layer without the inputs P of a channel:  Σ over outputs of w_P · ((H⁻¹)_PP)⁻¹ · w_Pᵀ,   relative to its results' variance
  *
  * Channels of a family go one after the other, the one first that all its readers together lose least by; each goes at what it costs then, or at
- * what a cheaper one before it did. Families do not know of each other. Importance is that loss for each multiply-accumulate that goes with it.
+ * what a cheaper one before it did. Families do not know of each other. Importance is that loss for each multiply-accumulate that goes with it;
+ * infinite where no reader can be observed.
  */
-import type { Graph } from "../ir/graph.ts";
-import { requiredInput } from "../ir/graph.ts";
+import { type Graph, type Node, onlyOutput, requiredInput } from "../ir/graph.ts";
 import type { Sample, Watch } from "../quantize/calibrate.ts";
 import { factor } from "../quantize/cholesky.ts";
 import { invert } from "../quantize/least-squares.ts";
@@ -45,16 +45,21 @@ export async function channelLosses(
   const readers = await readersOf(graph, compiled, module, samples, channels, watch);
   const losses = new Map<number, number>();
   for (const family of families) await rankFamily(family, readers, losses, watch.pause);
-  const macs = channelMacs(channels);
+  const macs = channelMacs(graph, channels);
   return new Map([...losses].map(([root, loss]) => [root, loss / (macs.get(root) ?? 1)]));
 }
 
 /** Multiply-accumulates that go with a channel, by its root. */
-function channelMacs({ slices, rootOf }: Channels): ReadonlyMap<number, number> {
+function channelMacs({ nodes }: Graph, { axes, slices, rootOf }: Channels): ReadonlyMap<number, number> {
   const macs = new Map<number, number>();
-  for (const { node, input, ids } of slices) {
-    if (input !== 1) continue;
+  const add = (node: Node, ids: Int32Array): void => {
     for (const id of ids) macs.set(rootOf(id), (macs.get(rootOf(id)) ?? 0) + macsOf(node) / ids.length);
+  };
+  for (const { node, input, ids } of slices) if (input === 1) add(node, ids);
+  for (const node of nodes) {
+    if (node.op !== "MatMul" || node.inputs.some((value) => value?.constant)) continue;
+    const found = axes.get(onlyOutput(node));
+    if (found) add(node, found.ids);
   }
   return macs;
 }
@@ -121,6 +126,10 @@ async function rankFamily(
   const readers = all
     .filter(({ columns }) => channels.some((root) => columns.has(root)))
     .map((reader) => ({ ...reader, rows: reader.rows.slice(), inverse: reader.inverse.slice() }));
+  if (readers.length === 0) {
+    for (const root of channels) losses.set(root, Number.POSITIVE_INFINITY);
+    return;
+  }
   const left = new Set(channels);
   let worst = 0;
   while (left.size > 0) {

@@ -1,6 +1,7 @@
 /**
  * Structured pruning: whole channels (filters, neurons) go, and with them the work. Coupled channels are found by `traceChannels`; a
- * family is a set of channels made by the same layers, kept in multiples of the runtime's tile.
+ * family is a set of channels made by the same layers, kept in multiples of the runtime's tile. An attention head is one channel that is as wide as
+ * it is deep.
  *
  * Which go: those of the least importance, one threshold for all families, so that layers with much to spare lose more. The importance of a channel
  * is the mean, over the layers that make or read it, of the squared norm of its weights there, relative to the layer's average (DepGraph's
@@ -22,6 +23,16 @@ export interface Family {
   readonly layers: readonly string[];
   /** Root identities. */
   readonly channels: readonly number[];
+  /** How many of them are as wide as the runtime's tile, or as several of them. */
+  readonly tile: number;
+}
+
+/** Channels that have to stay. */
+export interface HeldFamily {
+  readonly layers: readonly string[];
+  readonly channels: number;
+  /** What mixes them in a way that isn't followed, or needs them as they are: a node, an input, an output; or that the layer is excluded. */
+  readonly heldBy: string;
 }
 
 /** What pruning did to a family. */
@@ -35,13 +46,14 @@ export interface PrunedFamily {
 export interface ChannelPruning {
   readonly graph: Graph;
   readonly families: readonly PrunedFamily[];
+  readonly held: readonly HeldFamily[];
   readonly macsBefore: number;
   readonly macsAfter: number;
   /** Whether the channel of a root identity of the given graph is gone. */
   readonly isRemoved: (root: number) => boolean;
 }
 
-/** Importance of each root identity; a higher one is kept longer. */
+/** Importance of each root identity; a higher one is kept longer, an infinite one always. */
 export type Importance = ReadonlyMap<number, number>;
 
 const SEARCH_STEPS = 16;
@@ -57,10 +69,14 @@ export function pruneChannels(
   excluded: ReadonlySet<string>,
   importance: Importance = groupNorm(traceChannels(graph)),
 ): ChannelPruning {
-  const families = familiesOf(traceChannels(graph), excluded);
+  const channels = traceChannels(graph);
+  const families = familiesOf(channels, excluded);
   const macsBefore = totalMacs(graph);
   const goal = macsBefore * (1 - fraction);
-  const thresholds = families.flatMap(({ channels }) => channels.map((root) => importance.get(root)!)).sort((a, b) => a - b);
+  const thresholds = families
+    .flatMap((family) => family.channels.map((root) => importance.get(root)!))
+    .filter(Number.isFinite)
+    .sort((a, b) => a - b);
   // The least threshold that reaches the goal: MACs fall as it rises.
   let [low, high] = [-1, thresholds.length - 1];
   let best = remove(graph, families, importance, Number.NEGATIVE_INFINITY);
@@ -71,7 +87,7 @@ export function pruneChannels(
     if (totalMacs(tried.graph) > goal) low = middle;
     else high = middle - 1;
   }
-  return { ...best, macsBefore, macsAfter: totalMacs(best.graph) };
+  return { ...best, held: heldFamilies(channels, excluded), macsBefore, macsAfter: totalMacs(best.graph) };
 }
 
 /** The graph without the channels at or below the threshold, and how many each family keeps. */
@@ -80,12 +96,12 @@ function remove(
   families: readonly Family[],
   importance: Importance,
   threshold: number,
-): Omit<ChannelPruning, "macsBefore" | "macsAfter"> {
+): Omit<ChannelPruning, "held" | "macsBefore" | "macsAfter"> {
   const removed = new Set<number>();
-  const kept = families.map(({ layers, channels }) => {
+  const kept = families.map(({ layers, channels, tile }) => {
     const ranked = [...channels].sort((a, b) => importance.get(b)! - importance.get(a)! || a - b);
     const above = ranked.filter((root) => importance.get(root)! > threshold).length;
-    const count = Math.min(channels.length, Math.max(TILE, Math.round(above / TILE) * TILE));
+    const count = Math.min(channels.length, Math.max(tile, Math.round(above / tile) * tile));
     for (const root of ranked.slice(count)) removed.add(root);
     return { layers, channels: channels.length, kept: count };
   });
@@ -94,30 +110,75 @@ function remove(
   return { graph: pruned, families: kept, isRemoved: (root) => removed.has(root) };
 }
 
-/** Families of channels that may go, in the order of the graph. */
+/** Families of channels that may go, in the order of the graph. `excluded` names layers whose own channels stay. */
 export function familiesOf(channels: Channels, excluded: ReadonlySet<string>): readonly Family[] {
+  return groupByMakers(channels, excluded)
+    .filter(({ heldBy }) => heldBy === null)
+    .map(({ makers, roots }) => ({ layers: layersOf(makers), channels: roots, tile: tileOf(channels, makers, roots) }));
+}
+
+function heldFamilies(channels: Channels, excluded: ReadonlySet<string>): readonly HeldFamily[] {
+  return groupByMakers(channels, excluded).flatMap(({ makers, roots, heldBy }) =>
+    heldBy === null ? [] : [{ layers: layersOf(makers), channels: roots.length, heldBy }],
+  );
+}
+
+function layersOf(makers: readonly Slice[]): readonly string[] {
+  return [...new Set(makers.map(({ node }) => node.name))];
+}
+
+interface Group {
+  readonly makers: readonly Slice[];
+  readonly heldBy: string | null;
+  readonly roots: number[];
+}
+
+/** Channels by the slices that make them, and by what holds them. */
+function groupByMakers(channels: Channels, excluded: ReadonlySet<string>): readonly Group[] {
   const makers = new Map<number, Set<Slice>>();
-  const stays = new Set<number>();
+  const kept = new Set<number>();
   for (const slice of channels.slices) {
     if (slice.role !== "makes") continue;
     const { node, ids } = slice;
     const isExcluded = excluded.has(node.name) || node.sources.some((source) => excluded.has(source));
     for (const id of ids) {
       const root = channels.rootOf(id);
-      if (isExcluded || channels.isHeld(root)) stays.add(root);
+      if (isExcluded) kept.add(root);
       makers.set(root, (makers.get(root) ?? new Set()).add(slice));
     }
   }
-  const families = new Map<string, { layers: string[]; channels: number[] }>();
+  const groups = new Map<string, Group>();
   for (const [root, slices] of makers) {
-    if (stays.has(root)) continue;
-    const layers = [...slices].map(({ node }) => node.name);
-    const key = layers.join("\n");
-    const family = families.get(key) ?? { layers, channels: [] };
-    family.channels.push(root);
-    families.set(key, family);
+    const heldBy = channels.heldBy(root) ?? (kept.has(root) ? "an excluded layer" : null);
+    const key = [...slices]
+      .map(({ node }) => node.name)
+      .concat(heldBy ?? "")
+      .join("\n");
+    const group = groups.get(key) ?? { makers: [...slices], heldBy, roots: [] };
+    group.roots.push(root);
+    groups.set(key, group);
   }
-  return [...families.values()];
+  return [...groups.values()];
+}
+
+/** The fewest channels that fill tiles wherever they lie side by side: one where a channel is as wide as a tile, as an attention head is. */
+function tileOf({ rootOf }: Channels, makers: readonly Slice[], roots: readonly number[]): number {
+  const own = new Set(roots);
+  let width = TILE;
+  for (const { ids } of makers) {
+    let run = 0;
+    for (const [i, id] of ids.entries()) {
+      run = i > 0 && rootOf(id) === rootOf(ids[i - 1]!) ? run + 1 : 1;
+      const ends = i + 1 === ids.length || rootOf(ids[i + 1]!) !== rootOf(id);
+      if (ends && own.has(rootOf(id))) width = divisor(width, run);
+    }
+  }
+  return TILE / width;
+}
+
+/** The greatest common divisor. */
+function divisor(a: number, b: number): number {
+  return b === 0 ? a : divisor(b, a % b);
 }
 
 /** DepGraph's group norm for every root. */

@@ -3,11 +3,13 @@
  *
  * Every channel that a weighted layer makes has an identity. Identities flow through the nodes that keep channels apart (activations,
  * pooling, depthwise convolutions, concatenation …); where two meet in one channel (the sum of a residual block) they become
- * one. What no rule follows is held: its channels stay. A constant that has an axis along channels is listed as a slice, so that removing
+ * one. The channels of an attention head become one where they are cut into heads, those of its queries, keys and values where they are
+ * multiplied. What no rule follows is held: its channels stay. A constant that has an axis along channels is listed as a slice, so that removing
  * an identity is cutting all of its slices.
  */
 import { numberAttribute, numbersAttribute } from "../ir/attributes.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
+import { gatheredAxis, viewOf } from "./channel-views.ts";
 
 /** The axis of a value along which its channels lie, and the identity of each position. */
 export interface ChannelAxis {
@@ -34,8 +36,8 @@ export interface Channels {
   readonly slices: readonly Slice[];
   /** The identity that stands for all that go with `id`. */
   readonly rootOf: (id: number) => number;
-  /** Whether a channel has to stay. */
-  readonly isHeld: (id: number) => boolean;
+  /** Why a channel has to stay; null where it may go. */
+  readonly heldBy: (id: number) => string | null;
 }
 
 const SAME_CHANNELS = new Set(
@@ -45,7 +47,7 @@ const SAME_CHANNELS = new Set(
   ).split(" "),
 );
 
-const BROADCASTING = new Set("Add Sub Mul Div Pow Max Min PRelu".split(" "));
+const BROADCASTING = new Set("Add Sub Mul Div Pow Max Min PRelu Where".split(" "));
 
 const REDUCING = new Set("ReduceMean ReduceSum ReduceMax ReduceMin ReduceL2".split(" "));
 
@@ -54,10 +56,10 @@ export function traceChannels(graph: Graph): Channels {
   const tracer = new Tracer();
   for (const input of graph.inputs) {
     const { shape } = typeOf(input);
-    if (shape.length >= 2) tracer.hold(tracer.make(input, 1));
+    if (shape.length >= 2) tracer.hold(tracer.make(input, 1), `the input ${input.name}`);
   }
   for (const node of graph.nodes) tracer.follow(node);
-  for (const output of graph.outputs) tracer.hold(tracer.axes.get(output));
+  for (const output of graph.outputs) tracer.hold(tracer.axes.get(output), `the output ${output.name}`);
   return tracer;
 }
 
@@ -65,7 +67,7 @@ class Tracer implements Channels {
   readonly axes = new Map<Value, ChannelAxis>();
   readonly slices: Slice[] = [];
   private readonly parents: number[] = [];
-  private readonly held: boolean[] = [];
+  private readonly reasons: (string | null)[] = [];
 
   readonly rootOf = (id: number): number => {
     let root = id;
@@ -78,7 +80,7 @@ class Tracer implements Channels {
     return root;
   };
 
-  readonly isHeld = (id: number): boolean => this.held[this.rootOf(id)]!;
+  readonly heldBy = (id: number): string | null => this.reasons[this.rootOf(id)]!;
 
   /** New identities along an axis of a value. */
   make(value: Value, axis: number): ChannelAxis {
@@ -86,21 +88,21 @@ class Tracer implements Channels {
     const ids = Int32Array.from({ length: typeOf(value).shape[axis]! }, (_, i) => first + i);
     for (const id of ids) {
       this.parents.push(id);
-      this.held.push(false);
+      this.reasons.push(null);
     }
     const made = { axis, ids };
     this.axes.set(value, made);
     return made;
   }
 
-  hold(channels: ChannelAxis | undefined): void {
-    for (const id of channels?.ids ?? []) this.held[this.rootOf(id)] = true;
+  hold(channels: ChannelAxis | undefined, reason: string): void {
+    for (const id of channels?.ids ?? []) this.reasons[this.rootOf(id)] ??= reason;
   }
 
   private unite(a: number, b: number): void {
     const [x, y] = [this.rootOf(a), this.rootOf(b)];
     this.parents[y] = x;
-    this.held[x] ||= this.held[y]!;
+    this.reasons[x] ??= this.reasons[y]!;
   }
 
   private uniteAll(a: Int32Array, b: Int32Array): void {
@@ -126,7 +128,7 @@ class Tracer implements Channels {
     const before = this.slices.length;
     if (this.carry(node)) return;
     this.slices.length = before;
-    for (const value of node.inputs) if (value) this.hold(this.axes.get(value));
+    for (const value of node.inputs) if (value) this.hold(this.axes.get(value), mixedBy(node));
     for (const value of node.outputs) this.axes.delete(value);
   }
 
@@ -165,6 +167,13 @@ class Tracer implements Channels {
       case "Upsample":
       case "Pad":
         return typeOf(onlyOutput(node)).shape[axis] === ids.length && keep();
+      case "Gather": {
+        const along = gatheredAxis(node, rank);
+        const to = axis < along ? axis : axis + typeOf(onlyOutput(node)).shape.length - rank;
+        return along !== axis && keep(to);
+      }
+      case "Slice":
+        return !slicedAxes(node, rank).includes(axis) && keep();
       case "Transpose": {
         const order = numbersAttribute(node, "perm", null) ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
         return keep(order.indexOf(axis));
@@ -219,26 +228,62 @@ class Tracer implements Channels {
   }
 
   private gemm(node: Node, given: ChannelAxis | undefined): boolean {
-    const isPlain = numberAttribute(node, "transA", 0) === 0 && (!given || given.axis === 1);
+    const read = given?.axis === 1 ? given : undefined;
+    const isPlain = numberAttribute(node, "transA", 0) === 0 && (!given || read || this.isAllHeld(given));
     if (!isPlain || !requiredInput(node, 1).constant || (node.inputs[2] && !node.inputs[2].constant)) return false;
     const outputAxis = numberAttribute(node, "transB", 0) === 1 ? 0 : 1;
     const made = this.make(onlyOutput(node), 1);
-    if (given && !this.slice(node, 1, 1 - outputAxis, given.ids, "reads")) return false;
+    if (read && !this.slice(node, 1, 1 - outputAxis, read.ids, "reads")) return false;
     return this.slice(node, 1, outputAxis, made.ids, "makes") && this.slice(node, 2, -1, made.ids, "follows");
   }
 
-  /** A product with constant weights [K, N]; products of two activations hold their channels. */
+  /** A product with constant weights [K, N], or of two values. */
   private matmul(node: Node, given: ChannelAxis | undefined): boolean {
     const [first, weights] = [requiredInput(node, 0), requiredInput(node, 1)];
     const rank = typeOf(first).shape.length;
-    if (weights.constant?.shape.length !== 2 || rank < 2) return false;
-    if (given && given.axis !== rank - 1) {
+    if (weights.constant?.shape.length !== 2 || rank < 2) return this.product(node, first, weights);
+    const read = given?.axis === rank - 1 ? given : undefined;
+    if (given && !read && !this.isAllHeld(given)) {
       this.axes.set(onlyOutput(node), given);
       return true;
     }
     const made = this.make(onlyOutput(node), rank - 1);
-    if (given && !this.slice(node, 1, 0, given.ids, "reads")) return false;
+    if (read && !this.slice(node, 1, 0, read.ids, "reads")) return false;
     return this.slice(node, 1, 1, made.ids, "makes");
+  }
+
+  private isAllHeld({ ids }: ChannelAxis): boolean {
+    return ids.every((id) => this.heldBy(id) !== null);
+  }
+
+  /** A product [.., M, K] × [.., K, N] of stacked matrices: those of heads stay apart; what is summed over is held. */
+  private product(node: Node, first: Value, second: Value): boolean {
+    if ([first, second].some((value) => typeOf(value).shape.length < 2)) return false;
+    const [a, b] = [this.unsummed(node, first, -1), this.unsummed(node, second, -2)];
+    const lead = a ?? b;
+    if (!lead) return true;
+    const { fromEnd, ids } = lead;
+    if (a && b) {
+      if (fromEnd !== b.fromEnd || fromEnd >= -2 || ids.length !== b.ids.length) return false;
+      this.uniteAll(ids, b.ids);
+    } else if (fromEnd < -2) {
+      const [other, input] = a ? [second, 1] : [first, 0];
+      const isFollowed = other.constant ? this.slice(node, input, fromEnd, ids, "follows") : (typeOf(other).shape.at(fromEnd) ?? 1) === 1;
+      if (!isFollowed) return false;
+    }
+    const output = onlyOutput(node);
+    this.axes.set(output, { axis: typeOf(output).shape.length + fromEnd, ids });
+    return true;
+  }
+
+  /** The channels of an operand, their axis counted from the end, unless the product sums over them. */
+  private unsummed(node: Node, value: Value, summed: number): { readonly fromEnd: number; readonly ids: Int32Array } | null {
+    const found = this.axes.get(value);
+    if (!found) return null;
+    const fromEnd = found.axis - typeOf(value).shape.length;
+    if (fromEnd !== summed) return { fromEnd, ids: found.ids };
+    this.hold(found, mixedBy(node));
+    return null;
   }
 
   private broadcast(node: Node): boolean {
@@ -259,7 +304,7 @@ class Tracer implements Channels {
       if (own) {
         if (own.axis - shape.length !== fromEnd) return false;
         if (own.ids.length === ids.length) this.uniteAll(ids, own.ids);
-        else this.hold(own);
+        else this.hold(own, mixedBy(node));
       } else if (value.constant) {
         if (!this.slice(node, i, fromEnd, ids, "follows")) return false;
       } else if ((shape.at(fromEnd) ?? 1) !== 1) {
@@ -297,8 +342,7 @@ class Tracer implements Channels {
   private split(node: Node, { axis, ids }: ChannelAxis, rank: number): boolean {
     const along = numberAttribute(node, "axis", 0);
     const onChannels = (along < 0 ? along + rank : along) === axis;
-    // Equal parts that no operand states would be cut anew: parts may then differ in width.
-    if (onChannels && !node.inputs[1]?.constant) return false;
+    if (onChannels && node.inputs[1] && !node.inputs[1].constant) return false;
     let at = 0;
     for (const output of node.outputs) {
       const width = typeOf(output).shape[axis]!;
@@ -320,26 +364,27 @@ class Tracer implements Channels {
     return output[to] === ids.length;
   }
 
-  /** A reshape that keeps the axis of channels, or flattens what follows it into it. */
   private view(node: Node, first: Value, { axis, ids }: ChannelAxis): boolean {
-    const from = typeOf(first).shape;
-    const to = typeOf(onlyOutput(node)).shape;
-    const before = product(from.slice(0, axis));
-    let at = 0;
-    for (let leading = 1; at < to.length && !(leading === before && to[at] !== 1); at++) leading *= to[at]!;
-    const width = to[at];
-    if (width === undefined || product(to.slice(0, at)) !== before || width % ids.length !== 0) return false;
-    const each = width / ids.length;
-    if (product(from.slice(axis + 1)) % each !== 0) return false;
-    // The positions that one channel becomes are those of the axes behind it, whole.
-    let behind = 1;
-    for (let i = axis + 1; i < from.length && behind < each; i++) behind *= from[i]!;
-    if (behind !== each) return false;
-    this.axes.set(onlyOutput(node), { axis: at, ids: Int32Array.from({ length: width }, (_, i) => ids[Math.floor(i / each)]!) });
+    const found = viewOf(node, first, axis);
+    if (!found) return false;
+    const behind = found.positions.map((positions) => {
+      const [id] = positions.map((position) => ids[position]!) as [number];
+      for (const position of positions) this.unite(id, ids[position]!);
+      return id;
+    });
+    this.axes.set(onlyOutput(node), { axis: found.axis, ids: Int32Array.from(behind) });
     return true;
   }
 }
 
-function product(numbers: readonly number[]): number {
-  return numbers.reduce((total, x) => total * x, 1);
+function mixedBy({ op, name }: Node): string {
+  return `${op} "${name}"`;
+}
+
+/** The axes that a Slice cuts; all where they are computed. */
+function slicedAxes(node: Node, rank: number): readonly number[] {
+  const listed = node.inputs[3];
+  const count = listed ? listed.constant?.data.length : typeOf(requiredInput(node, 1)).shape[0];
+  const axes = listed?.constant ? Array.from(listed.constant.data, Number) : Array.from({ length: count ?? rank }, (_, i) => i);
+  return axes.map((axis) => (axis < 0 ? axis + rank : axis));
 }

@@ -112,7 +112,7 @@ async function cutChannels(
 ): Promise<Pruned & Pick<NonNullable<Report["pruning"]>, "channels">> {
   const importance =
     criterion === "obc" ? await channelLosses(float, compiled, module, samples, excluded, watch("weigh channels")) : undefined;
-  const { families, macsBefore, macsAfter, isRemoved } = pruneChannels(float, fraction, excluded, importance);
+  const { families, held, macsBefore, macsAfter, isRemoved } = pruneChannels(float, fraction, excluded, importance);
   const graph = await fitChannels(float, compiled, module, samples, isRemoved, watch("prune"));
-  return { graph, layers: [], channels: { families, macsBefore, macsAfter } };
+  return { graph, layers: [], channels: { families, held, macsBefore, macsAfter } };
 }

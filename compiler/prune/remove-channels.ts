@@ -34,6 +34,7 @@ function restate(graph: Graph, node: Node, { axes }: Channels, keeps: (id: numbe
       const first = requiredInput(node, 0);
       const axis = along < 0 ? along + typeOf(first).shape.length : along;
       if (axes.get(first)?.axis !== axis) break;
+      graph.setAttributes(node, { num_outputs: undefined });
       graph.setInput(
         node,
         1,

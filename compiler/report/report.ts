@@ -48,11 +48,15 @@ export interface Report {
     readonly pattern: string;
     readonly criterion: string;
     readonly layers: readonly { readonly name: string; readonly weights: number; readonly zeros: number; readonly loss: number | null }[];
-    /** Of channels: multiply-accumulates before and after, and how many are kept of those that the same layers make. */
+    /**
+     * Of channels, a head of an attention being one: multiply-accumulates before and after, how many are kept of those that the same layers make, and
+     * those that could not go, with the node, input or output that holds them.
+     */
     readonly channels: {
       readonly macsBefore: number;
       readonly macsAfter: number;
       readonly families: readonly { readonly layers: readonly string[]; readonly channels: number; readonly kept: number }[];
+      readonly held: readonly { readonly layers: readonly string[]; readonly channels: number; readonly heldBy: string }[];
     } | null;
     readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
   } | null;

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
-import { type Graph, requiredInput } from "../../compiler/ir/graph.ts";
+import type { Graph } from "../../compiler/ir/graph.ts";
 import { verifyGraph } from "../../compiler/ir/verify.ts";
 import { importModel } from "../../compiler/onnx/import.ts";
 import { optimize } from "../../compiler/passes/index.ts";
@@ -15,22 +15,7 @@ import { removeChannels } from "../../compiler/prune/remove-channels.ts";
 import { compileGraph, compilerRuntime, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { evaluateGraph, graphOf, inferTypes, randomInputs, randomNumbers, relativeError } from "../passes/evaluation.ts";
 import { randomNetwork } from "../passes/random-graphs.ts";
-
-/** Sets the weights that read removed channels to 0. */
-function blinded(graph: Graph, removed: ReadonlySet<number>): Graph {
-  const copy = cloneGraph(graph);
-  const { slices, rootOf } = traceChannels(copy);
-  for (const { node, input, axis, ids, role } of slices) {
-    if (role !== "reads") continue;
-    const { dtype, shape, data } = requiredInput(node, input).constant!;
-    const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-    const changed = Float32Array.from(data as Float32Array, (x, i) =>
-      removed.has(rootOf(ids[Math.floor(i / inner) % shape[axis]!]!)) ? 0 : x,
-    );
-    copy.setInput(node, input, copy.addConstant("w", { dtype, shape, data: changed }));
-  }
-  return copy;
-}
+import { blinded } from "../support/blinded-channels.ts";
 
 /** Some of the channels that may go, never all of a family. */
 function someChannels(graph: Graph, seed: number): ReadonlySet<number> {
