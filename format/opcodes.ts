@@ -29,3 +29,4 @@ export const SCATTER = 26;
 export const CUMULATE = 27;
 export const NON_ZERO = 28;
 export const SUPPRESS = 29;
+export const LAYER_NORM_I8 = 30;

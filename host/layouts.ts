@@ -22,6 +22,7 @@ import { WORDS as DEQUANTIZE, extents as dequantize } from "../format/steps/dequ
 import { WORDS as FILL, extents as fill } from "../format/steps/fill.ts";
 import { WORDS as GATHER, extents as gather } from "../format/steps/gather.ts";
 import { WORDS as LAYER_NORM, extents as layerNorm } from "../format/steps/layer-norm.ts";
+import { WORDS as LAYER_NORM_I8, extents as layerNormI8 } from "../format/steps/layer-norm-i8.ts";
 import { WORDS as MATMUL_F32, extents as matmulF32 } from "../format/steps/matmul-f32.ts";
 import { WORDS as MATMUL_I8, extents as matmulI8 } from "../format/steps/matmul-i8.ts";
 import { WORDS as NON_ZERO, extents as nonZero } from "../format/steps/non-zero.ts";
@@ -78,6 +79,7 @@ const LAYOUTS: ReadonlyMap<number, Layout> = new Map([
   [Opcode.CUMULATE, { name: "CUMULATE", words: CUMULATE, extents: cumulate }],
   [Opcode.NON_ZERO, { name: "NON_ZERO", words: NON_ZERO, extents: nonZero }],
   [Opcode.SUPPRESS, { name: "SUPPRESS", words: SUPPRESS, extents: suppress }],
+  [Opcode.LAYER_NORM_I8, { name: "LAYER_NORM_I8", words: LAYER_NORM_I8, extents: layerNormI8 }],
 ]);
 
 /** The layout of `opcode`, or undefined where there is no such step. */

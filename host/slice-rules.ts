@@ -16,6 +16,7 @@ import * as DepthwiseI8 from "../format/steps/depthwise-i8.ts";
 import * as Dequantize from "../format/steps/dequantize.ts";
 import * as Fill from "../format/steps/fill.ts";
 import * as LayerNorm from "../format/steps/layer-norm.ts";
+import * as LayerNormI8 from "../format/steps/layer-norm-i8.ts";
 import * as MatmulF32 from "../format/steps/matmul-f32.ts";
 import * as MatmulI8 from "../format/steps/matmul-i8.ts";
 import * as Pool from "../format/steps/pool.ts";
@@ -68,6 +69,7 @@ export const RULES: ReadonlyMap<number, Rule> = new Map<number, Rule>([
   [Opcode.DEQUANTIZE, { words: 14, axes: (w) => scaled(w, Dequantize, bytesAt(w, Dequantize.DTYPE), 4) }],
   [Opcode.SOFTMAX, { words: 14, scratch: Softmax.SCRATCH, axes: softmax }],
   [Opcode.LAYER_NORM, { words: 12, axes: layerNorm }],
+  [Opcode.LAYER_NORM_I8, { words: 18, scratch: LayerNormI8.SCRATCH, axes: layerNormI8 }],
   [Opcode.REDUCE, { words: 14, axes: reduce }],
   [Opcode.RESAMPLE, { words: 14, axes: resample }],
   [Opcode.COPY, { words: 23, axes: copy }],
@@ -322,6 +324,14 @@ function layerNorm(w: Words): readonly Axis[] {
   const row = at(w, COUNT) * 4;
   const steps: Record<number, number> = { [SRC]: row, [DST]: row };
   for (const given of [MEAN, INVERSE]) if (at(w, given) !== -1) steps[given] = 4;
+  return [along(w, ROWS, steps)];
+}
+
+function layerNormI8(w: Words): readonly Axis[] {
+  const { SRC, ADDEND, SUM, DST, DST_I8, ROWS, COUNT, SRC_SCALE } = LayerNormI8;
+  const count = at(w, COUNT);
+  const steps: Record<number, number> = { [SRC]: at(w, SRC_SCALE) === -1 ? count * 4 : count, [DST_I8]: count };
+  for (const given of [ADDEND, SUM, DST]) if (at(w, given) !== -1) steps[given] = count * 4;
   return [along(w, ROWS, steps)];
 }
 

@@ -23,6 +23,7 @@ import { dequantize } from "./kernels/dequantize.ts";
 import { fill } from "./kernels/fill.ts";
 import { gather } from "./kernels/gather.ts";
 import { layerNorm } from "./kernels/layer-norm.ts";
+import { layerNormI8 } from "./kernels/layer-norm-i8.ts";
 import { matmulF32 } from "./kernels/matmul-f32.ts";
 import { matmulI8 } from "./kernels/matmul-i8.ts";
 import { nonZero } from "./kernels/non-zero.ts";
@@ -83,6 +84,7 @@ export function run(plan: usize, end: usize, data: usize): i32 {
       case Opcode.CUMULATE: if (CORE) return UNKNOWN_STEP; cumulate(step, data); break;
       case Opcode.NON_ZERO: if (CORE) return UNKNOWN_STEP; nonZero(step, data); break;
       case Opcode.SUPPRESS: if (CORE) return UNKNOWN_STEP; suppress(step, data); break;
+      case Opcode.LAYER_NORM_I8: if (CORE) return UNKNOWN_STEP; layerNormI8(step, data); break;
       default: return UNKNOWN_STEP;
     }
     step += <usize>(word(step, LENGTH) << 2);

@@ -15,9 +15,10 @@ export function computeInPlace(lowered: Lowered): Lowered {
   let steps = lowered.steps;
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i]!;
+    const written = resultOf(step);
     for (const field of operands(step)) {
       const source = referenceOf(step, field);
-      const result = referenceOf(step, "DST");
+      const result = referenceOf(step, written);
       if (!isReplaceable(source.region, ports) || !isReplaceable(result.region, ports)) continue;
       const isWhole = source.offsetBytes === 0 && result.offsetBytes === 0 && source.region.bytes === result.region.bytes;
       if (!isWhole || source.region === result.region) continue;
@@ -41,14 +42,23 @@ function operands(step: Step): readonly string[] {
   switch (step.opcode) {
     case Opcode.TABLE_I8:
       return numberOf(step, "ROWS") === 1 || numberOf(step, "SRC_PITCH") === numberOf(step, "DST_PITCH") ? ["SRC"] : [];
+    case Opcode.LAYER_NORM:
     case Opcode.UNARY:
       return ["SRC"];
     case Opcode.BINARY:
     case Opcode.BINARY_I8:
       return binaryOperands(step);
+    case Opcode.LAYER_NORM_I8:
+      if (typeof step.fields[resultOf(step)] === "number" || typeof step.fields.SRC_SCALE === "object") return [];
+      return typeof step.fields.ADDEND === "object" ? ["SRC", "ADDEND"] : ["SRC"];
     default:
       return [];
   }
+}
+
+/** The field of the result that may lie over an operand. */
+function resultOf(step: Step): string {
+  return step.opcode === Opcode.LAYER_NORM_I8 && typeof step.fields.DST === "number" ? "SUM" : "DST";
 }
 
 /** Operands that are walked as the result is; none where the other one walks through the same region otherwise. */
@@ -58,8 +68,8 @@ function binaryOperands(step: Step): readonly string[] {
   return isShared && contiguous.length < 2 ? [] : contiguous;
 }
 
-/** Whether an operand's strides are those of the result. */
-function isContiguous(step: Step, operand: string): boolean {
+/** Whether the strides of an operand of BINARY or BINARY_I8 are those of the result. */
+export function isContiguous(step: Step, operand: string): boolean {
   let stride = 1;
   for (let i = 5; i >= 0; i--) {
     const size = numberOf(step, `DIM${i}`);

@@ -7,10 +7,11 @@
 import type { Lowered } from "../lower/lowered.ts";
 import { computeInPlace } from "./compute-in-place.ts";
 import { joinPlacedCopies } from "./join-placed-copies.ts";
+import { fuseLayerNorms } from "./layer-norm-i8.ts";
 import { quantizeTransposed } from "./quantize-transposed.ts";
 
 /** Fuses steps. The result has no placements: nothing between its steps is for observation. */
 export function fuseSteps(lowered: Lowered): Lowered {
-  const fused = [quantizeTransposed, joinPlacedCopies, computeInPlace].reduce((program, rule) => rule(program), lowered);
+  const fused = [quantizeTransposed, fuseLayerNorms, joinPlacedCopies, computeInPlace].reduce((program, rule) => rule(program), lowered);
   return { ...fused, placements: new Map() };
 }

@@ -76,7 +76,7 @@ function loadZero(p: usize, dtype: i32): i32 {
 }
 
 /** `count` elements under one scale; the address of the zero point is 0 for none. */
-function dequantizeRun(src: usize, dst: usize, count: i32, scale: usize, zero: usize, dtype: i32): void {
+export function dequantizeRun(src: usize, dst: usize, count: i32, scale: usize, zero: usize, dtype: i32): void {
   const factor = v128.load32_splat(scale);
   const offset = i32x4.splat(loadZero(zero, dtype));
   const bytes = elementBytes(dtype) << 2;

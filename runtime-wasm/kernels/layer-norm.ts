@@ -10,15 +10,16 @@ export function layerNorm(step: usize, data: usize): void {
   const epsilon = floatWord(step, LayerNorm.EPSILON);
   const hasMean = word(step, LayerNorm.MEAN) != -1;
   const hasInverse = word(step, LayerNorm.INVERSE) != -1;
+  const scale: usize = word(step, LayerNorm.SCALE) == -1 ? 0 : address(step, LayerNorm.SCALE, data);
+  const bias: usize = word(step, LayerNorm.BIAS) == -1 ? 0 : address(step, LayerNorm.BIAS, data);
   let src = address(step, LayerNorm.SRC, data);
   let dst = address(step, LayerNorm.DST, data);
   let means = address(step, LayerNorm.MEAN, data);
   let inverses = address(step, LayerNorm.INVERSE, data);
   for (let row = word(step, LayerNorm.ROWS); row > 0; row--) {
-    let mean: f32 = 0;
-    if (isCentred) mean = sum(src, count) / <f32>count;
-    const inverse = <f32>1 / sqrt<f32>(sumOfSquares(src, mean, count) / <f32>count + epsilon);
-    normalize(step, data, src, dst, mean, inverse, count);
+    const mean: f32 = isCentred ? rowMean(src, count) : 0;
+    const inverse = inverseDeviation(src, mean, count, epsilon);
+    normalizeRow(src, dst, mean, inverse, scale, bias, count);
     if (hasMean) store<f32>(means, mean);
     if (hasInverse) store<f32>(inverses, inverse);
     src += pitch;
@@ -26,6 +27,16 @@ export function layerNorm(step: usize, data: usize): void {
     means += 4;
     inverses += 4;
   }
+}
+
+/** Σx / count of a row. */
+export function rowMean(p: usize, count: i32): f32 {
+  return sum(p, count) / <f32>count;
+}
+
+/** 1 / √(Σ(x − mean)² / count + epsilon) of a row. */
+export function inverseDeviation(p: usize, mean: f32, count: i32, epsilon: f32): f32 {
+  return <f32>1 / sqrt<f32>(sumOfSquares(p, mean, count) / <f32>count + epsilon);
 }
 
 /** (q0 + q1) + (q2 + q3) of the sums of four partial sums each. */
@@ -87,14 +98,12 @@ function square(x: v128): v128 {
   return f32x4.mul(x, x);
 }
 
-/** One row's results. */
-function normalize(step: usize, data: usize, src: usize, dst: usize, mean: f32, inverse: f32, count: i32): void {
+/** One row's results; the address of scale or bias is 0 for none. `dst` may be `src`. */
+export function normalizeRow(src: usize, dst: usize, mean: f32, inverse: f32, scale: usize, bias: usize, count: i32): void {
   const m = f32x4.splat(mean);
   const factor = f32x4.splat(inverse);
-  const hasScale = word(step, LayerNorm.SCALE) != -1;
-  const hasBias = word(step, LayerNorm.BIAS) != -1;
-  let scale = address(step, LayerNorm.SCALE, data);
-  let bias = address(step, LayerNorm.BIAS, data);
+  const hasScale = scale != 0;
+  const hasBias = bias != 0;
   for (; count > 0; count -= 4) {
     let y = f32x4.mul(f32x4.sub(v128.load(src), m), factor);
     if (hasScale) y = f32x4.mul(y, v128.load(scale));

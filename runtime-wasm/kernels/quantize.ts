@@ -80,15 +80,15 @@ export function quantizeRun(src: usize, dst: usize, count: i32, scale: usize, ze
   const divisor = v128.load32_splat(scale);
   const offset = roundingOffset(zero ? (unsigned ? <i32>load<u8>(zero) : <i32>load<i8>(zero)) : 0);
   while (count >= 16) {
-    const r0 = quantizeEight(src, divisor, low, high, magic, offset);
-    const r1 = quantizeEight(src + 32, divisor, low, high, magic, offset);
+    const r0 = quantizeEight(v128.load(src), v128.load(src, 16), divisor, low, high, magic, offset);
+    const r1 = quantizeEight(v128.load(src, 32), v128.load(src, 48), divisor, low, high, magic, offset);
     v128.store(dst, unsigned ? i8x16.narrow_i16x8_u(r0, r1) : i8x16.narrow_i16x8_s(r0, r1));
     src += 64;
     dst += 16;
     count -= 16;
   }
   while (count > 0) {
-    const r = quantizeEight(src, divisor, low, high, magic, offset);
+    const r = quantizeEight(v128.load(src), v128.load(src, 16), divisor, low, high, magic, offset);
     storeUpTo8(dst, unsigned ? i8x16.narrow_i16x8_u(r, r) : i8x16.narrow_i16x8_s(r, r), count);
     src += 32;
     dst += 8;
@@ -96,12 +96,13 @@ export function quantizeRun(src: usize, dst: usize, count: i32, scale: usize, ze
   }
 }
 
+/** Eight values divided, rounded and shifted by the zero point, as int16. */
 // @ts-ignore: decorator
 @inline
-function quantizeEight(src: usize, divisor: v128, low: v128, high: v128, magic: v128, offset: v128): v128 {
+export function quantizeEight(x0: v128, x1: v128, divisor: v128, low: v128, high: v128, magic: v128, offset: v128): v128 {
   return i16x8.narrow_i32x4_s(
-    roundAround(clampFloat(zeroNaN(f32x4.div(v128.load(src), divisor)), low, high), magic, offset),
-    roundAround(clampFloat(zeroNaN(f32x4.div(v128.load(src, 16), divisor)), low, high), magic, offset),
+    roundAround(clampFloat(zeroNaN(f32x4.div(x0, divisor)), low, high), magic, offset),
+    roundAround(clampFloat(zeroNaN(f32x4.div(x1, divisor)), low, high), magic, offset),
   );
 }
 

@@ -9,7 +9,8 @@ import { exp, log } from "../simd/math.ts";
 import { clampFloat, zeroNaN } from "../simd/requantize.ts";
 import { storeFloats, storeUpTo8 } from "../simd/tail.ts";
 import { address, floatWord, word } from "../words.ts";
-import { reduceRow, reduceRows } from "./reduce.ts";
+import { quantizeRun } from "./quantize.ts";
+import { reduceRows } from "./reduce.ts";
 
 export function softmax(step: usize, data: usize): void {
   const count = word(step, Softmax.COUNT);
@@ -76,16 +77,17 @@ function fourRows(step: usize, src: usize, inPitch: usize, dst: usize, count: i3
     exponentials(step, from, largest(step, from, count), dst + row * pitch, count);
   }
   const totals = reduceRows(SUM, dst, pitch, count);
-  divideRow(dst, v128.shuffle<i32>(totals, totals, 0, 0, 0, 0), count);
-  divideRow(dst + pitch, v128.shuffle<i32>(totals, totals, 1, 1, 1, 1), count);
-  divideRow(dst + (pitch << 1), v128.shuffle<i32>(totals, totals, 2, 2, 2, 2), count);
-  divideRow(dst + pitch * 3, v128.shuffle<i32>(totals, totals, 3, 3, 3, 3), count);
+  divideRow(dst, dst, v128.shuffle<i32>(totals, totals, 0, 0, 0, 0), count);
+  divideRow(dst + pitch, dst + pitch, v128.shuffle<i32>(totals, totals, 1, 1, 1, 1), count);
+  divideRow(dst + (pitch << 1), dst + (pitch << 1), v128.shuffle<i32>(totals, totals, 2, 2, 2, 2), count);
+  divideRow(dst + pitch * 3, dst + pitch * 3, v128.shuffle<i32>(totals, totals, 3, 3, 3, 3), count);
 }
 
-function divideRow(p: usize, divisor: v128, count: i32): void {
+function divideRow(src: usize, dst: usize, divisor: v128, count: i32): void {
   for (; count > 0; count -= 4) {
-    storeFloats(p, f32x4.div(v128.load(p), divisor), count);
-    p += 16;
+    storeFloats(dst, f32x4.div(v128.load(src), divisor), count);
+    src += 16;
+    dst += 16;
   }
 }
 
@@ -122,29 +124,48 @@ function exponentials(step: usize, p: usize, peak: f32, out: usize, count: i32):
   }
 }
 
-function oneRow(step: usize, src: usize, dst: usize, scratch: usize, count: i32): void {
+/** Likewise, and their sum: it waits for itself, so that it runs beside the exponentials of the next four. */
+function summedExponentials(step: usize, p: usize, peak: f32, out: usize, count: i32): f32 {
   const isInt8 = word(step, Softmax.DTYPE) == INT8;
-  const toInt8 = word(step, Softmax.OUT_DTYPE) == INT8;
   const inStep: usize = isInt8 ? 4 : 16;
-  const outStep: usize = toInt8 ? 4 : 16;
+  const scale = f32x4.splat(floatWord(step, Softmax.SCALE));
+  const peaks = f32x4.splat(peak);
+  let total: f32 = 0;
+  for (; count > 0; count -= 4) {
+    const e = exp(f32x4.sub(read(p, isInt8, scale), peaks));
+    storeFloats(out, e, count);
+    total += f32x4.extract_lane(e, 0);
+    if (count > 1) total += f32x4.extract_lane(e, 1);
+    if (count > 2) total += f32x4.extract_lane(e, 2);
+    if (count > 3) total += f32x4.extract_lane(e, 3);
+    p += inStep;
+    out += 16;
+  }
+  return total;
+}
+
+function oneRow(step: usize, src: usize, dst: usize, scratch: usize, count: i32): void {
   const peak = largest(step, src, count);
-  exponentials(step, src, peak, scratch, count);
-  const total = f32x4.splat(reduceRow(SUM, scratch, count));
+  const total = f32x4.splat(summedExponentials(step, src, peak, scratch, count));
   if (word(step, Softmax.LOG)) {
-    const scale = f32x4.splat(floatWord(step, Softmax.SCALE));
-    const peaks = f32x4.splat(peak);
-    const logTotal = log(total);
-    for (; count > 0; count -= 4) {
-      write(step, dst, f32x4.sub(f32x4.sub(read(src, isInt8, scale), peaks), logTotal), toInt8, count);
-      src += inStep;
-      dst += outStep;
-    }
+    logRow(step, src, dst, peak, log(total), count);
     return;
   }
+  const toInt8 = word(step, Softmax.OUT_DTYPE) == INT8;
+  divideRow(scratch, toInt8 ? scratch : dst, total, count);
+  if (toInt8) quantizeRun(scratch, dst, count, step + ((<usize>Softmax.OUT_SCALE) << 2), step + ((<usize>Softmax.OUT_ZERO) << 2), false);
+}
+
+/** (x − peak) − logTotal of a row. */
+function logRow(step: usize, src: usize, dst: usize, peak: f32, logTotal: v128, count: i32): void {
+  const isInt8 = word(step, Softmax.DTYPE) == INT8;
+  const toInt8 = word(step, Softmax.OUT_DTYPE) == INT8;
+  const scale = f32x4.splat(floatWord(step, Softmax.SCALE));
+  const peaks = f32x4.splat(peak);
   for (; count > 0; count -= 4) {
-    write(step, dst, f32x4.div(v128.load(scratch), total), toInt8, count);
-    scratch += 16;
-    dst += outStep;
+    write(step, dst, f32x4.sub(f32x4.sub(read(src, isInt8, scale), peaks), logTotal), toInt8, count);
+    src += isInt8 ? 4 : 16;
+    dst += toInt8 ? 4 : 16;
   }
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import { compileFused, compileGraph, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import * as Opcode from "../../format/opcodes.ts";
+import * as LayerNormI8 from "../../format/steps/layer-norm-i8.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { FAMILY_NAMES, randomInt8Graph } from "../lower/random-int8.ts";
 import { graphOf, randomInputs } from "../passes/evaluation.ts";
@@ -102,6 +103,70 @@ test("a fused step names the ONNX nodes of all that it does", () => {
     ["l.y", "c.y"],
     ["r.y", "c.y"],
   ]);
+});
+
+describe("layer-norm-i8", () => {
+  const FLOATS = "input x float32[2,5,24]\ninput r float32[2,5,24]\n";
+  const norm = (name: string, from: string): string =>
+    `%${name} ? = LayerNormalization(%${from}, <g float32[24]>, <h float32[24]>) axis=-1\n`;
+  const layer = (name: string, from: string): string =>
+    `%${name}.w ? = DequantizeLinear(<${name}.k int8[24,7]>, {0.05}float32[])\n%${name}.y ? = MatMul(%${from}, %${name}.w)\n${quantized(name, `${name}.y`)}`;
+  const normSteps = (kernels: readonly string[]): readonly string[] =>
+    kernels.filter((name) => ["BINARY", "LAYER_NORM", "LAYER_NORM_I8", "QUANTIZE"].includes(name));
+
+  test("takes over the sum before it and the quantization behind it", () => {
+    const { kernels, ops } = fuseText(`${FLOATS}%s ? = Add(%x, %r)\n${norm("n", "s")}${quantized("q", "n")}${layer("l", "q")}output %l\n`);
+    expect(normSteps(kernels)).toEqual(["LAYER_NORM_I8"]);
+    expect(ops[0]).toBe("LayerNormalization+Add+QuantizeLinear");
+  });
+
+  test("leaves the sum and its own result to those who read them, and one quantization of another scale", () => {
+    const { kernels } = fuseText(
+      `${FLOATS}%s ? = Add(%x, %r)\n${norm("n", "s")}${quantized("q", "n")}%p.q ? = QuantizeLinear(%n, {0.3}float32[], {0}int8[])\n%p ? = DequantizeLinear(%p.q, {0.3}float32[], {0}int8[])\n${layer("l", "q")}${layer("k", "p")}%t ? = Add(%s, %n)\n${norm("m", "t")}output %l, %k, %m\n`,
+    );
+    expect(normSteps(kernels)).toEqual(["LAYER_NORM_I8", "QUANTIZE", "BINARY", "LAYER_NORM"]);
+  });
+
+  test("reads int8, of either operand of a sum too", () => {
+    const { kernels } = fuseText(`${FLOATS}${quantized("a", "x")}${norm("n", "a")}${quantized("q", "n")}${layer("l", "q")}output %l\n`);
+    expect(normSteps(kernels)).toEqual(["QUANTIZE", "LAYER_NORM_I8"]);
+    for (const operands of ["%a, %r", "%r, %a"]) {
+      const sum = `${FLOATS}${quantized("a", "x")}%s ? = Add(${operands})\n${norm("n", "s")}${quantized("q", "n")}`;
+      const { kernels } = fuseText(`${sum}${layer("l", "q")}output %l, %s\n`);
+      expect(kernels.filter((name) => name !== "CONV_I8" && name !== "COPY").slice(0, 2)).toEqual(["QUANTIZE", "LAYER_NORM_I8"]);
+    }
+  });
+
+  test("what is added to itself, or scales itself, is dequantized for both", () => {
+    for (const sum of ["%s ? = Add(%a, %a)\n", "%s ? = Identity(%a)\n"]) {
+      const { kernels } = fuseText(
+        `${FLOATS}${quantized("a", "x")}${sum}${norm("n", "s")}${quantized("q", "n")}${layer("l", "q")}output %l, %a\n`,
+      );
+      expect(kernels).toContain("LAYER_NORM_I8");
+      expect(kernels).toContain("DEQUANTIZE");
+    }
+    const own = `input x float32[1,24]\n${quantized("a", "x")}%n ? = LayerNormalization(%a, %a) axis=-1\n${quantized("q", "n")}${layer("l", "q")}output %l\n`;
+    expect(fuseText(own).kernels).toContain("LAYER_NORM");
+  });
+
+  test("a sum with limits or of a repeated operand stays a step, as does a norm that nobody quantizes or that gives its mean", () => {
+    const rows = fuseText(
+      `input x float32[2,5,24]\ninput r float32[5,24]\n%s ? = Add(%x, %r)\n${norm("n", "s")}${quantized("q", "n")}${layer("l", "q")}output %l\n`,
+    );
+    expect(normSteps(rows.kernels)).toEqual(["BINARY", "LAYER_NORM_I8"]);
+    expect(normSteps(fuseText(`${FLOATS}%s ? = Add(%x, %r)\n${norm("n", "s")}output %n\n`).kernels)).toEqual(["BINARY", "LAYER_NORM"]);
+    const mean = `${FLOATS}%n ?, %m ? = LayerNormalization(%x, <g float32[24]>) axis=-1\n${quantized("q", "n")}${layer("l", "q")}output %l, %m\n`;
+    expect(normSteps(fuseText(mean).kernels)).toEqual(["LAYER_NORM", "QUANTIZE"]);
+  });
+
+  test("the sum of a residual stream lies over what is added to it", () => {
+    const text = `${FLOATS}%f ? = Relu(%x)\n%s ? = Add(%f, %r)\n${norm("n", "s")}${quantized("q", "n")}${layer("l", "q")}%o ? = Neg(%s)\noutput %l, %o\n`;
+    fuseText(text);
+    const { plan } = compileFused(graphOf(text), DESCRIPTION).program;
+    const words = plan.steps.find(([opcode]) => opcode === Opcode.LAYER_NORM_I8)!;
+    expect(words[LayerNormI8.SUM]).toBe(words[LayerNormI8.SRC]);
+    expect(words[LayerNormI8.DST]).toBe(-1);
+  });
 });
 
 describe("join-placed-copies", () => {
