@@ -10,6 +10,8 @@
  * `run` throws where a field is missing, where the step's own `extents` leave the data region, where the runtime returns a
  * status other than OK, and where a guard word behind a region was overwritten. It then runs the step once more, cut into slices as for
  * threads (host/slices.ts), and throws where those touch more than the step or leave another byte in any region.
+ *
+ * All benches of a build share one memory, which costs far more than a step: a new bench ends the one before it.
  */
 import { readFileSync } from "node:fs";
 import { instantiateSync } from "@assemblyscript/loader";
@@ -34,7 +36,17 @@ interface RuntimeExports {
   run(plan: number, end: number, data: number): number;
 }
 
-const modules = new Map<string, WebAssembly.Module>();
+/** An instance of a build, on a memory that grows to what the largest bench asks for. */
+interface Workbench {
+  readonly memory: WebAssembly.Memory;
+  readonly runtime: RuntimeExports;
+  /** Where the bytes begin that no bench has touched since they were last GUARD. */
+  used: number;
+  /** How many benches there have been. */
+  benches: number;
+}
+
+const workbenches = new Map<string, Workbench>();
 const GUARD = 0x5a;
 const PLAN_WORDS = 128;
 /** Steps run by all benches, so that the number of slices varies. */
@@ -78,28 +90,47 @@ export function randomSource(seed: number): () => number {
   };
 }
 
+function workbench(name: string): Workbench {
+  const known = workbenches.get(name);
+  if (known) return known;
+  const module = new WebAssembly.Module(readFileSync(new URL(`../../build/${name.replace("-fused", "")}.wasm`, import.meta.url)));
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const runtime = instantiateSync<RuntimeExports & Record<string, unknown>>(module, { env: { memory } }).exports;
+  const made: Workbench = { memory, runtime, used: PAGE_BYTES, benches: 0 };
+  workbenches.set(name, made);
+  return made;
+}
+
 /** A bench on the build `name` (build/<name>.wasm; `relaxed-fused` is relaxed with the fused dot) with `pages` of 64 KiB. */
 export function stepBench(name = "plain", pages = 64) {
-  let module = modules.get(name);
-  if (!module) {
-    module = new WebAssembly.Module(readFileSync(new URL(`../../build/${name.replace("-fused", "")}.wasm`, import.meta.url)));
-    modules.set(name, module);
+  const shared = workbench(name);
+  const { memory, runtime } = shared;
+  const own = ++shared.benches;
+  const missing = pages - memory.buffer.byteLength / PAGE_BYTES;
+  if (missing > 0) {
+    memory.grow(missing);
+    shared.used = memory.buffer.byteLength;
   }
-  const memory = new WebAssembly.Memory({ initial: pages });
-  const runtime = instantiateSync<RuntimeExports & Record<string, unknown>>(module, { env: { memory } }).exports;
   runtime.init();
   if (name.endsWith("-fused") && runtime.useFusedDot(1) !== 1) throw new Error("the fused dot is not exact here");
   const data = dataAddress(PLAN_WORDS);
-  const bytes = new Uint8Array(memory.buffer);
-  bytes.fill(GUARD, data);
+  const bytes = new Uint8Array(memory.buffer, 0, pages * PAGE_BYTES);
+  new Uint8Array(memory.buffer).fill(GUARD, data, shared.used);
+  shared.used = data;
   let top = 0;
   const regions: { readonly address: number; readonly bytes: number }[] = [];
 
+  function mustBeLast(): void {
+    if (own !== shared.benches) throw new Error("another bench of this build has been made: this one has ended");
+  }
+
   /** A region of `size` bytes with a guard behind it: its offset in the data region. */
   function reserve(size: number): number {
+    mustBeLast();
     const address = top;
     top = (address + size + GUARD_BYTES + ALIGNMENT - 1) & -ALIGNMENT;
     if (data + top > pages * PAGE_BYTES) throw new Error(`the bench is full: ask for more than ${pages} pages`);
+    shared.used = data + top;
     regions.push({ address, bytes: size });
     return address;
   }
@@ -132,6 +163,7 @@ export function stepBench(name = "plain", pages = 64) {
   }
 
   function run(opcode: number, layout: StepLayout, fields: Readonly<Record<string, number>>): void {
+    mustBeLast();
     const words = new Int32Array(layout.WORDS);
     words[0] = opcode;
     words[1] = layout.WORDS;
@@ -199,6 +231,7 @@ export function stepBench(name = "plain", pages = 64) {
   }
 
   function read<T>(type: TypedArrayClass<T>, address: number, count: number): T {
+    mustBeLast();
     const size = count * type.BYTES_PER_ELEMENT;
     const copy = bytes.slice(data + address, data + address + size);
     return new type(copy.buffer, 0, count);
