@@ -35,7 +35,10 @@ function withoutRelaxedDot(instruction: number): Uint8Array {
   return bytes;
 }
 
-afterEach(() => vi.doUnmock("../../build/relaxed.ts"));
+afterEach(() => {
+  vi.doUnmock("../../build/relaxed.ts");
+  vi.resetModules();
+});
 
 describe("load", () => {
   it("takes the relaxed build where it is right", async () => {

@@ -1,6 +1,6 @@
 /**
  * The option `fastFloat`: near the exact results where the build has it, the exact ones where it has not, and never anybody's who did not ask.
- * test/steps/relaxed.test.ts runs this file once more on an engine that has it.
+ * test/hosts/relaxed.test.ts runs this file once more on an engine that has it.
  */
 import { expect, it } from "vitest";
 import { compileGraph } from "../../compiler/run/graph-runner.ts";

@@ -11,12 +11,20 @@ import { expect, it } from "vitest";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const NODE = nodeWithRelaxedSimd();
 if (NODE === undefined) console.warn("relaxed build skipped: no Node with relaxed SIMD (npm run hosts:install)");
-const TESTS = ["steps/conv-i8", "steps/pack", "steps/conv-f32", "steps/depthwise-f32", "steps/matmul-f32", "host/fast-float"];
+const TESTS = [
+  "steps/conv-i8",
+  "steps/conv-i8-values",
+  "steps/pack",
+  "steps/conv-f32",
+  "steps/depthwise-f32",
+  "steps/matmul-f32",
+  "host/fast-float",
+];
 
 it.each([
   ["the relaxed build", "relaxed"],
   ["the relaxed build with the fused dot", "relaxed-fused"],
-])("gives the bytes of the reference on %s", { timeout: 180_000, skip: NODE === undefined }, async (_what, build) => {
+])("gives the bytes of the reference on %s", { skip: NODE === undefined }, async (_what, build) => {
   const { NODE_OPTIONS: _, VITEST: __, VITEST_POOL_ID: ___, VITEST_WORKER_ID: ____, ...env } = process.env;
   const args = ["node_modules/vitest/vitest.mjs", "run", "--reporter=json", ...TESTS.map((name) => `test/${name}.test.ts`)];
   const { stdout } = await promisify(execFile)(NODE as string, args, {
@@ -33,6 +41,6 @@ it.each([
 function nodeWithRelaxedSimd(): string | undefined {
   if (WebAssembly.validate(readFileSync(new URL("../../build/relaxed.wasm", import.meta.url)))) return process.execPath;
   const arch = process.arch === "arm64" ? "arm64" : "x64";
-  const installed = fileURLToPath(new URL(`../hosts/node_modules/node-linux-${arch}/bin/node`, import.meta.url));
+  const installed = fileURLToPath(new URL(`node_modules/node-linux-${arch}/bin/node`, import.meta.url));
   return existsSync(installed) ? installed : undefined;
 }
