@@ -119,6 +119,8 @@ const BUNDLES = [
   { outfile: "dist/thread.js", entry: "host/thread.ts", platform: "neutral", minify: true },
   { outfile: "dist/thread.node.js", entry: "host/thread.node.ts", platform: "node", minify: true },
   { outfile: "dist/compiler.js", entry: "compiler/index.ts", platform: "neutral" },
+  { outfile: "dist/compiler-worker.js", entry: "compiler/crew/worker.ts", platform: "neutral", minify: true },
+  { outfile: "dist/compiler-worker.node.js", entry: "compiler/cli/crew/worker.ts", platform: "node", minify: true },
   { outfile: "dist/cli.js", entry: "compiler/cli/main.ts", platform: "node", executable: true },
 ];
 

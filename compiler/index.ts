@@ -7,6 +7,7 @@ import { type Program, programsOf } from "../host/program.ts";
 import { bindingsOf } from "./bindings.ts";
 import type { BudgetReport } from "./budget/report.ts";
 import { compressToBudget } from "./budget/search.ts";
+import { withCrew } from "./crew/hire.ts";
 import { finishFile } from "./emit/finish.ts";
 import { CompileError } from "./errors.ts";
 import { createPause } from "./event-loop.ts";
@@ -49,50 +50,52 @@ export async function compile(
   clock.lap("import");
   const pause = createPause(options.signal);
   await pause();
-  const description = describe(graph, options, undefined);
-  let compiled: Compiled;
-  let quantized: Quantized | null = null;
-  let budget: BudgetReport | null = null;
-  const isGiven = isQuantized(graph);
-  const notes = isGiven ? notesOnGiven(options) : [];
-  const pruned = isGiven ? null : await pruneModel(graph, module, options);
-  const { graph: float, further } = pruned ?? { graph, further: options };
-  clock.lap("prune");
-  if (isGiven || options.precision === "float32") {
-    compiled = compileFused(float, description);
-  } else {
-    if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
-    else quantized = await quantizeGraph(float, module, further, await pruned?.observe());
-    compiled = quantized.compiled;
-  }
-  clock.lap("quantize");
-  await pause();
-  const changed = quantized?.graph ?? (pruned ? float : null);
-  const plans =
-    bindings.length > 1
-      ? await compilePlans(onnx, options, bindings, { base, changed }, description, module)
-      : { program: compiled.program, warnings: [] };
-  const histograms = quantized?.calibration.histograms;
-  const { program: described, states } = addStates(plans.program, options.state);
-  const { program, bytes, warnings } = finishFile(described, module, hasher, options.compression, (name) => {
-    const histogram = histograms?.get(name);
-    return histogram ? { low: histogram.min, high: histogram.max } : givenRange(graph, name);
+  return withCrew(graph, module, options, async (crewed, workers) => {
+    const description = describe(graph, options, undefined);
+    let compiled: Compiled;
+    let quantized: Quantized | null = null;
+    let budget: BudgetReport | null = null;
+    const isGiven = isQuantized(graph);
+    const notes = isGiven ? notesOnGiven(options) : [];
+    const pruned = isGiven ? null : await pruneModel(graph, module, crewed);
+    const { graph: float, further } = pruned ?? { graph, further: crewed };
+    clock.lap("prune");
+    if (isGiven || options.precision === "float32") {
+      compiled = compileFused(float, description);
+    } else {
+      if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
+      else quantized = await quantizeGraph(float, module, further, await pruned?.observe());
+      compiled = quantized.compiled;
+    }
+    clock.lap("quantize");
+    await pause();
+    const changed = quantized?.graph ?? (pruned ? float : null);
+    const plans =
+      bindings.length > 1
+        ? await compilePlans(onnx, options, bindings, { base, changed }, description, module)
+        : { program: compiled.program, warnings: [] };
+    const histograms = quantized?.calibration.histograms;
+    const { program: described, states } = addStates(plans.program, options.state);
+    const { program, bytes, warnings } = finishFile(described, module, hasher, options.compression, (name) => {
+      const histogram = histograms?.get(name);
+      return histogram ? { low: histogram.min, high: histogram.max } : givenRange(graph, name);
+    });
+    await pause();
+    clock.lap("emit");
+    const pruning = pruned && (await pruned.report(compiled));
+    const report = reportOf(
+      onnx,
+      bytes,
+      float,
+      program,
+      quantized,
+      { budget, pruning },
+      options,
+      [...notes, ...plans.warnings, ...warnings],
+      clock.laps,
+    );
+    return { bytes, report: { ...report, file: fileParts(bytes, program), states, workers } };
   });
-  await pause();
-  clock.lap("emit");
-  const pruning = pruned && (await pruned.report(compiled));
-  const report = reportOf(
-    onnx,
-    bytes,
-    float,
-    program,
-    quantized,
-    { budget, pruning },
-    options,
-    [...notes, ...plans.warnings, ...warnings],
-    clock.laps,
-  );
-  return { bytes, report: { ...report, file: fileParts(bytes, program), states } };
 }
 
 /** Quantizes an ONNX model to ONNX with QuantizeLinear and DequantizeLinear nodes. Throws CompileError. */
@@ -123,16 +126,19 @@ export async function quantizeToOnnx(
     clock.lap("export");
     return { bytes, report: reportOf(onnx, bytes, graph, program, null, { budget: null, pruning: null }, options, notes, clock.laps) };
   }
-  const pruned = await pruneModel(graph, module, options);
-  const { graph: float, further } = pruned ?? { graph, further: options };
-  clock.lap("prune");
-  const quantized = await quantizeGraph(float, module, further, await pruned?.observe());
-  clock.lap("quantize");
-  await createPause(options.signal)();
-  const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
-  clock.lap("export");
-  const chosen = { budget: null, pruning: pruned && (await pruned.report(quantized.compiled)) };
-  return { bytes, report: reportOf(onnx, bytes, float, quantized.compiled.program, quantized, chosen, options, [], clock.laps) };
+  return withCrew(graph, module, options, async (crewed, workers) => {
+    const pruned = await pruneModel(graph, module, crewed);
+    const { graph: float, further } = pruned ?? { graph, further: crewed };
+    clock.lap("prune");
+    const quantized = await quantizeGraph(float, module, further, await pruned?.observe());
+    clock.lap("quantize");
+    await createPause(options.signal)();
+    const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
+    clock.lap("export");
+    const chosen = { budget: null, pruning: pruned && (await pruned.report(quantized.compiled)) };
+    const report = reportOf(onnx, bytes, float, quantized.compiled.program, quantized, chosen, options, [], clock.laps);
+    return { bytes, report: { ...report, workers } };
+  });
 }
 
 function noBudgetForOnnx(): CompileError {
@@ -221,6 +227,7 @@ function reportOf(
       steps: plan.steps.length,
     })),
     warnings,
+    workers: { count: 1, reason: null },
     timings,
   };
 }

@@ -1,6 +1,7 @@
 /** What a caller of the compiler may ask for; checked before any work begins. */
 import { checkPreprocessSpec, type PreprocessSpec } from "../host/preprocess-spec.ts";
 import type { Tensor } from "../host/tensor.ts";
+import type { WorkerLike } from "../host/worker-model.ts";
 import { bindingsOf, type Shapes } from "./bindings.ts";
 import type { Target } from "./budget/report.ts";
 import type { LatencyTable } from "./budget/step-clock.ts";
@@ -105,6 +106,13 @@ export interface CompileOptions {
   readonly minSqnrDb?: number;
   /** Give the result even so. */
   readonly force?: boolean;
+  /**
+   * How many workers take part at most, 1 (none, the default) to 64; with `startWorker`. The result is the same. They are not started for a
+   * model of little work, nor where no samples are given; `report.workers` says how many there were.
+   */
+  readonly workers?: number;
+  /** Makes a worker with the script `eqm/compiler-worker`: a web worker, or a `Worker` of node:worker_threads. */
+  readonly startWorker?: () => WorkerLike;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }
@@ -180,9 +188,20 @@ export function checkOptions(options: CompileOptions): void {
   if (targetSqnrDb !== undefined && !Number.isFinite(targetSqnrDb)) throw badOption("targetSqnrDb", targetSqnrDb, "a number of decibels");
   if (targetSqnrDb !== undefined && precision !== "mixed")
     throw badOption("targetSqnrDb", targetSqnrDb, 'a number with precision "mixed" only');
+  checkWorkers(options);
   bindingsOf(shapes);
   if (state !== undefined && !(typeof state === "object" && state !== null && areNames(Object.values(state))))
     throw badOption("state", state, "the name of an input for each of some outputs");
+}
+
+/** More would wait for one another. */
+export const MOST_WORKERS = 64;
+
+function checkWorkers({ workers = 1, startWorker }: CompileOptions): void {
+  if (!(Number.isSafeInteger(workers) && workers >= 1 && workers <= MOST_WORKERS))
+    throw badOption("workers", workers, `a whole number from 1 to ${MOST_WORKERS}`);
+  if (startWorker !== undefined && typeof startWorker !== "function") throw badOption("startWorker", startWorker, "a function");
+  if (workers > 1 && startWorker === undefined) throw badOption("workers", workers, "a startWorker beside it, which makes them");
 }
 
 /** Whether a model is to be searched for. */

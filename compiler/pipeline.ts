@@ -6,6 +6,7 @@
  */
 import type { Metadata } from "../host/metadata.ts";
 import { type Binding, bindingsOf } from "./bindings.ts";
+import type { Crew } from "./crew/crew.ts";
 import { CompileError } from "./errors.ts";
 import { createPause, type Pause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
@@ -211,7 +212,7 @@ async function quantizeOnce(
   };
   const compare = (candidate: Compiled): Promise<Comparison> =>
     compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
-  const measureOutputs = outputMeasure(floatCompiled, module, compared, pause);
+  const measureOutputs = outputMeasure(floatCompiled, module, compared, watch("round weights"));
   const rounding = await chooseRounding(
     float,
     inserted,
@@ -251,10 +252,18 @@ async function quantizeOnce(
   return { graph: best.graph, parameters, weightBits: bits, comparison, biasCorrection, rounding };
 }
 
-/** Progress by phase, and turns of the event loop. */
-export function watches(options: CompileOptions): { readonly pause: Pause; readonly watch: (phase: string) => Watch } {
+/** Options, and who works. */
+export interface CrewedOptions extends CompileOptions {
+  readonly crew?: Crew;
+}
+
+/** Progress by phase, turns of the event loop, and who works. */
+export function watches(options: CrewedOptions): { readonly pause: Pause; readonly watch: (phase: string) => Watch } {
   const pause = createPause(options.signal);
-  return { pause, watch: (phase) => ({ pause, step: (done, total) => options.onProgress?.({ phase, done, total }) }) };
+  return {
+    pause,
+    watch: (phase) => ({ pause, step: (done, total) => options.onProgress?.({ phase, done, total }), crew: options.crew }),
+  };
 }
 
 function measure(float: Compiled, int8: Compiled, module: WebAssembly.Module, sample: Sample): Latency {

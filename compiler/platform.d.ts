@@ -24,7 +24,12 @@ interface AbortSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
   throwIfAborted(): void;
+  addEventListener(type: "abort", handler: () => void): void;
+  removeEventListener(type: "abort", handler: () => void): void;
 }
+
+declare function setTimeout(handler: () => void, ms: number): unknown;
+declare function clearTimeout(timer: unknown): void;
 
 declare const performance: { now(): number };
 

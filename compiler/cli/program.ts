@@ -1,5 +1,6 @@
 /** The command line's grammar: every command, argument and option, with its help. Values are checked here, before any work. */
 import { Command } from "commander";
+import { MOST_WORKERS } from "../options.ts";
 import { PRODUCER } from "../pipeline.ts";
 
 import { CRITERIA } from "../prune/pattern.ts";
@@ -159,6 +160,10 @@ function addCompile(program: Command): void {
     )
     .option("--label-offset <N>", "with --max-drop: added to every label, as 1 for a model with a background class", "0")
     .option("--report <report.json>", "write the report to a file as well")
+    .option(
+      "--workers <N>",
+      `workers to share the calibration samples out to, 1 to ${MOST_WORKERS}; 1: none; the file is the same (default: as many as there are processors, at most 4)`,
+    )
     .option("--force", "replace existing files, and write the model although it is below the floor");
   target
     .option("--state <OUTPUT=INPUT...>", "outputs that the next run takes as inputs, for a stream; unless given, found by their names")
@@ -190,6 +195,7 @@ function addCompile(program: Command): void {
       compression: parseChoice("--compression", text(values, "compression") ?? "", ["rans", "none"]),
       ...budgetOf(values),
       report: text(values, "report"),
+      workers: optional(values, "workers", (value) => parseWhole("--workers", value, 1, MOST_WORKERS)),
       force: values["force"] === true,
     };
     return finish(values, compileFile(model, options));

@@ -8,7 +8,7 @@
  * infinite where no reader can be observed.
  */
 import { type Graph, type Node, onlyOutput, requiredInput } from "../ir/graph.ts";
-import type { Sample, Watch } from "../quantize/calibrate.ts";
+import { crewOf, type Sample, type Watch } from "../quantize/calibrate.ts";
 import { factor } from "../quantize/cholesky.ts";
 import { invert } from "../quantize/least-squares.ts";
 import { MomentProducts } from "../quantize/moments.ts";
@@ -74,12 +74,12 @@ async function readersOf(
 ): Promise<readonly Reader[]> {
   const read = new Map(slices.flatMap((slice) => (slice.role === "reads" && slice.input === 1 ? [[slice.node.name, slice]] : [])));
   const layers = layersOf(graph, compiled).filter(({ node }) => read.has(node.name));
-  const walks = openWalks(compiled, module, samples);
+  const walks = openWalks(compiled, crewOf(watch, module), samples);
   const products = new MomentProducts(module);
   const readers: Reader[] = [];
   try {
     for (const [i, layer] of layers.entries()) {
-      const observed = await walks.observe(layer, watch.pause);
+      const observed = await walks.observe(layer);
       const { axis, ids } = read.get(layer.node.name)!;
       for (let g = 0; g < layer.window.groups; g++) {
         const moments = momentsOf(observed, products, g, layer.depth, layer.bias !== null);

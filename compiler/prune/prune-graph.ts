@@ -5,7 +5,7 @@
  */
 import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { Sample, Watch } from "../quantize/calibrate.ts";
+import { crewOf, type Sample, type Watch } from "../quantize/calibrate.ts";
 import { MomentProducts } from "../quantize/moments.ts";
 import { missingOf, momentsOf, type Observed, seenBy } from "../quantize/observations.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
@@ -81,16 +81,16 @@ export async function fitLayers(
 ): Promise<FittedLayers> {
   const graph = cloneGraph(float);
   const changed: { layer: Layer; weights: Float32Array; loss: number | null }[] = [];
-  const walks = samples.length > 0 ? openWalks(compiled, module, samples) : null;
+  const walks = samples.length > 0 ? openWalks(compiled, crewOf(watch, module), samples) : null;
   const products = new MomentProducts(module);
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
       const rule = ruleOf(layer);
       if (walks) {
-        const { weights, bias, lost, signal } = await fitLayer(layer, await walks.observe(layer, watch.pause), products, rule, watch);
+        const { weights, bias, lost, signal } = await fitLayer(layer, await walks.observe(layer), products, rule, watch);
         replaceLayer(graph, layer, weights, bias);
-        walks.replace(compileGraph(graph, compiled.program.metadata));
+        await walks.replace(compileGraph(graph, compiled.program.metadata));
         changed.push({ layer, weights, loss: signal > 0 ? lost / signal : 0 });
       } else {
         const weights = pruneBlindly(layer, rule);
@@ -118,13 +118,13 @@ export async function lossCurves(
 ): Promise<ReadonlyMap<string, LossCurve>> {
   const layers = layersOf(float, compiled).filter(({ node }) => wanted(node.name));
   const curves = new Map<string, LossCurve>();
-  const walks = openWalks(compiled, module, samples);
+  const walks = openWalks(compiled, crewOf(watch, module), samples);
   const products = new MomentProducts(module);
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
       const rule = { shape: shapeOf(pattern, 0.5), criterion: "obc" as const, sparsity: 0 };
-      const { signal, curves: own } = await fitLayer(layer, await walks.observe(layer, watch.pause), products, rule, watch, true);
+      const { signal, curves: own } = await fitLayer(layer, await walks.observe(layer), products, rule, watch, true);
       curves.set(layer.node.name, {
         most: own.reduce((sum, { most }) => sum + most, 0) / own.length,
         at: (sparsity) => own.reduce((sum, curve) => sum + curve.at(sparsity), 0) / (signal || 1),

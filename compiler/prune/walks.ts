@@ -1,11 +1,13 @@
 /** Samples on their way through a float graph as it was and as it is. */
 
+import type { Crew } from "../crew/crew.ts";
 import { onlyOutput } from "../ir/graph.ts";
 import type { Sample } from "../quantize/calibrate.ts";
-import { type Observed, observeLayer, type Side } from "../quantize/observations.ts";
+import { type Observed, observeLayer } from "../quantize/observations.ts";
+import { PairWalk, type Side } from "../quantize/pair-walk.ts";
 import { pixelsOf } from "../quantize/patches.ts";
 import type { Compiled } from "../run/graph-runner.ts";
-import { mostLiveBytes, SampleWalk } from "../run/sample-walk.ts";
+import { mostLiveBytes } from "../run/sample-walk.ts";
 import type { Layer } from "./layers.ts";
 
 /** Samples beyond what this many bytes of states allow are left out. */
@@ -18,29 +20,26 @@ const MOST_OBSERVATIONS = 12288;
 /** Two walks side by side; layers are visited in the order of their steps. */
 export interface Walks {
   /** What the layer is given in both. */
-  observe(layer: Layer, pause: () => Promise<void>): Promise<Observed>;
+  observe(layer: Layer): Promise<Observed>;
   /** Goes on with other weights, as the graph has them now. */
-  replace(compiled: Compiled): void;
+  replace(compiled: Compiled): Promise<void>;
   dispose(): void;
 }
 
 /** Starts both walks with `compiled`. */
-export function openWalks(compiled: Compiled, module: WebAssembly.Module, samples: readonly Sample[]): Walks {
+export function openWalks(compiled: Compiled, crew: Crew, samples: readonly Sample[]): Walks {
   const used = samples.slice(0, Math.max(1, Math.floor(MEMORY_BUDGET_BYTES / Math.max(1, 2 * mostLiveBytes(compiled)))));
-  const [aim, pruned] = [new SampleWalk(compiled, module, used), new SampleWalk(compiled, module, used)];
+  const walk = new PairWalk(crew, compiled, compiled, used);
   return {
-    observe(layer, pause) {
+    observe(layer) {
       const { window, step, depth } = layer;
       const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));
       const addend = addendOf(layer, compiled);
       const side = { step, window, factor: 1, ...(addend && { addend }) };
-      return observeLayer({ ...side, walk: aim }, { ...side, walk: pruned }, { samples: used.length, wanted, checked: 0 }, pause);
+      return observeLayer(walk, side, side, { samples: used.length, wanted, checked: 0 });
     },
-    replace: (next) => pruned.replace(next),
-    dispose() {
-      aim.dispose();
-      pruned.dispose();
-    },
+    replace: (next) => walk.replace(next),
+    dispose: () => walk.dispose(),
   };
 }
 

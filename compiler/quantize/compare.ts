@@ -1,7 +1,9 @@
 /** Compares the int8 model with the float32 one on samples: outputs, and every quantized value in between. */
-import { NoiseMeter } from "../report/sqnr.ts";
-import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
-import type { Sample, Watch } from "./calibrate.ts";
+import { shareOut } from "../crew/share.ts";
+import type { Trade } from "../crew/trade.ts";
+import { NoiseMeter, type NoiseSums } from "../report/sqnr.ts";
+import { type Compiled, GraphRunner, type Runnable, runnable } from "../run/graph-runner.ts";
+import { crewOf, portableSample, type Sample, type Watch } from "./calibrate.ts";
 import type { QuantizedForm } from "./insert.ts";
 
 /** Agreement of one tensor over all samples. */
@@ -17,6 +19,60 @@ export interface Comparison {
   readonly values: readonly Agreement[];
 }
 
+type NamedSums = readonly (readonly [string, NoiseSums])[];
+
+/** Compares two models on a sample. */
+export const comparing: Trade<
+  { readonly float: Runnable; readonly int8: Runnable; readonly parameters: ReadonlyMap<string, QuantizedForm> },
+  Sample,
+  { readonly outputs: NamedSums; readonly values: NamedSums }
+> = {
+  name: "comparing",
+  open({ float, int8, parameters }, { module }) {
+    const reference = new GraphRunner(float, module);
+    const measured = new GraphRunner(int8, module);
+    const originals = new Map([...parameters].map(([name, { quantized }]) => [quantized, name]));
+    const wanted = new Set(originals.keys());
+    const kept = new Set(parameters.keys());
+    return {
+      call(sample) {
+        const seen = new Map<string, { readonly data: Float32Array; readonly isChannelsLast: boolean }>();
+        reference.run(
+          sample,
+          ({ name, data, isChannelsLast }) => {
+            seen.set(name, { data: (data as Float32Array).slice(), isChannelsLast });
+          },
+          kept,
+        );
+        const values: (readonly [string, NoiseSums])[] = [];
+        measured.run(
+          sample,
+          ({ name, data, isChannelsLast }) => {
+            const original = originals.get(name)!;
+            const value = seen.get(original);
+            if (!value || value.isChannelsLast !== isChannelsLast || value.data.length !== data.length) return;
+            const { scale, zeroPoint } = parameters.get(original)!;
+            const meter = new NoiseMeter();
+            meter.addQuantized(value.data, data as Int8Array, scale, zeroPoint);
+            values.push([original, meter.sums]);
+          },
+          wanted,
+        );
+        const outputs = reference.outputNames.map((name) => {
+          const meter = new NoiseMeter();
+          meter.add(numbers(reference.output(name)), numbers(measured.output(name)));
+          return [name, meter.sums] as const;
+        });
+        return { outputs, values };
+      },
+      dispose() {
+        reference.dispose();
+        measured.dispose();
+      },
+    };
+  },
+};
+
 /** Runs both models on the samples. `parameters` name the values that are quantized, by their names in the float32 graph. */
 export async function compareModels(
   float: Compiled,
@@ -26,47 +82,23 @@ export async function compareModels(
   parameters: ReadonlyMap<string, QuantizedForm>,
   watch: Watch,
 ): Promise<Comparison> {
-  const reference = new GraphRunner(float, module);
-  const measured = new GraphRunner(int8, module);
+  const init = { float: runnable(float), int8: runnable(int8), parameters };
+  const { results } = await shareOut(crewOf(watch, module), comparing, init, samples.map(portableSample), {
+    pause: watch.pause,
+    done: (count) => watch.step(count, samples.length),
+  });
+  return { outputs: agreements(results.map(({ outputs }) => outputs)), values: agreements(results.map(({ values }) => values)) };
+}
+
+/** Of all samples together, in the order in which they came. */
+function agreements(all: readonly NamedSums[]): readonly Agreement[] {
   const meters = new Map<string, NoiseMeter>();
-  const outputs = new Map(reference.outputNames.map((name) => [name, new NoiseMeter()]));
-  const originals = new Map([...parameters].map(([name, { quantized }]) => [quantized, name]));
-  const wanted = new Set(originals.keys());
-  const values = new Set(parameters.keys());
-  for (const [i, sample] of samples.entries()) {
-    await watch.pause();
-    const seen = new Map<string, { readonly data: Float32Array; readonly isChannelsLast: boolean }>();
-    reference.run(
-      sample,
-      ({ name, data, isChannelsLast }) => {
-        seen.set(name, { data: (data as Float32Array).slice(), isChannelsLast });
-      },
-      values,
-    );
-    measured.run(
-      sample,
-      ({ name, data, isChannelsLast }) => {
-        const original = originals.get(name)!;
-        const value = seen.get(original);
-        if (!value || value.isChannelsLast !== isChannelsLast || value.data.length !== data.length) return;
-        const { scale, zeroPoint } = parameters.get(original)!;
-        let meter = meters.get(original);
-        if (!meter) {
-          meter = new NoiseMeter();
-          meters.set(original, meter);
-        }
-        meter.addQuantized(value.data, data as Int8Array, scale, zeroPoint);
-      },
-      wanted,
-    );
-    for (const [name, meter] of outputs) meter.add(numbers(reference.output(name)), numbers(measured.output(name)));
-    watch.step(i + 1, samples.length);
+  for (const [name, sums] of all.flat()) {
+    const meter = meters.get(name) ?? new NoiseMeter();
+    meters.set(name, meter);
+    meter.addSums(sums);
   }
-  reference.dispose();
-  measured.dispose();
-  const agreements = (from: ReadonlyMap<string, NoiseMeter>): Agreement[] =>
-    [...from].map(([name, { sqnrDb, maxAbs }]) => ({ name, sqnrDb, maxAbs }));
-  return { outputs: agreements(outputs), values: agreements(meters) };
+  return [...meters].map(([name, { sqnrDb, maxAbs }]) => ({ name, sqnrDb, maxAbs }));
 }
 
 function numbers(data: ArrayLike<number> | BigInt64Array): ArrayLike<number> {

@@ -8,7 +8,17 @@
 
 const BINS = 8192;
 
-/** The distribution of one value over all samples. */
+/** A histogram as plain data. */
+export interface HistogramData {
+  readonly counts: Float64Array<ArrayBuffer>;
+  readonly zeros: number;
+  readonly notFinite: number;
+  readonly min: number;
+  readonly max: number;
+  readonly reach: number;
+}
+
+/** The distribution of one value over all samples; the same in whatever order and by whatever parts they come. */
 export class Histogram {
   /** Counts of the non-zero finite values. */
   counts = new Float64Array(BINS);
@@ -41,10 +51,33 @@ export class Histogram {
       if (x === 0) this.zeros++;
       else if (x - x !== 0) this.notFinite++;
       else {
-        const bin = ((x + reach) * scale) | 0;
+        // The product is exact, and so the bin that which a wider range would give after merging.
+        const bin = BINS / 2 + Math.floor(x * scale);
         counts[bin] = counts[bin]! + 1;
       }
     }
+  }
+
+  /** All that was counted. */
+  get data(): HistogramData {
+    const { counts, zeros, notFinite, min, max, reach } = this;
+    return { counts, zeros, notFinite, min, max, reach };
+  }
+
+  /** Adds what another histogram counted. */
+  merge(other: HistogramData): void {
+    this.min = Math.min(this.min, other.min);
+    this.max = Math.max(this.max, other.max);
+    this.zeros += other.zeros;
+    this.notFinite += other.notFinite;
+    if (other.reach === 0) return;
+    if (this.reach === 0) this.reach = other.reach;
+    while (this.reach < other.reach) this.widen();
+    const rest = new Histogram();
+    rest.counts = other.counts;
+    rest.reach = other.reach;
+    while (rest.reach < this.reach) rest.widen();
+    this.counts = this.counts.map((count, bin) => count + rest.counts[bin]!);
   }
 
   /** Number of finite values. */
@@ -75,11 +108,13 @@ export class Histogram {
       this.reach = 2 ** -100;
       while (this.reach <= magnitude) this.reach *= 2;
     }
-    while (this.reach <= magnitude) {
-      const merged = new Float64Array(BINS);
-      for (let bin = 0; bin < BINS; bin++) merged[BINS / 4 + (bin >> 1)]! += this.counts[bin]!;
-      this.counts = merged;
-      this.reach *= 2;
-    }
+    while (this.reach <= magnitude) this.widen();
+  }
+
+  private widen(): void {
+    const merged = new Float64Array(BINS);
+    for (let bin = 0; bin < BINS; bin++) merged[BINS / 4 + (bin >> 1)]! += this.counts[bin]!;
+    this.counts = merged;
+    this.reach *= 2;
   }
 }

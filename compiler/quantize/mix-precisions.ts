@@ -59,7 +59,7 @@ export async function mixPrecisions<Attempt extends { readonly graph: Graph }>(
   watch: Watch,
 ): Promise<{ readonly taken: Attempt; readonly mixed: Mixed }> {
   const agreementOn = (samples: readonly Sample[]): ((graph: Graph) => Promise<number>) => {
-    const measure = outputMeasure(floatCompiled, module, samples, watch.pause, leastSqnrDb);
+    const measure = outputMeasure(floatCompiled, module, samples, watch, leastSqnrDb);
     return async (graph) => {
       await watch.pause();
       return measure(compileGraph(graph, floatCompiled.program.metadata));

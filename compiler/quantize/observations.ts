@@ -1,20 +1,8 @@
 /** What a layer is given in two models, gathered from samples that walk through both side by side, and its moments. */
-import type { SampleWalk } from "../run/sample-walk.ts";
 import { quadraticForms } from "./algebra.ts";
 import type { CenteredMoments, MomentProducts } from "./moments.ts";
-import { depthOf, gather, pixelsOf, type Window } from "./patches.ts";
-
-/** Where one model holds what the layer reads. */
-export interface Side {
-  readonly walk: SampleWalk;
-  /** The layer's step. */
-  readonly step: number;
-  readonly window: Window;
-  /** Inputs are multiplied by it. */
-  readonly factor: number;
-  /** A float32 value that the layer's result is added to, where there is one: its address, [pixels][channels]. */
-  readonly addend?: { readonly address: number; readonly channels: number };
-}
+import type { PairWalk, Side } from "./pair-walk.ts";
+import { depthOf, pixelsOf } from "./patches.ts";
 
 /** Inputs of a layer in two models, the same pixels of the same samples. */
 export interface Seen {
@@ -46,48 +34,30 @@ export interface Wanted {
 
 export const CHECK_EVERY = 4;
 
-/** Takes all samples to the layer and gathers what a part of its pixels sees, the same in both models. */
-export async function observeLayer(
-  aim: Side,
-  compressed: Side,
-  { samples, wanted, checked }: Wanted,
-  pause: () => Promise<void>,
-): Promise<Observed> {
+/** Takes all samples to a layer and gathers what a part of its pixels sees, the same in both models. */
+export async function observeLayer(walk: PairWalk, aim: Side, compressed: Side, { samples, wanted, checked }: Wanted): Promise<Observed> {
   const [pixels, depth] = [pixelsOf(compressed.window), depthOf(compressed.window)];
   const share = Math.min(pixels, Math.ceil(wanted / samples));
+  const { groups } = compressed.window;
   const seenOf = (count: number): Seen => {
-    const of = (): Float32Array => new Float32Array(compressed.window.groups * share * count * depth);
+    const of = (): Float32Array => new Float32Array(groups * share * count * depth);
     return { observations: share * count, x: of(), quantized: of() };
   };
   const [fitted, check] = [seenOf(samples - checked), seenOf(checked)];
   const channels = aim.addend && compressed.addend ? aim.addend.channels : 0;
   const missing = channels > 0 ? new Float32Array(fitted.observations * channels) : null;
-  const look =
-    ({ window, factor, addend }: Side, form: "x" | "quantized") =>
-    (sample: number, view: (address: number, bytes: number) => Uint8Array): void => {
-      const checkedBefore = Math.min(checked, Math.floor(sample / CHECK_EVERY));
-      const isChecked = sample % CHECK_EVERY === CHECK_EVERY - 1 && checkedBefore < checked;
-      const [into, at] = isChecked ? [check, checkedBefore] : [fitted, sample - checkedBefore];
-      const image = view(window.address, window.bytes);
-      const chosen = spread(pixels, share, sample);
-      gather(window, image, chosen, factor, into[form], into.observations, at * share);
-      if (!missing || !addend || isChecked) return;
-      const bytes = view(addend.address, pixels * channels * 4);
-      const data = new Float32Array(bytes.buffer, bytes.byteOffset, pixels * channels);
-      for (const [p, pixel] of chosen.entries()) {
-        const to = (at * share + p) * channels;
-        for (let c = 0; c < channels; c++) missing[to + c] = missing[to + c]! + (form === "x" ? 1 : -1) * data[pixel * channels + c]!;
-      }
-    };
-  await compressed.walk.advanceTo(compressed.step, look(compressed, "quantized"), pause);
-  await aim.walk.advanceTo(aim.step, look(aim, "x"), pause);
+  for (const [sample, glimpse] of (await walk.look({ aim, compressed, share })).entries()) {
+    const checkedBefore = Math.min(checked, Math.floor(sample / CHECK_EVERY));
+    const isChecked = sample % CHECK_EVERY === CHECK_EVERY - 1 && checkedBefore < checked;
+    const [into, at] = isChecked ? [check, checkedBefore] : [fitted, sample - checkedBefore];
+    const size = share * depth;
+    for (const form of ["x", "quantized"] as const) {
+      for (let g = 0; g < groups; g++)
+        into[form].set(glimpse[form].subarray(g * size, (g + 1) * size), (g * into.observations + at * share) * depth);
+    }
+    if (!isChecked && glimpse.missing) missing?.set(glimpse.missing, at * share * channels);
+  }
   return { ...fitted, independent: (samples - checked) * Math.sqrt(share), check: checked > 0 ? check : null, missing };
-}
-
-/** `count` of `pixels`, evenly spread, each sample at another offset. */
-function spread(pixels: number, count: number, sample: number): Int32Array {
-  const offset = ((sample * 40503) % 65536) / 65536;
-  return Int32Array.from({ length: count }, (_, i) => Math.floor(((i + offset) * pixels) / count));
 }
 
 /** The moments of a group; about the means where `centered`. */

@@ -6,10 +6,12 @@
 import * as Opcode from "../../format/opcodes.ts";
 import { OPCODE } from "../../format/plan.ts";
 import * as Softmax from "../../format/steps/softmax.ts";
+import { shareOut } from "../crew/share.ts";
+import type { Trade } from "../crew/trade.ts";
 import { log } from "../ops/mathematics.ts";
 import { NoiseMeter } from "../report/sqnr.ts";
-import { type Compiled, GraphRunner } from "../run/graph-runner.ts";
-import type { Sample } from "./calibrate.ts";
+import { type Compiled, GraphRunner, type Runnable, runnable } from "../run/graph-runner.ts";
+import { crewOf, portableSample, type Sample, type Watch } from "./calibrate.ts";
 
 /** Less than this is as good as none. */
 const LEAST_PROBABILITY = 2 ** -40;
@@ -17,26 +19,31 @@ const LEAST_PROBABILITY = 2 ** -40;
 /** What a model gives for one sample: its outputs, in their order; of probabilities the logarithms, less their mean. */
 type Outputs = readonly ArrayLike<number>[];
 
+/** Runs a model on a sample; of outputs that are probabilities `classes` says how many make one distribution. */
+export const running: Trade<{ readonly compiled: Runnable; readonly classes: readonly number[] }, Sample, Outputs> = {
+  name: "running",
+  open({ compiled, classes }, { module }) {
+    const runner = new GraphRunner(compiled, module);
+    return {
+      call(sample) {
+        runner.run(sample);
+        return runner.outputNames.map((name, i) => centredLogarithms(numbers(runner.output(name)), classes[i]!));
+      },
+      dispose: () => runner.dispose(),
+    };
+  },
+};
+
 /** Runs a model on samples. */
 async function outputsOf(
   compiled: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
-  pause: () => Promise<void>,
+  watch: Pick<Watch, "pause" | "crew">,
 ): Promise<readonly Outputs[]> {
-  const runner = new GraphRunner(compiled, module);
   const classes = compiled.program.metadata.outputs.map(({ address }) => classesAt(compiled, address));
-  const found: Outputs[] = [];
-  try {
-    for (const sample of samples) {
-      await pause();
-      runner.run(sample);
-      found.push(runner.outputNames.map((name, i) => centredLogarithms(numbers(runner.output(name)), classes[i]!)));
-    }
-  } finally {
-    runner.dispose();
-  }
-  return found;
+  const init = { compiled: runnable(compiled), classes };
+  return (await shareOut(crewOf(watch, module), running, init, samples.map(portableSample), watch)).results;
 }
 
 /** The agreement of what was measured with what was expected of the same samples, in dB. */
@@ -67,13 +74,13 @@ export function outputMeasure(
   float: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
-  pause: () => Promise<void>,
+  watch: Pick<Watch, "pause" | "crew">,
   judge: (expected: readonly Outputs[], measured: readonly Outputs[]) => number = meanSqnrDb,
 ): (compiled: Compiled) => Promise<number> {
   let reference: Promise<readonly Outputs[]> | null = null;
   return async (compiled) => {
-    reference ??= outputsOf(float, module, samples, pause);
-    return judge(await reference, await outputsOf(compiled, module, samples, pause));
+    reference ??= outputsOf(float, module, samples, watch);
+    return judge(await reference, await outputsOf(compiled, module, samples, watch));
   };
 }
 

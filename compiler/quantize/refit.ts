@@ -8,12 +8,13 @@
 import { PAIR_LIMIT } from "../../format/packings.ts";
 import { type Graph, type Node, requiredInput } from "../ir/graph.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
-import { mostLiveBytes, SampleWalk } from "../run/sample-walk.ts";
-import type { Sample, Watch } from "./calibrate.ts";
+import { mostLiveBytes } from "../run/sample-walk.ts";
+import { crewOf, type Sample, type Watch } from "./calibrate.ts";
 import { type Prepared, prepare, prepareBlind, type Rounded, roundingErrors, roundWeights } from "./gptq.ts";
 import { supportOf } from "./least-squares.ts";
 import { type CenteredMoments, MomentProducts } from "./moments.ts";
 import { CHECK_EVERY, meanLosses, momentsOf, type Observed, observeLayer, seenBy, signalOf } from "./observations.ts";
+import { PairWalk } from "./pair-walk.ts";
 import { depthOf, windowOf } from "./patches.ts";
 import { checkRefit } from "./refit-check.ts";
 import { type Layer, layersOf } from "./refit-layers.ts";
@@ -89,25 +90,23 @@ export async function refitWeights(
   const layers = layersOf(float, graph, floatCompiled, int8);
   const each = mostLiveBytes(floatCompiled) + mostLiveBytes(int8);
   const used = samples.slice(0, Math.max(1, Math.floor(MEMORY_BUDGET_BYTES / Math.max(1, each))));
-  const floatWalk = new SampleWalk(floatCompiled, module, used);
-  const walk = new SampleWalk(int8, module, used);
+  const walk = new PairWalk(crewOf(watch, module), floatCompiled, int8, used);
   const products = new MomentProducts(module);
   const done: RefittedLayer[] = [];
   const checked = used.length < FEWEST_CHECKED || haveFewBits(rule) ? 0 : Math.floor(used.length / CHECK_EVERY);
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
-      const observed = used.length > 0 ? await observe(layer, int8, walk, floatWalk, { samples: used.length, checked }, watch) : null;
+      const observed = used.length > 0 ? await observe(layer, int8, walk, { samples: used.length, checked }) : null;
       const refitted = await refitLayer(graph, layer, observed, products, rule, watch);
       if (refitted) done.push(refitted);
       if (refitted && observed) {
         int8 = compileGraph(graph, metadata);
-        walk.replace(int8);
+        await walk.replace(int8);
       }
       watch.step(i + 1, layers.length);
     }
   } finally {
-    floatWalk.dispose();
     walk.dispose();
     products.dispose();
   }
@@ -123,18 +122,16 @@ function haveFewBits({ bits }: RefitRule): boolean {
 function observe(
   { step, floatStep, floatWindow, node }: Layer,
   int8: Compiled,
-  walk: SampleWalk,
-  floatWalk: SampleWalk,
+  walk: PairWalk,
   counts: { readonly samples: number; readonly checked: number },
-  { pause }: Watch,
 ): Promise<Observed> {
   const window = windowOf(int8.program.plan.steps[step]!)!;
   const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depthOf(window)));
   return observeLayer(
-    { walk: floatWalk, step: floatStep, window: floatWindow, factor: 1 / inputScale(node) },
-    { walk, step, window, factor: 1 },
+    walk,
+    { step: floatStep, window: floatWindow, factor: 1 / inputScale(node) },
+    { step, window, factor: 1 },
     { ...counts, wanted },
-    pause,
   );
 }
 

@@ -106,6 +106,8 @@ export interface Report {
   readonly warnings: readonly string[];
   /** One inference on this machine, on the build that compiling uses: medians of a short run. */
   readonly latency: { readonly float32Ms: number; readonly int8Ms: number } | null;
+  /** How many workers took part; 1: the caller's thread did all of it, and why where there were to be more. */
+  readonly workers: { readonly count: number; readonly reason: string | null };
   /** Milliseconds by phase. */
   readonly timings: Readonly<Record<string, number>>;
 }

@@ -1,6 +1,13 @@
 /** Signal to quantization noise, streamed; its logarithm is the compiler's own, for decisions hang on it. */
 import { log } from "../ops/mathematics.ts";
 
+/** What a meter knows, as plain data. */
+export interface NoiseSums {
+  readonly signal: number;
+  readonly noise: number;
+  readonly largest: number;
+}
+
 /** Sums of squares of a signal and of what was added to it. */
 export class NoiseMeter {
   private signal = 0;
@@ -37,6 +44,18 @@ export class NoiseMeter {
     this.largest = largest;
     this.signal += signal;
     this.noise += noise;
+  }
+
+  /** What was measured so far. */
+  get sums(): NoiseSums {
+    return { signal: this.signal, noise: this.noise, largest: this.largest };
+  }
+
+  /** Adds what another meter measured. */
+  addSums({ signal, noise, largest }: NoiseSums): void {
+    this.signal += signal;
+    this.noise += noise;
+    if (largest > this.largest || largest !== largest) this.largest = largest;
   }
 
   /** 10·log10(Σx² / Σ(y − x)²) in dB; 200 where both are equal, −200 where nothing is left. */

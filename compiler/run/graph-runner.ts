@@ -45,6 +45,20 @@ export interface Compiled extends Planned {
   readonly channelsLast: ReadonlySet<string>;
 }
 
+/** What running takes of it: plain data. */
+export type Runnable = Pick<Compiled, "program" | "observables" | "channelsLast">;
+
+/** That, without the memory around it. */
+export function runnable({ program, observables, channelsLast }: Compiled): Runnable {
+  return { program: portable(program), observables, channelsLast };
+}
+
+/** A program of which a copy takes no more than itself: constants may be views of a whole model. */
+export function portable(program: Program): Program {
+  const constants = program.constants.map((constant) => ({ ...constant, bytes: constant.bytes.slice() }));
+  return { ...program, constants };
+}
+
 /** Lowers and plans a copy of `graph` so that every computed value can be observed. */
 export function compileGraph(graph: Graph, description: Description): Compiled {
   return planned(graph, description, (lowered) => lowered);
@@ -86,7 +100,7 @@ export class GraphRunner {
   /** Steps that have run since `begin`. */
   private done = 0;
 
-  constructor(compiled: Compiled, module: WebAssembly.Module) {
+  constructor(compiled: Runnable, module: WebAssembly.Module) {
     this.model = openProgram(compiled.program, module);
     this.observables = compiled.observables;
     this.order = [...compiled.observables].sort(([, a], [, b]) => a.readyAfter - b.readyAfter);

@@ -6,17 +6,20 @@ import { type Inspectable, openProgram } from "../../host/inspection.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import type { Planned } from "../plan/plan.ts";
 
+/** What walking takes of a planned program: plain data. */
+export type Walkable = Pick<Planned, "program" | "pieces">;
+
 /** A walk of samples through a model. */
 export class SampleWalk {
   private model: Inspectable;
   private readonly states: (Uint8Array | null)[];
   /** Steps that have run, for every sample. */
   private done = 0;
-  private planned: Planned;
+  private planned: Walkable;
   private readonly samples: readonly Readonly<Record<string, Tensor>>[];
   private readonly module: WebAssembly.Module;
 
-  constructor(planned: Planned, module: WebAssembly.Module, samples: readonly Readonly<Record<string, Tensor>>[]) {
+  constructor(planned: Walkable, module: WebAssembly.Module, samples: readonly Readonly<Record<string, Tensor>>[]) {
     this.planned = planned;
     this.module = module;
     this.samples = samples;
@@ -47,7 +50,7 @@ export class SampleWalk {
   }
 
   /** Goes on with a program that differs in its constants alone. */
-  replace(planned: Planned): void {
+  replace(planned: Walkable): void {
     this.model.dispose();
     this.planned = planned;
     this.model = openProgram(planned.program, this.module);
@@ -92,6 +95,6 @@ export function mostLiveBytes(planned: Planned): number {
 }
 
 /** The pieces of the arena that hold what steps from `step` on still need. */
-export function livePieces({ pieces }: Planned, step: number): Planned["pieces"] {
+export function livePieces({ pieces }: Pick<Planned, "pieces">, step: number): Planned["pieces"] {
   return pieces.filter(({ first, last }) => first < step && step <= last);
 }

@@ -41,6 +41,8 @@ describe("the package", () => {
       "dist/THIRD-PARTY-LICENSES.txt",
       "dist/cli.js",
       "dist/compile.js",
+      "dist/compiler-worker.js",
+      "dist/compiler-worker.node.js",
       "dist/compiler.js",
       "dist/core.js",
       "dist/index.js",
@@ -64,7 +66,7 @@ describe("the package", () => {
   });
 
   it("generates no code, and the runtime's entries import nothing", () => {
-    for (const name of ["index", "core", "worker", "thread", "compiler"]) {
+    for (const name of ["index", "core", "worker", "thread", "compiler", "compiler-worker"]) {
       const text = readFileSync(`${root}dist/${name}.js`, "utf8");
       expect(text).not.toMatch(/\beval\s*\(|\bnew Function\b|\bFunction\s*\(\s*["'`]/);
       expect(text).not.toMatch(/\bimport\s*\(|^import\b|\brequire\s*\(\s*["'`]/m);

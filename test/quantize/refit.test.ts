@@ -159,7 +159,7 @@ output %c
 test("a refit that the outputs agree with is taken, one that they do not is not", async () => {
   const made = await make();
   const floatCompiled = compileGraph(made.float, DESCRIPTION);
-  const measure = outputMeasure(floatCompiled, plainModule, made.samples, WATCH.pause);
+  const measure = outputMeasure(floatCompiled, plainModule, made.samples, WATCH);
   const request = { rounding: "gptq", pairSafe: true, bits: new Map<string, WeightBits>(), samples: made.samples } as const;
   const choose = (judge: (graph: Graph) => Promise<number>, asked: Parameters<typeof chooseRounding>[4] = request) =>
     chooseRounding(made.float, made.int8, floatCompiled, plainModule, asked, judge, WATCH);

@@ -7,6 +7,7 @@ import { findFaults } from "../../passes/infer-shapes.ts";
 import { allows } from "../../prune/pattern.ts";
 import type { Sample } from "../../quantize/calibrate.ts";
 import { WEIGHT_BITS } from "../../quantize/weight-bits.ts";
+import { defaultWorkers, startWorker } from "../crew/start.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { createFeeder, type InputShape } from "../data/feeds.ts";
 import { pathKind, readBytes, readJson } from "../data/file.ts";
@@ -57,6 +58,8 @@ export interface CompileCommandOptions
   /** File of times of steps; read where it is there, else written. */
   readonly latencyTable?: string;
   readonly report?: string;
+  /** How many workers there are; as many as the machine suggests unless given. */
+  readonly workers?: number | undefined;
   readonly force: boolean;
 }
 
@@ -120,6 +123,8 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         externalData,
         force,
         signal: stopSignal,
+        workers: options.workers ?? defaultWorkers,
+        startWorker,
         onProgress: ({ phase, done, total }) => progress.update(phase, done, total || (data?.length ?? 0)),
         ...(target && { target }),
         ...(maxDrop !== undefined && { maxDrop }),
@@ -133,6 +138,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
     await pause();
     progress.stop();
     for (const warning of report.warnings) warn(warning);
+    if (report.workers.reason !== null && options.workers !== undefined) note(`without workers: ${report.workers.reason}`);
     writeFileWhole(output, bytes, force);
     if (options.latencyTable !== undefined && report.budget?.latencyTable)
       keepTable(options.latencyTable, latencyTable !== undefined, report.budget, force);
