@@ -50,12 +50,13 @@ export async function compile(
   clock.lap("import");
   const pause = createPause(options.signal);
   await pause();
-  return withCrew(graph, module, options, async (crewed, workers) => {
+  const isGiven = isQuantized(graph);
+  const readsSamples = !isGiven && (options.precision !== "float32" || options.prune !== undefined);
+  return withCrew(graph, module, readsSamples ? options : { ...options, workers: 1 }, async (crewed, workers) => {
     const description = describe(graph, options, undefined);
     let compiled: Compiled;
     let quantized: Quantized | null = null;
     let budget: BudgetReport | null = null;
-    const isGiven = isQuantized(graph);
     const notes = isGiven ? notesOnGiven(options) : [];
     const pruned = isGiven ? null : await pruneModel(graph, module, crewed);
     const { graph: float, further } = pruned ?? { graph, further: crewed };

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { encodeNpy } from "../../compiler/cli/data/npy.ts";
 import { floatTensor, ints, model, node, value } from "../support/onnx-model.ts";
 import { createRandom, createScratch, type Scratch } from "./scratch.ts";
 
@@ -68,4 +69,22 @@ it.each(["calibrate", "compare", "correct biases"])("stops within a second durin
   expect(lastLine).toMatch(/eqm: interrupted; nothing was written\.$/);
   expect(delayMs).toBeLessThan(1000);
   expect(scratch.files()).toEqual(["slow.onnx"]);
+});
+
+it.each(["calibrate", "round weights"])("stops as soon during %s where workers do it", async (phase) => {
+  const random = createRandom(6);
+  scratch.write(
+    "x.npy",
+    encodeNpy(
+      "f4",
+      [4, 32, 48, 48],
+      Float32Array.from({ length: 4 * 73728 }, () => random() - 0.5),
+    ),
+  );
+  const args = ["compile", "slow.onnx", "-o", "slow.eqm", "--force", "--calibrate", "x.npy", "--workers", "2"];
+  const { status, lastLine, delayMs } = await interruptDuring(`${phase} `, ...args);
+  expect(status).toBe(130);
+  expect(lastLine).toMatch(/eqm: interrupted; nothing was written\.$/);
+  expect(delayMs).toBeLessThan(1000);
+  expect(scratch.files()).not.toContain("slow.eqm");
 });

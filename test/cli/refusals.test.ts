@@ -50,6 +50,8 @@ describe("wrong usage: exit code 2, before any work", () => {
     [["compile", "nothing.onnx", "-o", "n.eqm", "--label-offset", "1"], "--label-offset: it belongs to --max-drop"],
     [["compile", "m.onnx", "-o", "n.eqm", "--max-drop", "1", "--calibration-labels", "y.npy"], "without --calibrate"],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--weights", "auto"], "--weights auto is not in this version of eqm."],
+    [["compile", "nothing.onnx", "-o", "n.eqm", "--workers", "0"], "--workers 0: it must be a whole number in 1 to 64."],
+    [["compile", "nothing.onnx", "-o", "n.eqm", "--workers", "two"], "--workers two: it must be a whole number in 1 to 64."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--weights", "1"], "--weights 1: it must be 8, 7, 6, 5, 4, 3 or 2."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--observer", "best"], "--observer best: it must be mse, minmax, percentile or entropy."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--min-sqnr", "high"], "--min-sqnr high: it must be a number."],

@@ -31,7 +31,12 @@ test("values are counted in the bin that holds them, whatever order they come in
     const split = histogramOf(values.slice(0, 10), values.slice(10, 11), values.slice(11, 4000), values.slice(4000));
     const backwards = histogramOf([...values].reverse());
     expectNearest(values, once);
-    for (const other of [split, backwards]) {
+    // Counted apart, and put together in another order.
+    const merged = new Histogram();
+    for (const part of [values.slice(4000), values.slice(0, 10), [0], values.slice(11, 4000), values.slice(10, 11)])
+      merged.merge(histogramOf(part).data);
+    merged.zeros--;
+    for (const other of [split, backwards, merged]) {
       expect(other.counts).toEqual(once.counts);
       expect([other.min, other.max, other.zeros, other.total]).toEqual([once.min, once.max, once.zeros, once.total]);
     }
@@ -77,4 +82,20 @@ test("memory does not grow with the data", () => {
   for (let i = 0; i < 50; i++) histogram.add(Float32Array.from({ length: 1000 }, (_, j) => (i * 1000 + j) ** 3));
   expect(histogram.counts.length).toBe(BINS);
   expect(histogram.total).toBe(50_000);
+});
+
+test("values far smaller than the widest are in the bin next to zero on their side, whoever counted them first", () => {
+  const [tiny, wide] = [
+    [-1e-30, 1e-30, -1e-12],
+    [-3, 2.5],
+  ];
+  const orders = [histogramOf(tiny, wide), histogramOf(wide, tiny)];
+  const merged = histogramOf(wide);
+  merged.merge(histogramOf(tiny).data);
+  merged.merge(histogramOf([0, Number.NaN]).data);
+  for (const { counts } of [...orders, merged]) {
+    expect(counts[BINS / 2 - 1]).toBe(2);
+    expect(counts[BINS / 2]).toBe(1);
+  }
+  expect([merged.zeros, merged.notFinite, merged.min, merged.max]).toEqual([1, 1, -3, 2.5]);
 });
