@@ -18,6 +18,7 @@ import { type CompileOptions, checkOptions, DEFAULT_MIN_SQNR_DB, hasBudget } fro
 import { isQuantized } from "./passes/quantized/layers.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
 import { compilePlans } from "./plans.ts";
+import type { PruningMasks } from "./prune/masks.ts";
 import { pruneModel } from "./prune/prune-model.ts";
 import { givenRange, notesOnGiven } from "./quantize/given.ts";
 import { fileParts } from "./report/file-parts.ts";
@@ -31,6 +32,8 @@ export type { BudgetPoint, BudgetReport, Target } from "./budget/report.ts";
 export type { LatencyTable } from "./budget/step-clock.ts";
 export { CompileError } from "./errors.ts";
 export type { CompileOptions, Progress } from "./options.ts";
+export type { PruningMask, PruningMasks } from "./prune/masks.ts";
+export { type PruningSchedule, pruningSchedule } from "./prune/schedule.ts";
 export type { WeightBits } from "./quantize/weight-bits.ts";
 export type { FileParts } from "./report/file-parts.ts";
 export type { LayerReport, Report } from "./report/report.ts";
@@ -51,7 +54,7 @@ export async function compile(
   const pause = createPause(options.signal);
   await pause();
   const isGiven = isQuantized(graph);
-  const readsSamples = !isGiven && (options.precision !== "float32" || options.prune !== undefined);
+  const readsSamples = !isGiven && (options.precision !== "float32" || (options.prune ?? options.masks) !== undefined);
   return withCrew(graph, module, readsSamples ? options : { ...options, workers: 1 }, async (crewed, workers) => {
     const description = describe(graph, options, undefined);
     let compiled: Compiled;
@@ -105,20 +108,10 @@ export async function quantizeToOnnx(
   options: CompileOptions = {},
 ): Promise<{ readonly bytes: Uint8Array; readonly report: Report }> {
   checkOptions(options);
-  if (hasBudget(options)) throw noBudgetForOnnx();
-  if (options.state !== undefined)
-    throw new CompileError("bad-option", "An .onnx does not say which outputs are states; a .eqm does.", { option: "state" }, "usage");
+  checkForOnnx(options);
   const clock = stopwatch();
   const { module } = await compilerRuntime();
-  const [binding, ...more] = bindingsOf(options.shapes);
-  if (more.length > 0)
-    throw new CompileError(
-      "bad-option",
-      "An .onnx takes one size for each dimension; several are for a .eqm.",
-      { option: "shapes" },
-      "usage",
-    );
-  const { graph, metadata } = importGraph(onnx, options, binding);
+  const { graph, metadata } = importGraph(onnx, options);
   clock.lap("import");
   if (isQuantized(graph)) {
     const notes = notesOnGiven(options);
@@ -140,6 +133,50 @@ export async function quantizeToOnnx(
     const report = reportOf(onnx, bytes, float, quantized.compiled.program, quantized, chosen, options, [], clock.laps);
     return { bytes, report: { ...report, workers } };
   });
+}
+
+/**
+ * Prunes an ONNX model and gives it back in float32, as ONNX: for training that goes on, and for other runtimes. `options.prune` or `options.masks` says what goes;
+ * what quantizing takes plays no part. `masks` are what stays of each layer that was pruned, for training to hold and for a next call to start from;
+ * there are none of channels, which are cut out. Throws CompileError: `bad-option` where nothing is asked for, `already-quantized`.
+ */
+export async function pruneToOnnx(
+  onnx: Uint8Array,
+  options: CompileOptions,
+): Promise<{ readonly bytes: Uint8Array; readonly masks: PruningMasks; readonly report: Report }> {
+  const float: CompileOptions = { ...options, precision: "float32" };
+  checkOptions(float);
+  checkForOnnx(float);
+  const clock = stopwatch();
+  const { module } = await compilerRuntime();
+  const { graph, metadata } = importGraph(onnx, float);
+  if (isQuantized(graph)) notesOnGiven(float);
+  clock.lap("import");
+  return withCrew(graph, module, float, async (crewed, workers) => {
+    const pruned = await pruneModel(graph, module, crewed);
+    if (!pruned) throw new CompileError("bad-option", "Nothing is to be pruned: give prune or masks.", { option: "prune" }, "usage");
+    clock.lap("prune");
+    const bytes = exportModel(pruned.graph, { ...metadata, producer: PRODUCER });
+    clock.lap("export");
+    const compiled = compileFused(pruned.graph, describe(pruned.graph, float, undefined));
+    const chosen = { budget: null, pruning: await pruned.report(compiled) };
+    const report = reportOf(onnx, bytes, pruned.graph, compiled.program, null, chosen, float, [], clock.laps);
+    return { bytes, masks: pruned.masks, report: { ...report, workers } };
+  });
+}
+
+/** Throws `bad-option` for what only a .eqm has. */
+function checkForOnnx(options: CompileOptions): void {
+  if (hasBudget(options)) throw noBudgetForOnnx();
+  if (options.state !== undefined)
+    throw new CompileError("bad-option", "An .onnx does not say which outputs are states; a .eqm does.", { option: "state" }, "usage");
+  if (bindingsOf(options.shapes).length > 1)
+    throw new CompileError(
+      "bad-option",
+      "An .onnx takes one size for each dimension; several are for a .eqm.",
+      { option: "shapes" },
+      "usage",
+    );
 }
 
 function noBudgetForOnnx(): CompileError {

@@ -6,6 +6,7 @@ import { bindingsOf, type Shapes } from "./bindings.ts";
 import type { Target } from "./budget/report.ts";
 import type { LatencyTable } from "./budget/step-clock.ts";
 import { CompileError } from "./errors.ts";
+import type { PruningMasks } from "./prune/masks.ts";
 import { allows, CRITERIA, type Criterion, isPattern, PATTERNS, type Pattern } from "./prune/pattern.ts";
 import type { Sample } from "./quantize/calibrate.ts";
 import type { Observer } from "./quantize/ranges.ts";
@@ -74,6 +75,16 @@ export interface CompileOptions {
    * depthwise ones; of the multiply-accumulates where channels are removed. What stays is fitted to the calibration samples.
    */
   readonly prune?: number;
+  /**
+   * In how many rounds to prune, 1 by default: each goes on from the model that the one before left fitted, by a cubic schedule; not by N:M and not of
+   * channels. Without training in between one round loses least.
+   */
+  readonly pruneSteps?: number;
+  /**
+   * Weights that are gone already, by the names of nodes: they stay 0. Without `prune` just they go, and what stays is fitted; not with the
+   * pattern "channel".
+   */
+  readonly masks?: PruningMasks;
   /** Which weights go together; "block" by default. */
   readonly pattern?: Pattern;
   /** How those that go are chosen; "obc" by default. Without calibration samples only "magnitude" is possible. */
@@ -142,6 +153,8 @@ export function checkOptions(options: CompileOptions): void {
     state,
     calibration,
     prune,
+    pruneSteps,
+    masks,
     pattern = "block",
     criterion = "obc",
     exclude = [],
@@ -166,8 +179,19 @@ export function checkOptions(options: CompileOptions): void {
       `with the pattern ${pattern} ${pattern === "nm" ? "0.25, 0.5 or 0.75" : "the part that it takes away"}`,
     );
   }
+  if (pruneSteps !== undefined) {
+    if (!(Number.isSafeInteger(pruneSteps) && pruneSteps >= 1 && pruneSteps <= MOST_PRUNE_STEPS))
+      throw badOption("pruneSteps", pruneSteps, `an integer from 1 to ${MOST_PRUNE_STEPS}`);
+    if (prune === undefined) throw badOption("pruneSteps", pruneSteps, "a prune beside it");
+    if (pruneSteps > 1 && !prunesInSteps(pattern)) throw badOption("pruneSteps", pruneSteps, `1 with the pattern ${pattern}`);
+  }
+  if (masks !== undefined) {
+    if (!areMasks(masks)) throw badOption("masks", masks, "{ shape, data } by the name of a node, with a 0 or 1 for each weight");
+    if (pattern === "channel") throw badOption("masks", masks, "a pattern within layers beside it");
+    if (hasBudget(options)) throw badOption("masks", masks, "no target and no maxDrop beside it");
+  }
   if (pattern === "channel" && criterion === "wanda") throw badOption("criterion", criterion, "obc or magnitude with the pattern channel");
-  if (prune !== undefined && calibration === undefined && criterion !== "magnitude") {
+  if ((prune ?? masks) !== undefined && calibration === undefined && criterion !== "magnitude") {
     throw new CompileError(
       "no-samples",
       `Pruning by the criterion ${criterion} takes calibration samples: give some, or choose "magnitude".`,
@@ -202,6 +226,14 @@ function checkWorkers({ workers = 1, startWorker }: CompileOptions): void {
     throw badOption("workers", workers, `a whole number from 1 to ${MOST_WORKERS}`);
   if (startWorker !== undefined && typeof startWorker !== "function") throw badOption("startWorker", startWorker, "a function");
   if (workers > 1 && startWorker === undefined) throw badOption("workers", workers, "a startWorker beside it, which makes them");
+}
+
+/** The most rounds of pruning. */
+export const MOST_PRUNE_STEPS = 64;
+
+/** Whether a pattern can go in several rounds: it takes any part away, and leaves the layers their shapes. */
+export function prunesInSteps(pattern: Pattern): boolean {
+  return pattern === "block" || pattern === "block8x2" || pattern === "unstructured";
 }
 
 /** Whether a model is to be searched for. */
@@ -248,6 +280,20 @@ function isTable({ build, ms }: LatencyTable): boolean {
 
 function isIterable(samples: object): boolean {
   return typeof samples === "object" && (Symbol.iterator in samples || Symbol.asyncIterator in samples);
+}
+
+function areMasks(masks: PruningMasks): boolean {
+  return (
+    typeof masks === "object" &&
+    masks !== null &&
+    Object.values(masks).every(
+      ({ shape, data }) =>
+        Array.isArray(shape) &&
+        data instanceof Uint8Array &&
+        data.length === shape.reduce((a: number, b: number) => a * b, 1) &&
+        data.every((stays) => stays <= 1),
+    )
+  );
 }
 
 function areNames(list: readonly string[]): boolean {

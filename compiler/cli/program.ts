@@ -1,6 +1,6 @@
 /** The command line's grammar: every command, argument and option, with its help. Values are checked here, before any work. */
 import { Command } from "commander";
-import { MOST_WORKERS } from "../options.ts";
+import { MOST_PRUNE_STEPS, MOST_WORKERS } from "../options.ts";
 import { PRODUCER } from "../pipeline.ts";
 
 import { CRITERIA } from "../prune/pattern.ts";
@@ -108,7 +108,7 @@ function addCompile(program: Command): void {
     .argument("<model.onnx>", "the model")
     .requiredOption(
       "-o, --output <FILE>",
-      "where the result goes: a .eqm, or an .onnx for the int8 model with QuantizeLinear and DequantizeLinear",
+      "where the result goes: a .eqm, or an .onnx for the int8 model with QuantizeLinear and DequantizeLinear, with --precision float32 for the pruned model",
     )
     .option("--calibrate <DATA>", `samples to choose the int8 ranges with: ${DATA}; without it, inputs are synthesised`)
     .option("--preprocess <spec.json>", `${SPEC}; stored in the .eqm`)
@@ -124,6 +124,7 @@ function addCompile(program: Command): void {
       "--prune <FRACTION>",
       "part of the weights to remove, above 0 and below 1, of all layers but the first, the last and depthwise ones; takes --calibrate",
     )
+    .option("--prune-steps <N>", "prune in so many rounds, each from what the one before left fitted; not nm and channel (default: 1)")
     .option(
       "--pattern <NAME>",
       "which weights go together: block (8 outputs × 1 input), block8x2, nm (N of each 4 inputs stay, or as 2:4), unstructured, or channel: whole filters, neurons and attention heads are cut out, FRACTION then counts MACs (default: block)",
@@ -181,6 +182,7 @@ function addCompile(program: Command): void {
       targetSqnrDb: targetSqnr === undefined ? undefined : parseReal("--target-sqnr", targetSqnr),
       weights: Number(parseChoice("--weights", text(values, "weights") ?? "", WEIGHT_BITS.map(String), ["auto"])) as WeightBits,
       prune: optional(values, "prune", (value) => parseFraction("--prune", value)),
+      pruneSteps: optional(values, "pruneSteps", (value) => parseWhole("--prune-steps", value, 1, MOST_PRUNE_STEPS)),
       pattern: optional(values, "pattern", parsePattern),
       criterion: optional(values, "criterion", (value) => parseChoice("--criterion", value, CRITERIA)),
       exclude: list(values, "exclude"),

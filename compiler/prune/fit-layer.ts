@@ -20,7 +20,7 @@ export interface FittingRule {
   readonly shape: Shape;
   readonly criterion: Criterion;
   readonly sparsity: number;
-  /** What stays where that is given rather than chosen: [outputs][depth]. */
+  /** What may stay where that is known: [outputs][depth]. With a sparsity of 0 it does stay. */
   readonly support?: Support;
 }
 
@@ -65,12 +65,16 @@ export async function fitGroup(
   let removals: Removals | null = null;
   let weights: Float64Array | null = best;
   if (sparsity > 0 || withCurve) {
+    // What is 0 goes first: nothing is lost by it.
+    const start = given ? await solveOnSupport(matrix, depth, targets, given, pause) : best;
+    if (!start) throw notFinite(node);
     removals =
       criterion === "obc"
-        ? await eliminate(best, depth, await invert(whole, pause), shape, pause)
-        : rankByScore(rows, outputs, depth, criterion === "wanda" ? normsOf(moments) : null, shape);
+        ? await eliminate(start, depth, await invert(whole, pause), shape, pause)
+        : rankByScore(within(rows, given), outputs, depth, criterion === "wanda" ? normsOf(moments) : null, shape);
   }
-  const support = given ?? (removals && sparsity > 0 ? supportAt(removals, outputs, depth, shape, sparsity) : null);
+  const chosen = removals && sparsity > 0 ? supportAt(removals, outputs, depth, shape, sparsity) : null;
+  const support = chosen && given ? chosen.map((stays, i) => stays & given[i]!) : (chosen ?? given ?? null);
   if (support) {
     weights = await solveOnSupport(matrix, depth, targets, support, pause);
   }
@@ -95,17 +99,22 @@ export function ridgeOf(moments: CenteredMoments): { readonly ridge: number; rea
 
 /** A layer pruned by its weights' magnitudes. */
 export function pruneBlindly({ weights, outputs, depth, window }: Layer, { shape, sparsity, support: given }: FittingRule): Float32Array {
-  const pruned = weights.slice();
-  if (given ?? sparsity === 0) return pruned.map((w, i) => (given?.[i] === 0 ? 0 : w));
+  const pruned = within(weights.slice(), given);
+  if (sparsity === 0) return pruned;
   const perGroup = outputs / window.groups;
   for (let first = 0; first < weights.length; first += perGroup * depth) {
-    const rows = weights.subarray(first, first + perGroup * depth);
+    const rows = pruned.slice(first, first + perGroup * depth);
     const support = supportAt(rankByScore(rows, perGroup, depth, null, shape), perGroup, depth, shape, sparsity);
     support.forEach((stays, i) => {
       if (stays === 0) pruned[first + i] = 0;
     });
   }
   return pruned;
+}
+
+/** Weights, 0 where they may not stay. */
+function within(weights: Float32Array, support: Support | undefined): Float32Array {
+  return support ? weights.map((w, i) => (support[i] === 0 ? 0 : w)) : weights;
 }
 
 /** E x̂² of each input. */

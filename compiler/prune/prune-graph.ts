@@ -11,6 +11,7 @@ import { missingOf, momentsOf, type Observed, seenBy } from "../quantize/observa
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { type Fitted, type FittingRule, fitGroup, pruneBlindly } from "./fit-layer.ts";
 import { type Layer, layersOf, replaceLayer } from "./layers.ts";
+import type { PruningMask } from "./masks.ts";
 import { type Criterion, shapeOf, type WeightPattern } from "./pattern.ts";
 import type { LossCurve } from "./support.ts";
 import { openWalks } from "./walks.ts";
@@ -21,6 +22,8 @@ export interface PruningRule {
   readonly criterion: Criterion;
   /** The part (0 to 1) of a layer's weights that shall go, by the name of its node; 0 for layers that stay. */
   readonly sparsityOf: (layer: string) => number;
+  /** What may stay of a layer's weights, by the name of its node; all where there is none. */
+  readonly masks?: ReadonlyMap<string, PruningMask>;
 }
 
 /** What became of a layer. */
@@ -48,18 +51,21 @@ export async function pruneGraph(
   compiled: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
-  { pattern, criterion, sparsityOf }: PruningRule,
+  { pattern, criterion, sparsityOf, masks = new Map() }: PruningRule,
   watch: Watch,
 ): Promise<Pruned> {
   const layers = layersOf(float, compiled);
-  const first = layers.findIndex(({ node }) => sparsityOf(node.name) > 0);
+  const isPruned = ({ node }: Layer): boolean => sparsityOf(node.name) > 0 || masks.has(node.name);
+  const first = layers.findIndex(isPruned);
   const chosen = first < 0 ? [] : layers.slice(first);
-  const ruleOf = ({ node }: Layer): FittingRule => {
+  const ruleOf = ({ node, places }: Layer): FittingRule => {
     const sparsity = sparsityOf(node.name);
-    return { shape: shapeOf(pattern, sparsity), criterion, sparsity };
+    const mask = masks.get(node.name);
+    const support = mask && Uint8Array.from(places, (place) => mask.data[place]!);
+    return { shape: shapeOf(pattern, sparsity), criterion, sparsity, ...(support && { support }) };
   };
   const { graph, changed } = await fitLayers(float, compiled, module, samples, chosen, ruleOf, watch);
-  const pruned = changed.filter(({ layer }) => sparsityOf(layer.node.name) > 0);
+  const pruned = changed.filter(({ layer }) => isPruned(layer));
   return { graph, layers: pruned.map(({ layer, weights, loss }) => prunedLayer(layer, weights, loss)) };
 }
 

@@ -6,13 +6,15 @@ import type { Sample, Watch } from "../quantize/calibrate.ts";
 import { compareModels } from "../quantize/compare.ts";
 import { innerLayers } from "../quantize/weight-bits.ts";
 import type { Report } from "../report/report.ts";
-import type { Compiled } from "../run/graph-runner.ts";
+import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { allocateSparsity } from "./allocation.ts";
 import { channelLosses } from "./channel-importance.ts";
 import { pruneChannels } from "./channel-pruning.ts";
 import { fitChannels } from "./fit-channels.ts";
+import { masksOf, type PruningMask, type PruningMasks, resolveMasks } from "./masks.ts";
 import { type Criterion, shapeOf, type WeightPattern } from "./pattern.ts";
 import { lossCurves, type Pruned, pruneGraph } from "./prune-graph.ts";
+import { pruningSchedule } from "./schedule.ts";
 
 /** Noise of rounding that does not matter, as a part of what pruning took from a layer's result. */
 const NEGLIGIBLE = 1 / 32;
@@ -20,6 +22,8 @@ const NEGLIGIBLE = 1 / 32;
 /** A pruned model, and what follows from that. */
 export interface PrunedModel {
   readonly graph: Graph;
+  /** What stays of the layers that were pruned; of none where channels were cut out. */
+  readonly masks: PruningMasks;
   /** Options to go on with: the samples have been read. */
   readonly further: CompileOptions;
   /** The pruned graph on the samples, with what rounding may cost beside what pruning did. */
@@ -34,22 +38,35 @@ export interface PrunedModel {
  * weights, and lose much. Null where nothing is to be pruned. Throws `unknown-node`, `not-finite`.
  */
 export async function pruneModel(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<PrunedModel | null> {
-  const { prune: fraction, pattern = "block", criterion = "obc" } = options;
-  if (fraction === undefined) return null;
+  const { prune = 0, pruneSteps: steps = 1, pattern = "block", criterion = "obc" } = options;
+  if (options.prune === undefined && options.masks === undefined) return null;
+  const masks = resolveMasks(float, options.masks ?? {});
   const excluded = keptNames(float, options.exclude ?? []);
   const { floatCompiled, synthetic, samples, compared, fitted } = await observeGraph(float, module, options);
   const { watch } = watches(options);
   const used = synthetic ? [] : fitted;
   const { graph, layers, channels } =
     pattern === "channel"
-      ? await cutChannels(float, floatCompiled, module, used, { fraction, criterion, excluded }, watch)
+      ? await cutChannels(float, floatCompiled, module, used, { fraction: prune, criterion, excluded }, watch)
       : {
-          ...(await pruneWeights(float, floatCompiled, module, used, { fraction, pattern, criterion, excluded }, watch)),
+          ...(await pruneInRounds(
+            float,
+            floatCompiled,
+            module,
+            used,
+            { fraction: prune, steps, pattern, criterion, excluded, masks },
+            watch,
+          )),
           channels: null,
         };
+  const fraction = options.prune ?? zerosOf(layers);
   const further = synthetic ? options : { ...options, calibration: samples };
   return {
     graph,
+    masks: masksOf(
+      graph,
+      layers.map(({ name }) => name),
+    ),
     further,
     async observe() {
       const observed = await observeGraph(graph, module, further);
@@ -68,21 +85,52 @@ interface Request {
   readonly excluded: ReadonlySet<string>;
 }
 
+interface WeightRequest extends Request {
+  readonly pattern: WeightPattern;
+  readonly masks: ReadonlyMap<string, PruningMask>;
+}
+
+/** Prunes by more in each round, from what the round before left fitted: masks only grow. */
+async function pruneInRounds(
+  float: Graph,
+  compiled: Compiled,
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  { fraction, steps, ...request }: WeightRequest & { readonly steps: number },
+  watch: (phase: string) => Watch,
+): Promise<Pruned> {
+  const [first, ...more] = pruningSchedule({ to: fraction, steps }) as [number, ...number[]];
+  let pruned = await pruneWeights(float, compiled, module, samples, { ...request, fraction: first }, watch);
+  for (const next of more) {
+    const names = pruned.layers.map(({ name }) => name);
+    const masks = resolveMasks(pruned.graph, masksOf(pruned.graph, names));
+    const from = compileGraph(pruned.graph, compiled.program.metadata);
+    pruned = await pruneWeights(pruned.graph, from, module, samples, { ...request, masks, fraction: next }, watch);
+  }
+  return pruned;
+}
+
+/** The part of all weights of these layers that is 0. */
+function zerosOf(layers: Pruned["layers"]): number {
+  const sum = (key: "weights" | "zeros"): number => layers.reduce((total, layer) => total + layer[key], 0);
+  return sum("zeros") / Math.max(1, sum("weights"));
+}
+
 async function pruneWeights(
   float: Graph,
   compiled: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
-  { fraction, pattern, criterion, excluded }: Request & { readonly pattern: WeightPattern },
+  { fraction, pattern, criterion, excluded, masks }: WeightRequest,
   watch: (phase: string) => Watch,
 ): Promise<Pruned> {
   const chosen = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
   const sparsities =
-    criterion === "obc" && !shapeOf(pattern, fraction).groups
+    fraction > 0 && criterion === "obc" && !shapeOf(pattern, fraction).groups
       ? await sharedOut(float, compiled, module, samples, { fraction, pattern, chosen }, watch("weigh layers"))
       : new Map([...chosen].map((name) => [name, fraction]));
   const sparsityOf = (layer: string): number => sparsities.get(layer) ?? 0;
-  return pruneGraph(float, compiled, module, samples, { pattern, criterion, sparsityOf }, watch("prune"));
+  return pruneGraph(float, compiled, module, samples, { pattern, criterion, sparsityOf, masks }, watch("prune"));
 }
 
 /** The sparsity of each layer by what it loses. */

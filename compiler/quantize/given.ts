@@ -14,11 +14,12 @@ import { tensorParameters } from "../passes/quantized/parameters.ts";
  * @throws CompileError `already-quantized` where they ask for another quantization
  */
 export function notesOnGiven(options: CompileOptions): readonly string[] {
-  const { weights = 8, keepFloat = [], prune, target, maxDrop, targetSqnrDb } = options;
+  const { weights = 8, keepFloat = [], prune, masks, target, maxDrop, targetSqnrDb } = options;
   const others = {
     weights: weights !== 8,
     keepFloat: keepFloat.length > 0,
     prune: prune !== undefined,
+    masks: masks !== undefined,
     target: target !== undefined,
     maxDrop: maxDrop !== undefined,
     targetSqnrDb: targetSqnrDb !== undefined,

@@ -36,6 +36,15 @@ describe("wrong usage: exit code 2, before any work", () => {
       "--prune 0.3 --pattern nm: it takes 0.25, 0.5 or 0.75.",
     ],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--target-latency", "2 min"], "--target-latency 2 min: it must be a time, as in 2ms"],
+    [
+      ["compile", "n.onnx", "-o", "n.eqm", "--prune", "0.5", "--prune-steps", "0"],
+      "--prune-steps 0: it must be a whole number in 1 to 64.",
+    ],
+    [["compile", "n.onnx", "-o", "n.eqm", "--prune-steps", "4"], "--prune-steps without --prune: there is nothing to prune in steps."],
+    [
+      ["compile", "n.onnx", "-o", "n.eqm", "--prune", "0.5", "--prune-steps", "4", "--pattern", "channel"],
+      "--prune-steps 4 --pattern channel: that pattern goes in one.",
+    ],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--target-latency", "2ms"], "searching what to prune takes samples"],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--latency-table", "t.json"], "--latency-table: it belongs to --target-latency"],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--target-macs", "5MB"], "--target-macs 5MB: it must be a count, as in 5M"],

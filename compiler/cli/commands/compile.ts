@@ -1,8 +1,17 @@
 /** `eqm compile`: an .onnx becomes a .eqm, or a quantized .onnx. */
 import { extname } from "node:path";
 import { bindingsOf } from "../../bindings.ts";
-import { type BudgetReport, type CompileOptions, compile, type LatencyTable, quantizeToOnnx, type Report } from "../../index.ts";
+import {
+  type BudgetReport,
+  type CompileOptions,
+  compile,
+  type LatencyTable,
+  pruneToOnnx,
+  quantizeToOnnx,
+  type Report,
+} from "../../index.ts";
 import { importModel } from "../../onnx/import.ts";
+import { prunesInSteps } from "../../options.ts";
 import { findFaults } from "../../passes/infer-shapes.ts";
 import { allows } from "../../prune/pattern.ts";
 import type { Sample } from "../../quantize/calibrate.ts";
@@ -47,6 +56,7 @@ export interface CompileCommandOptions
   readonly output: string;
   readonly state?: CompileOptions["state"] | undefined;
   readonly prune?: number | undefined;
+  readonly pruneSteps?: number | undefined;
   readonly pattern?: CompileOptions["pattern"] | undefined;
   readonly criterion?: CompileOptions["criterion"] | undefined;
   readonly calibrate?: string;
@@ -79,7 +89,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   const progress = startProgress();
   try {
     const externalData = externalDataBeside(path);
-    const { prune, pattern, criterion, exclude } = options;
+    const { prune, pruneSteps, pattern, criterion, exclude } = options;
     const {
       precision,
       targetSqnrDb,
@@ -103,12 +113,13 @@ export async function compileFile(path: string, options: CompileCommandOptions):
     const calibrationLabels = data && labelsOf(data, options);
     const latencyTable = options.latencyTable === undefined ? undefined : readTable(options.latencyTable);
     const { bytes, report } = await withPath(path, () =>
-      (toOnnx ? quantizeToOnnx : compile)(onnx, {
+      writerOf(toOnnx, precision)(onnx, {
         precision,
         ...(targetSqnrDb !== undefined && { targetSqnrDb }),
         ...(state !== undefined && { state }),
         weights,
         ...(prune !== undefined && { prune }),
+        ...(pruneSteps !== undefined && { pruneSteps }),
         ...(pattern !== undefined && { pattern }),
         ...(criterion !== undefined && { criterion }),
         exclude,
@@ -150,13 +161,22 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   }
 }
 
+/** What makes the file that is asked for. */
+function writerOf(
+  toOnnx: boolean,
+  precision: CompileOptions["precision"],
+): (onnx: Uint8Array, options: CompileOptions) => Promise<{ readonly bytes: Uint8Array; readonly report: Report }> {
+  if (!toOnnx) return compile;
+  return precision === "float32" ? pruneToOnnx : quantizeToOnnx;
+}
+
 /** Checks where the results go, before any work. Says whether the output is an .onnx. */
 function checkTargets(path: string, options: CompileCommandOptions): boolean {
   const { output, report, precision, weights, prune, force, calibrate, preprocess, labels, calibrationLabels, target, maxDrop } = options;
   const kind = extname(output).toLowerCase();
   if (kind !== ".eqm" && kind !== ".onnx") throw wrongUsage(`-o ${output}: it must end in .eqm, or in .onnx for a quantized ONNX model.`);
-  if (kind === ".onnx" && precision === "float32")
-    throw wrongUsage(`-o ${output} with --precision float32: there is nothing to quantize; the .onnx is in float32 already.`);
+  if (kind === ".onnx" && precision === "float32" && prune === undefined)
+    throw wrongUsage(`-o ${output} with --precision float32: there is nothing to quantize or --prune; the .onnx is in float32 already.`);
   const sources = [path, calibrate, preprocess, labels, calibrationLabels].filter((source) => source !== undefined);
   checkOutput(output, force, sources);
   if (report !== undefined) {
@@ -210,7 +230,11 @@ function keepTable(path: string, isThere: boolean, { latencyTable, measuredTimes
 }
 
 /** Tells what --prune lacks, and what has no effect without it. */
-function checkPruning({ prune, pattern, criterion, exclude = [], calibrate, target, maxDrop }: CompileCommandOptions): void {
+function checkPruning({ prune, pruneSteps, pattern, criterion, exclude = [], calibrate, target, maxDrop }: CompileCommandOptions): void {
+  if (pruneSteps !== undefined && prune === undefined)
+    throw wrongUsage("--prune-steps without --prune: there is nothing to prune in steps.");
+  if (pruneSteps !== undefined && pruneSteps > 1 && !prunesInSteps(pattern ?? "block"))
+    throw wrongUsage(`--prune-steps ${pruneSteps} --pattern ${pattern}: that pattern goes in one.`);
   if ((target ?? maxDrop) !== undefined) {
     if (prune !== undefined)
       throw wrongUsage("--prune beside --target-… or --max-drop: with them how much goes is searched; --pattern may be given.");
