@@ -55,19 +55,20 @@ export class Instance {
     const [schedules, memory, runtime, data] = [this.#schedules, this.#memory, this.#runtime, this.#data];
     if (!schedules || !memory || !runtime) throw new Error("unreachable: threads without a schedule");
     const { threads, kernelScratch } = schedules[0];
-    const control = new Int32Array(new SharedArrayBuffer(controlWords(threads) * 4));
+    const slots = schedules.reduce((most, schedule) => Math.max(most, schedule.slots), 0);
+    const control = new Int32Array(new SharedArrayBuffer(controlWords(slots) * 4));
     const crowded = processors !== undefined && threads > processors;
     const common = {
       control,
-      slots: threads,
+      slots,
       spinMs: crowded ? CROWDED_SPIN_MS : SPIN_MS,
-      plans: writeSchedules(schedules, this.#stepAddresses.at(-1)!.at(-1)!, memory.buffer),
+      plans: writeSchedules(schedules, slots, this.#stepAddresses.at(-1)!.at(-1)!, memory.buffer),
     };
     const assignments = kernelScratch.map((address, i) => ({
       ...common,
       module: this.#module,
       memory,
-      slot: i + 1,
+      slot: Math.floor(((i + 1) * slots) / threads),
       data,
       kernelScratch: data + address,
     }));
@@ -227,17 +228,17 @@ function writePlans(plans: readonly Plan[], buffer: ArrayBuffer): readonly Int32
   });
 }
 
-/** Writes the steps of schedules one after the other from `start` on, as team.ts wants them told. */
-function writeSchedules(schedules: readonly Schedule[], start: number, buffer: ArrayBuffer): readonly Phases[] {
+/** Writes the steps of schedules one after the other from `start` on, as team.ts wants them told, where a phase has `most` slots at most. */
+function writeSchedules(schedules: readonly Schedule[], most: number, start: number, buffer: ArrayBuffer): readonly Phases[] {
   let at = start;
-  return schedules.map(({ threads, phases }) => {
+  return schedules.map(({ phases }) => {
     const counts = new Int32Array(phases.length);
-    const ranges = new Int32Array(phases.length * threads * 2);
+    const ranges = new Int32Array(phases.length * most * 2);
     for (const [phase, slots] of phases.entries()) {
       counts[phase] = slots.length;
       for (const [slot, steps] of slots.entries()) {
         const end = writeSteps(steps, at, buffer).at(-1) as number;
-        ranges.set([at, end], (phase * threads + slot) * 2);
+        ranges.set([at, end], (phase * most + slot) * 2);
         at = end;
       }
     }

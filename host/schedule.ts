@@ -1,7 +1,8 @@
 /**
  * A plan shared out among threads: phases, in each of which every slot has steps of its own that any one thread runs, one slot beside the other.
  *
- * A step is cut into slices (slices.ts), one for each slot, or stays whole in the first. Where what one slot touches and what another one writes
+ * A step is cut into slices (slices.ts), one for each slot, or stays whole in the first. Where steps take long there are more slots than threads:
+ * a thread that gets less of its processor than the others runs fewer of them. Where what one slot touches and what another one writes
  * would overlap, a new phase begins, and it begins when all of the phase before it is done: from what the steps state they touch, no two
  * threads ever meet at a byte that one of them writes.
  */
@@ -21,10 +22,12 @@ export type Phase = readonly (readonly Int32Array[])[];
 /** A plan for several threads. */
 export interface Schedule {
   readonly threads: number;
+  /** The most slots that a phase has: one for each thread, or several. */
+  readonly slots: number;
   readonly phases: readonly Phase[];
-  /** Bytes behind the data region that the further threads' scratch takes. */
+  /** Bytes behind the data region that the scratch of the further threads' kernels and of the further slots' steps takes. */
   readonly scratchBytes: number;
-  /** Offset in the data region of the kernel scratch of each further thread, then of its steps' scratch. */
+  /** Offset in the data region of the kernel scratch of each further thread. */
   readonly kernelScratch: readonly number[];
 }
 
@@ -33,21 +36,34 @@ const WORTH_A_PHASE_NS = 5_000;
 /** Cutting a step that takes less does not pay for the calls. */
 const WORTH_CUTTING_NS = 1_500;
 
+/** What a slice takes at least, on the average of a plan, where there are several for each thread; and how many then at most. */
+const LONG_SLICE_NS = 50_000;
+const SLOTS_PER_THREAD = 4;
+
 /** Steps of a slot in one phase at most: each new one is held against all of them. */
 const PHASE_STEPS = 32;
 
 /** Shares each plan of a proved program out among `threads` threads, 2 or more; a thread's scratch is in one place for all of them. */
 export function schedules(program: Program, threads: number): readonly [Schedule, ...Schedule[]] {
   const [first, ...others] = programsOf(program);
-  const most = [first, ...others].reduce((bytes, { plan }) => Math.max(bytes, largestScratch(plan, threads)), 0);
-  return [schedule(first.plan, threads, most), ...others.map(({ plan }) => schedule(plan, threads, most))];
+  const all = [first, ...others].map(({ plan }) => plan);
+  const slots = Math.max(...all.map((plan) => slotsOf(plan, threads)));
+  const most = Math.max(...all.map((plan) => largestScratch(plan, slots)));
+  const shared = ({ plan }: Program): Schedule => schedule(plan, threads, slots, most);
+  return [shared(first), ...others.map(shared)];
 }
 
-/** Shares a proved plan out among `threads` threads, 2 or more; `scratchBytes` is what a slice's scratch may take. */
-export function schedule(plan: Plan, threads: number, scratchBytes: number = largestScratch(plan, threads)): Schedule {
+/** Shares a proved plan out among `threads` threads, 2 or more, in `slots` slots; `scratchBytes` is what a slice's scratch may take. */
+export function schedule(
+  plan: Plan,
+  threads: number,
+  slots: number = slotsOf(plan, threads),
+  scratchBytes: number = largestScratch(plan, slots),
+): Schedule {
   const start = aligned(dataBytes(plan));
-  const stride = aligned(KERNEL_SCRATCH_BYTES) + aligned(scratchBytes);
-  const scratchOf = (slot: number): number => start + (slot - 1) * stride + aligned(KERNEL_SCRATCH_BYTES);
+  const kernelScratch = Array.from({ length: threads - 1 }, (_, i) => start + i * aligned(KERNEL_SCRATCH_BYTES));
+  const stepScratch = start + kernelScratch.length * aligned(KERNEL_SCRATCH_BYTES);
+  const scratchOf = (slot: number): number => stepScratch + (slot - 1) * aligned(scratchBytes);
   const phases: Int32Array[][][] = [];
   let touched: Touched[] = [];
   let phase: Int32Array[][] = [];
@@ -74,12 +90,11 @@ export function schedule(plan: Plan, threads: number, scratchBytes: number = lar
 
   for (const words of plan.steps) {
     const ns = estimateNs(words);
-    const slices = ns < WORTH_CUTTING_NS ? undefined : cutApart(words, threads, scratchOf);
+    const slices = ns < WORTH_CUTTING_NS ? undefined : cutApart(words, slots, scratchOf);
     if (slices && (ns >= WORTH_A_PHASE_NS || canJoin(slices.touches))) place(slices.parts, slices.touches);
     else place([words], [touchedBy(words)!]);
   }
-  const kernelScratch = Array.from({ length: threads - 1 }, (_, i) => scratchOf(i + 1) - aligned(KERNEL_SCRATCH_BYTES));
-  return { threads, phases, scratchBytes: start - dataBytes(plan) + (threads - 1) * stride, kernelScratch };
+  return { threads, slots, phases, scratchBytes: scratchOf(slots) - dataBytes(plan), kernelScratch };
 }
 
 /** Bytes of the memory of a program whose plans run by schedules. */
@@ -102,10 +117,10 @@ export function scheduleWords({ phases }: Schedule): number {
  */
 function cutApart(
   words: Int32Array,
-  threads: number,
+  slots: number,
   scratchOf: (slot: number) => number,
 ): { readonly parts: readonly Int32Array[]; readonly touches: readonly Touched[] } | undefined {
-  const parts = cutStep(words, threads);
+  const parts = cutStep(words, slots);
   if (!parts) return undefined;
   const scratch = scratchWord(words[OPCODE]!);
   if (scratch !== undefined) for (const [slot, part] of parts.entries()) if (slot > 0) part[scratch] = scratchOf(slot);
@@ -123,13 +138,19 @@ function cutApart(
   return { parts, touches };
 }
 
+/** How many slots the phases of a plan have at most. */
+function slotsOf({ steps }: Plan, threads: number): number {
+  const ns = steps.reduce((sum, words) => sum + estimateNs(words), 0) / steps.length;
+  return threads * Math.min(SLOTS_PER_THREAD, Math.max(1, Math.floor(ns / (threads * LONG_SLICE_NS))));
+}
+
 /** The most scratch that a slice of a plan's step needs. */
-function largestScratch(plan: Plan, threads: number): number {
+function largestScratch(plan: Plan, slots: number): number {
   let most = 0;
   for (const words of plan.steps) {
     const scratch = scratchWord(words[OPCODE]!);
     if (scratch === undefined) continue;
-    for (const part of cutStep(words, threads) ?? []) {
+    for (const part of cutStep(words, slots) ?? []) {
       const region = touchedBy(part)?.writes.find(({ address }) => address === part[scratch]);
       most = Math.max(most, region ? region.end - region.address : 0);
     }

@@ -117,6 +117,39 @@ it("takes any plan that is proved, and cuts it into steps that are proved", asyn
   expect(proved).toBeGreaterThan(300);
 }, 60_000);
 
+describe("a model of long steps", () => {
+  let program: Program;
+
+  beforeAll(async () => {
+    const { encoderModel } = (await import(new URL("../../bench/encoder.mjs", import.meta.url).href)) as {
+      encoderModel: (sizes: Readonly<Record<string, number>>) => Uint8Array;
+    };
+    program = readEqm((await compile(encoderModel({ layers: 1 }), { precision: "float32" })).bytes, hasher);
+  }, 60_000);
+
+  it("has several slots for each thread, which give the same in whatever order they run", () => {
+    const shared = schedule(program.plan, 2);
+    expect(shared.slots).toBe(8);
+    expect(Math.max(...shared.phases.map((slots) => slots.length))).toBe(8);
+    expect(shared.kernelScratch.length).toBe(1);
+    const next = randomSource(3);
+    const steps = shared.phases.flatMap((slots) => shuffled(slots, next).flat());
+    expect(Buffer.compare(outputsOf(program, steps, shared), outputsOf(program, program.plan.steps))).toBe(0);
+  });
+
+  it("has one slot for each of many threads, whose slices are short", () => {
+    expect(schedule(program.plan, 64).slots).toBe(64);
+  });
+
+  it("gives the phases of all plans the slots that the longest steps need", () => {
+    const short = { ...program, plan: { ...program.plan, steps: program.plan.steps.slice(0, 1) } };
+    const [first, second] = schedules({ ...short, variants: [program] } as Program, 2);
+    expect([schedule(short.plan, 2).slots, first.slots, second!.slots]).toEqual([2, 8, 8]);
+    expect(second!.scratchBytes).toBe(first.scratchBytes);
+    expect(second!.kernelScratch).toEqual(first.kernelScratch);
+  });
+});
+
 /** The outputs' bytes after `steps`, on an arena that holds a schedule's scratch as well; every step is proved there. */
 function outputsOf(program: Program, steps: readonly Int32Array[], shared?: Schedule): Uint8Array {
   const { plan, metadata } = program;
