@@ -202,7 +202,7 @@ function buildTypes() {
   );
   if (status !== 0) process.exit(1);
   rmSync(file("dist/types"), { recursive: true, force: true });
-  const pending = ["host/index.d.ts", "host/worker.d.ts", "host/threads.d.ts", "compiler/index.d.ts"];
+  const pending = ["host/index.d.ts", "host/worker.d.ts", "host/threads.d.ts", "compiler/index.d.ts", "compiler/crew/worker.d.ts"];
   for (const path of pending) {
     const text = readFileSync(file(`build/types/${path}`), "utf8");
     mkdirSync(dirname(fileURLToPath(file(`dist/types/${path}`))), { recursive: true });

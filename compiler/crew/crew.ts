@@ -23,6 +23,12 @@ export interface Crew {
   open<Init, Input, Result>(trade: Trade<Init, Input, Result>, initOf: (member: number) => Init): readonly Session<Input, Result>[];
 }
 
+/** Who does a piece of work, and when others have their turn. */
+export interface Hands {
+  readonly crew: Crew;
+  readonly pause: Pause;
+}
+
 /** The caller's own thread. */
 export function alone(module: WebAssembly.Module, pause: Pause): Crew {
   return {

@@ -23,11 +23,3 @@ export interface Trade<Init, Input, Result> {
   readonly name: string;
   readonly open: (init: Init, place: Place) => Job<Input, Result>;
 }
-
-/** A trade of single pieces of work. */
-export function piecework<Input, Result>(
-  name: string,
-  work: (input: Input, place: Place) => Result | Promise<Result>,
-): Trade<null, Input, Result> {
-  return { name, open: (_, place) => ({ call: (input) => work(input, place), dispose: () => {} }) };
-}

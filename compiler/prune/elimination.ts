@@ -10,6 +10,9 @@
  *
  * Float64, + − × ÷ and square roots in fixed order: the same on every engine.
  */
+import type { Hands } from "../crew/crew.ts";
+import { shareOut } from "../crew/share.ts";
+import type { Trade } from "../crew/trade.ts";
 import { Workspace } from "../quantize/algebra.ts";
 import type { Shape } from "./pattern.ts";
 
@@ -40,7 +43,7 @@ export async function eliminate(
   depth: number,
   inverse: Float64Array,
   shape: Shape,
-  pause: () => Promise<void>,
+  { crew, pause }: Hands,
   mostWork = MOST_WORK,
 ): Promise<Removals> {
   const outputs = rows.length / depth;
@@ -49,23 +52,38 @@ export async function eliminate(
   const order = new Int32Array(panels * units).fill(-1);
   const losses = new Float64Array(panels * units).fill(Number.POSITIVE_INFINITY);
   const width = partWidth(panels, depth, shape, mostWork);
-  const part = createPart(Math.min(width, depth));
-  for (let p = 0; p < panels; p++) {
-    const first = p * shape.outputs;
-    const panel = rows.subarray(first * depth, Math.min(outputs, first + shape.outputs) * depth);
-    const found: { readonly unit: number; readonly loss: number }[] = [];
-    for (let from = 0; from < depth; from += width) {
-      await pause();
-      found.push(...part(panel, depth, inverse, from, Math.min(depth, from + width), shape));
-    }
-    if (width < depth) found.sort((a, b) => a.loss - b.loss || a.unit - b.unit);
-    found.forEach(({ unit, loss }, i) => {
-      order[p * units + i] = unit;
-      losses[p * units + i] = loss;
-    });
+  const panelRows = Array.from({ length: panels }, (_, p) => rows.slice(p * shape.outputs * depth, (p + 1) * shape.outputs * depth));
+  const { results } = await shareOut(crew, eliminating, { depth, inverse, shape, width }, panelRows, { pause });
+  for (const [p, found] of results.entries()) {
+    order.set(found.units, p * units);
+    losses.set(found.losses, p * units);
   }
   return { panels, units, order, losses };
 }
+
+/** Removes units from a panel, [rows][depth], in parts of `width` columns. */
+export const eliminating: Trade<
+  { readonly depth: number; readonly inverse: Float64Array; readonly shape: Shape; readonly width: number },
+  Float64Array,
+  { readonly units: Int32Array; readonly losses: Float64Array }
+> = {
+  name: "eliminating",
+  open({ depth, inverse, shape, width }, { pause }) {
+    const part = createPart(Math.min(width, depth));
+    return {
+      async call(panel) {
+        const found: { readonly unit: number; readonly loss: number }[] = [];
+        for (let from = 0; from < depth; from += width) {
+          await pause();
+          found.push(...part(panel, depth, inverse, from, Math.min(depth, from + width), shape));
+        }
+        if (width < depth) found.sort((a, b) => a.loss - b.loss || a.unit - b.unit);
+        return { units: Int32Array.from(found, ({ unit }) => unit), losses: Float64Array.from(found, ({ loss }) => loss) };
+      },
+      dispose: () => {},
+    };
+  },
+};
 
 /** Columns that are pruned together: a third of their cube for each panel and part, halved by symmetry. */
 function partWidth(panels: number, depth: number, { groups }: Shape, mostWork: number): number {

@@ -1,4 +1,5 @@
 /** Chooses which weights of a layer stay, and fits them. */
+import type { Hands } from "../crew/crew.ts";
 import { CompileError } from "../errors.ts";
 import type { Node } from "../ir/graph.ts";
 import { quadraticForms } from "../quantize/algebra.ts";
@@ -51,7 +52,7 @@ export async function fitGroup(
   missing: Missing | null,
   { shape, criterion, sparsity, support: given }: FittingRule,
   withCurve: boolean,
-  pause: () => Promise<void>,
+  hands: Hands,
 ): Promise<FittedGroup> {
   const { depth } = moments;
   const outputs = rows.length / depth;
@@ -66,17 +67,17 @@ export async function fitGroup(
   let weights: Float64Array | null = best;
   if (sparsity > 0 || withCurve) {
     // What is 0 goes first: nothing is lost by it.
-    const start = given ? await solveOnSupport(matrix, depth, targets, given, pause) : best;
+    const start = given ? await solveOnSupport(matrix, depth, targets, given, hands.pause) : best;
     if (!start) throw notFinite(node);
     removals =
       criterion === "obc"
-        ? await eliminate(start, depth, await invert(whole, pause), shape, pause)
+        ? await eliminate(start, depth, await invert(whole, hands.pause), shape, hands)
         : rankByScore(within(rows, given), outputs, depth, criterion === "wanda" ? normsOf(moments) : null, shape);
   }
   const chosen = removals && sparsity > 0 ? supportAt(removals, outputs, depth, shape, sparsity) : null;
   const support = chosen && given ? chosen.map((stays, i) => stays & given[i]!) : (chosen ?? given ?? null);
   if (support) {
-    weights = await solveOnSupport(matrix, depth, targets, support, pause);
+    weights = await solveOnSupport(matrix, depth, targets, support, hands.pause);
   }
   if (!weights) throw notFinite(node);
   return {

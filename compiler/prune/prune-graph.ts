@@ -3,6 +3,7 @@
  * give, and what stays is fitted by least squares to the results of the unpruned network. Where a result is added to another value, it
  * makes up for what that one lacks, too. Shapes stay; weights become zero.
  */
+import type { Hands } from "../crew/crew.ts";
 import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
 import { crewOf, type Sample, type Watch } from "../quantize/calibrate.ts";
@@ -87,14 +88,18 @@ export async function fitLayers(
 ): Promise<FittedLayers> {
   const graph = cloneGraph(float);
   const changed: { layer: Layer; weights: Float32Array; loss: number | null }[] = [];
-  const walks = samples.length > 0 ? openWalks(compiled, crewOf(watch, module), samples) : null;
+  const crew = crewOf(watch, module);
+  const walks = samples.length > 0 ? openWalks(compiled, crew, samples) : null;
   const products = new MomentProducts(module);
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
       const rule = ruleOf(layer);
       if (walks) {
-        const { weights, bias, lost, signal } = await fitLayer(layer, await walks.observe(layer), products, rule, watch);
+        const { weights, bias, lost, signal } = await fitLayer(layer, await walks.observe(layer), products, rule, {
+          crew,
+          pause: watch.pause,
+        });
         replaceLayer(graph, layer, weights, bias);
         await walks.replace(compileGraph(graph, compiled.program.metadata));
         changed.push({ layer, weights, loss: signal > 0 ? lost / signal : 0 });
@@ -124,13 +129,14 @@ export async function lossCurves(
 ): Promise<ReadonlyMap<string, LossCurve>> {
   const layers = layersOf(float, compiled).filter(({ node }) => wanted(node.name));
   const curves = new Map<string, LossCurve>();
-  const walks = openWalks(compiled, crewOf(watch, module), samples);
+  const crew = crewOf(watch, module);
+  const walks = openWalks(compiled, crew, samples);
   const products = new MomentProducts(module);
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
       const rule = { shape: shapeOf(pattern, 0.5), criterion: "obc" as const, sparsity: 0 };
-      const { signal, curves: own } = await fitLayer(layer, await walks.observe(layer), products, rule, watch, true);
+      const { signal, curves: own } = await fitLayer(layer, await walks.observe(layer), products, rule, { crew, pause: watch.pause }, true);
       curves.set(layer.node.name, {
         most: own.reduce((sum, { most }) => sum + most, 0) / own.length,
         at: (sparsity) => own.reduce((sum, curve) => sum + curve.at(sparsity), 0) / (signal || 1),
@@ -154,20 +160,20 @@ async function fitLayer(
   observed: Observed,
   products: MomentProducts,
   rule: FittingRule,
-  { pause }: Watch,
+  hands: Hands,
   withCurves = false,
 ): Promise<Fitted> {
   const { window, depth, outputs, weights, bias } = layer;
   const perGroup = outputs / window.groups;
   const fitted = { weights: new Float32Array(weights.length), bias: bias?.slice() ?? null, lost: 0, signal: 0, curves: [] as LossCurve[] };
   for (let g = 0; g < window.groups; g++) {
-    await pause();
+    await hands.pause();
     const rows = weights.subarray(g * perGroup * depth, (g + 1) * perGroup * depth);
     const moments = momentsOf(observed, products, g, depth, bias !== null);
     const support = rule.support?.subarray(g * perGroup * depth, (g + 1) * perGroup * depth);
     const part = { group: g, outputs: perGroup };
     const missing = observed.missing && missingOf(observed.missing, seenBy(observed, g, depth).quantized, moments, outputs, part);
-    const group = await fitGroup(layer.node, rows, moments, missing, { ...rule, ...(support && { support }) }, withCurves, pause);
+    const group = await fitGroup(layer.node, rows, moments, missing, { ...rule, ...(support && { support }) }, withCurves, hands);
     fitted.weights.set(group.weights, g * perGroup * depth);
     group.shift.forEach((shift, o) => {
       if (fitted.bias) fitted.bias[g * perGroup + o] = fitted.bias[g * perGroup + o]! + shift;

@@ -1,13 +1,16 @@
 /** Which weights of a layer go first, against removing one after the other and solving anew each time; supports and loss curves. */
 import { expect, test } from "vitest";
+import { alone, type Hands } from "../../compiler/crew/crew.ts";
 import { eliminate, type Removals } from "../../compiler/prune/elimination.ts";
 import { isPattern, type Shape, shapeOf } from "../../compiler/prune/pattern.ts";
 import { lossCurve, rankByScore, supportAt } from "../../compiler/prune/support.ts";
 import { factor } from "../../compiler/quantize/cholesky.ts";
 import { invert, type Support, solveOnSupport } from "../../compiler/quantize/least-squares.ts";
+import { compilerRuntime } from "../../compiler/run/graph-runner.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
 
 const noPause = async (): Promise<void> => {};
+const HANDS: Hands = { crew: alone((await compilerRuntime()).module, noPause), pause: noPause };
 
 /** A positive definite matrix whose neighbouring columns are alike. */
 function matrixOf(depth: number, seed: number): Float64Array {
@@ -56,7 +59,7 @@ const SHAPES: readonly (readonly [string, Shape])[] = [
 ];
 
 async function removalsOf(rows: Float64Array, matrix: Float64Array, depth: number, shape: Shape): Promise<Removals> {
-  return eliminate(rows, depth, await invert(factor(matrix, depth)!, noPause), shape, noPause);
+  return eliminate(rows, depth, await invert(factor(matrix, depth)!, noPause), shape, HANDS);
 }
 
 test.each(SHAPES)("%s: each removal is the one that costs least, and costs what solving anew says", async (_, shape) => {
@@ -174,8 +177,8 @@ test("layers too wide for one elimination are pruned in parts: as one where thes
     ] as const) {
       const inverse = await invert(factor(matrix, depth)!, noPause);
       const [parts, whole] = [
-        await eliminate(rows, depth, inverse, shape, noPause, 1000),
-        await eliminate(rows, depth, inverse, shape, noPause),
+        await eliminate(rows, depth, inverse, shape, HANDS, 1000),
+        await eliminate(rows, depth, inverse, shape, HANDS),
       ];
       const [a, b] = [parts, whole].map((removals) => supportAt(removals, outputs, depth, shape, 0.5)) as [Support, Support];
       expect(a.reduce((sum, stays) => sum + stays, 0)).toBe(b.reduce((sum, stays) => sum + stays, 0));
