@@ -25,7 +25,7 @@ export interface Schedule {
   /** The most slots that a phase has: one for each thread, or several. */
   readonly slots: number;
   readonly phases: readonly Phase[];
-  /** Bytes behind the data region that the scratch of the further threads' kernels and of the further slots' steps takes. */
+  /** Bytes behind the data region that the scratch of the further threads' kernels and of all slots' steps takes. */
   readonly scratchBytes: number;
   /** Offset in the data region of the kernel scratch of each further thread. */
   readonly kernelScratch: readonly number[];
@@ -63,7 +63,7 @@ export function schedule(
   const start = aligned(dataBytes(plan));
   const kernelScratch = Array.from({ length: threads - 1 }, (_, i) => start + i * aligned(KERNEL_SCRATCH_BYTES));
   const stepScratch = start + kernelScratch.length * aligned(KERNEL_SCRATCH_BYTES);
-  const scratchOf = (slot: number): number => stepScratch + (slot - 1) * aligned(scratchBytes);
+  const scratchOf = (slot: number): number => stepScratch + slot * aligned(scratchBytes);
   const phases: Int32Array[][][] = [];
   let touched: Touched[] = [];
   let phase: Int32Array[][] = [];
@@ -123,12 +123,13 @@ function cutApart(
   const parts = cutStep(words, slots);
   if (!parts) return undefined;
   const scratch = scratchWord(words[OPCODE]!);
-  if (scratch !== undefined) for (const [slot, part] of parts.entries()) if (slot > 0) part[scratch] = scratchOf(slot);
+  // The whole step's own lies over memory that other slots may still use.
+  if (scratch !== undefined) for (const [slot, part] of parts.entries()) part[scratch] = scratchOf(slot);
   const whole = touchedBy(words)!;
   const touches: Touched[] = [];
-  for (const [slot, part] of parts.entries()) {
+  for (const part of parts) {
     const own = touchedBy(part);
-    const elsewhere = scratch !== undefined && slot > 0 ? part[scratch] : undefined;
+    const elsewhere = scratch !== undefined ? part[scratch] : undefined;
     const within = (some: readonly Region[], all: readonly Region[]): boolean =>
       some.every(({ address, end }) => address === elsewhere || all.some((other) => other.address <= address && end <= other.end));
     if (!own || !within(own.reads, whole.reads) || !within(own.writes, whole.writes)) return undefined;
