@@ -14,7 +14,7 @@ import { createPause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
 import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
-import { type CompileOptions, checkOptions, DEFAULT_MIN_SQNR_DB, hasBudget } from "./options.ts";
+import { type CompileOptions, checkOptions, cutsToBudget, DEFAULT_MIN_SQNR_DB, isPruned, isSearched } from "./options.ts";
 import { isQuantized } from "./passes/quantized/layers.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
 import { compilePlans } from "./plans.ts";
@@ -54,7 +54,7 @@ export async function compile(
   const pause = createPause(options.signal);
   await pause();
   const isGiven = isQuantized(graph);
-  const readsSamples = !isGiven && (options.precision !== "float32" || (options.prune ?? options.masks) !== undefined);
+  const readsSamples = !isGiven && (options.precision !== "float32" || isPruned(options));
   return withCrew(graph, module, readsSamples ? options : { ...options, workers: 1 }, async (crewed, workers) => {
     const description = describe(graph, options, undefined);
     let compiled: Compiled;
@@ -67,7 +67,7 @@ export async function compile(
     if (isGiven || options.precision === "float32") {
       compiled = compileFused(float, description);
     } else {
-      if (hasBudget(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
+      if (isSearched(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
       else quantized = await quantizeGraph(float, module, further, await pruned?.observe());
       compiled = quantized.compiled;
     }
@@ -136,7 +136,8 @@ export async function quantizeToOnnx(
 }
 
 /**
- * Prunes an ONNX model and gives it back in float32, as ONNX: for training that goes on, and for other runtimes. `options.prune` or `options.masks` says what goes;
+ * Prunes an ONNX model and gives it back in float32, as ONNX: for training that goes on, and for other runtimes. `options.prune`, `options.masks`
+ * or, of channels, `options.target.macs` says what goes;
  * what quantizing takes plays no part. `masks` are what stays of each layer that was pruned, for training to hold and for a next call to start from;
  * there are none of channels, which are cut out. Throws CompileError: `bad-option` where nothing is asked for, `already-quantized`.
  */
@@ -167,7 +168,7 @@ export async function pruneToOnnx(
 
 /** Throws `bad-option` for what only a .eqm has. */
 function checkForOnnx(options: CompileOptions): void {
-  if (hasBudget(options)) throw noBudgetForOnnx();
+  if (isSearched(options)) throw noBudgetForOnnx();
   if (options.state !== undefined)
     throw new CompileError("bad-option", "An .onnx does not say which outputs are states; a .eqm does.", { option: "state" }, "usage");
   if (bindingsOf(options.shapes).length > 1)
@@ -230,6 +231,10 @@ function reportOf(
   }
   const isGiven = isQuantized(float);
   const layers = layersOf(float, quantized);
+  const macs = layers.reduce((sum, layer) => sum + layer.macs, 0);
+  const mostMacs = cutsToBudget(options) ? options.target?.macs : undefined;
+  if (mostMacs !== undefined && macs > mostMacs)
+    warnings.push(`The budget is not met: ${macs} multiply-accumulates of ${mostMacs} are left with every channel gone that may go.`);
   return {
     model: float.name,
     precision: quantized || isGiven ? "int8" : "float32",
@@ -240,7 +245,7 @@ function reportOf(
     file: null,
     states: [],
     memoryBytes: programBytes(program),
-    macs: layers.reduce((sum, { macs }) => sum + macs, 0),
+    macs,
     calibration: quantized && {
       samples: quantized.calibration.samples,
       synthetic: quantized.synthetic,

@@ -42,8 +42,8 @@ export interface CompileOptions {
   readonly weights?: WeightBits;
   /**
    * What the model may take: the bits of each layer's weights are searched, `weights` at most, and how much of each is pruned where `macs` or `latencyMs` are limited,
-   * where a `pattern` is given, or where bits alone are not enough. Fails with `budget-unmet` where that cannot be, but
-   * with `force`.
+   * where a `pattern` is given, or where bits alone are not enough. With the pattern "channel" it is `macs` alone: nothing is searched, channels are cut out
+   * until no more multiply-accumulates are left. Fails with `budget-unmet` where that cannot be, but with `force`.
    */
   readonly target?: Target;
   /**
@@ -236,9 +236,24 @@ export function prunesInSteps(pattern: Pattern): boolean {
   return pattern === "block" || pattern === "block8x2" || pattern === "unstructured";
 }
 
-/** Whether a model is to be searched for. */
+/** Whether there is something that the model has to keep to. */
 export function hasBudget({ target, maxDrop }: CompileOptions): boolean {
   return target !== undefined || maxDrop !== undefined;
+}
+
+/** Whether channels are to be cut out until a limit of multiply-accumulates is kept. */
+export function cutsToBudget({ target, maxDrop, pattern }: CompileOptions): boolean {
+  return pattern === "channel" && maxDrop === undefined && target?.macs !== undefined && Object.keys(target).length === 1;
+}
+
+/** Whether bits, and how much is pruned within layers, are to be searched for. */
+export function isSearched(options: CompileOptions): boolean {
+  return hasBudget(options) && !cutsToBudget(options);
+}
+
+/** Whether something is pruned before anything is quantized. */
+export function isPruned(options: CompileOptions): boolean {
+  return options.prune !== undefined || options.masks !== undefined || cutsToBudget(options);
 }
 
 const TARGETS: readonly string[] = ["bytes", "macs", "latencyMs"] satisfies readonly (keyof Target)[];
@@ -257,12 +272,16 @@ function checkBudget(options: CompileOptions): void {
   }
   if (maxDrop !== undefined && !(Number.isFinite(maxDrop) && maxDrop >= 0 && maxDrop <= 100))
     throw badOption("maxDrop", maxDrop, "points from 0 to 100");
-  if ((target !== undefined || maxDrop !== undefined) && precision === "float32")
+  if (isSearched(options) && precision === "float32")
     throw badOption(target ? "target" : "maxDrop", target ?? maxDrop, 'the precision "int8": bits of weights are what is searched');
   if (hasBudget(options) && prune !== undefined)
     throw badOption("prune", prune, "no target and no maxDrop beside it: with them how much goes is searched; a pattern may be given");
-  if (hasBudget(options) && pattern === "channel")
-    throw badOption("pattern", pattern, "with a target or maxDrop a pattern within layers: channels are cut out by prune");
+  if (isSearched(options) && pattern === "channel")
+    throw badOption(
+      "pattern",
+      pattern,
+      "with a target or maxDrop a pattern within layers; channels are cut out by prune, or for target.macs alone",
+    );
   if (hasBudget(options) && calibration === undefined && (pattern ?? target?.macs ?? target?.latencyMs) !== undefined) {
     throw new CompileError("no-samples", "Searching what to prune takes calibration samples: give some.", {}, "usage");
   }

@@ -141,7 +141,7 @@ function addCompile(program: Command): void {
     .option("--target-size <SIZE>", "search the bits of each layer so that the file has at most this size: 30KB, 1.5MB or 30000")
     .option(
       "--target-macs <COUNT>",
-      "search how much of each layer to prune so that at most so many multiply-accumulates are by weights that are not zero: 5M or 5000000",
+      "search how much of each layer to prune so that at most so many multiply-accumulates are by weights that are not zero: 5M or 5000000; with --pattern channel cut out channels until no more are left",
     )
     .option(
       "--target-latency <TIME>",

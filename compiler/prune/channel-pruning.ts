@@ -56,23 +56,32 @@ export interface ChannelPruning {
 /** Importance of each root identity; a higher one is kept longer, an infinite one always. */
 export type Importance = ReadonlyMap<number, number>;
 
-const SEARCH_STEPS = 16;
-
 /**
  * Removes channels until `fraction` (0 to 1) of the multiply-accumulates are gone, as nearly as whole tiles allow. `excluded` names layers, by
  * their name or their ONNX sources, whose own channels stay. The
  * importance is the group norm unless given.
  */
-export function pruneChannels(
+export function pruneChannels(graph: Graph, fraction: number, excluded: ReadonlySet<string>, importance?: Importance): ChannelPruning {
+  const goal = totalMacs(graph) * (1 - fraction);
+  return search(graph, goal, excluded, importance, (macs, best) => Math.abs(macs - goal) < Math.abs(best - goal));
+}
+
+/** The same until at most `mostMacs` multiply-accumulates are left: as many as may be, or the fewest that can be. */
+export function pruneChannelsTo(graph: Graph, mostMacs: number, excluded: ReadonlySet<string>, importance?: Importance): ChannelPruning {
+  return search(graph, mostMacs, excluded, importance, (macs, best) => (macs <= mostMacs ? best > mostMacs || macs > best : macs < best));
+}
+
+/** Finds the threshold whose graph is the best: `isBetter` compares multiply-accumulates. */
+function search(
   graph: Graph,
-  fraction: number,
+  goal: number,
   excluded: ReadonlySet<string>,
   importance: Importance = groupNorm(traceChannels(graph)),
+  isBetter: (macs: number, best: number) => boolean,
 ): ChannelPruning {
   const channels = traceChannels(graph);
   const families = familiesOf(channels, excluded);
   const macsBefore = totalMacs(graph);
-  const goal = macsBefore * (1 - fraction);
   const thresholds = families
     .flatMap((family) => family.channels.map((root) => importance.get(root)!))
     .filter(Number.isFinite)
@@ -80,10 +89,10 @@ export function pruneChannels(
   // The least threshold that reaches the goal: MACs fall as it rises.
   let [low, high] = [-1, thresholds.length - 1];
   let best = remove(graph, families, importance, Number.NEGATIVE_INFINITY);
-  for (let step = 0; step < SEARCH_STEPS && low < high; step++) {
+  while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     const tried = remove(graph, families, importance, thresholds[middle]!);
-    if (Math.abs(totalMacs(tried.graph) - goal) < Math.abs(totalMacs(best.graph) - goal)) best = tried;
+    if (isBetter(totalMacs(tried.graph), totalMacs(best.graph))) best = tried;
     if (totalMacs(tried.graph) > goal) low = middle;
     else high = middle - 1;
   }

@@ -1,6 +1,7 @@
 /** Prunes an imported model as the options ask, before anything is quantized. */
+import { CompileError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { CompileOptions } from "../options.ts";
+import { type CompileOptions, isPruned } from "../options.ts";
 import { keptNames, type Observed, observeGraph, watches } from "../pipeline.ts";
 import type { Sample, Watch } from "../quantize/calibrate.ts";
 import { compareModels } from "../quantize/compare.ts";
@@ -9,7 +10,7 @@ import type { Report } from "../report/report.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { allocateSparsity } from "./allocation.ts";
 import { channelLosses } from "./channel-importance.ts";
-import { pruneChannels } from "./channel-pruning.ts";
+import { pruneChannels, pruneChannelsTo } from "./channel-pruning.ts";
 import { fitChannels } from "./fit-channels.ts";
 import { masksOf, type PruningMask, type PruningMasks, resolveMasks } from "./masks.ts";
 import { type Criterion, shapeOf, type WeightPattern } from "./pattern.ts";
@@ -33,13 +34,14 @@ export interface PrunedModel {
 }
 
 /**
- * Prunes a model. Of channels those go that the layers which read them lose least without, until about that part of the multiply-accumulates is gone.
+ * Prunes a model. Of channels those go that the layers which read them lose least without, until about that part of the multiply-accumulates is gone, or no more
+ * are left than `target.macs`.
  * Weights are removed from every layer that has layers before and behind it and is not depthwise: those at the ends and depthwise ones have few
- * weights, and lose much. Null where nothing is to be pruned. Throws `unknown-node`, `not-finite`.
+ * weights, and lose much. Null where nothing is to be pruned. Throws `unknown-node`, `not-finite`, `budget-unmet`.
  */
 export async function pruneModel(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<PrunedModel | null> {
   const { prune = 0, pruneSteps: steps = 1, pattern = "block", criterion = "obc" } = options;
-  if (options.prune === undefined && options.masks === undefined) return null;
+  if (!isPruned(options)) return null;
   const masks = resolveMasks(float, options.masks ?? {});
   const excluded = keptNames(float, options.exclude ?? []);
   const { floatCompiled, synthetic, samples, compared, fitted } = await observeGraph(float, module, options);
@@ -47,7 +49,7 @@ export async function pruneModel(float: Graph, module: WebAssembly.Module, optio
   const used = synthetic ? [] : fitted;
   const { graph, layers, channels } =
     pattern === "channel"
-      ? await cutChannels(float, floatCompiled, module, used, { fraction: prune, criterion, excluded }, watch)
+      ? await cutChannels(float, floatCompiled, module, used, { fraction: prune, criterion, excluded, options }, watch)
       : {
           ...(await pruneInRounds(
             float,
@@ -59,7 +61,7 @@ export async function pruneModel(float: Graph, module: WebAssembly.Module, optio
           )),
           channels: null,
         };
-  const fraction = options.prune ?? zerosOf(layers);
+  const fraction = options.prune ?? (channels ? 1 - channels.macsAfter / channels.macsBefore : zerosOf(layers));
   const further = synthetic ? options : { ...options, calibration: samples };
   return {
     graph,
@@ -155,12 +157,24 @@ async function cutChannels(
   compiled: Compiled,
   module: WebAssembly.Module,
   samples: readonly Sample[],
-  { fraction, criterion, excluded }: Request,
+  { fraction, criterion, excluded, options }: Request & { readonly options: CompileOptions },
   watch: (phase: string) => Watch,
 ): Promise<Pruned & Pick<NonNullable<Report["pruning"]>, "channels">> {
   const importance =
     criterion === "obc" ? await channelLosses(float, compiled, module, samples, excluded, watch("weigh channels")) : undefined;
-  const { families, held, macsBefore, macsAfter, isRemoved } = pruneChannels(float, fraction, excluded, importance);
+  const mostMacs = options.target?.macs;
+  const { families, held, macsBefore, macsAfter, isRemoved } =
+    mostMacs === undefined ? pruneChannels(float, fraction, excluded, importance) : pruneChannelsTo(float, mostMacs, excluded, importance);
+  if (mostMacs !== undefined && macsAfter > mostMacs && !options.force) throw budgetUnmet(mostMacs, macsAfter);
   const graph = await fitChannels(float, compiled, module, samples, isRemoved, watch("prune"));
   return { graph, layers: [], channels: { families, held, macsBefore, macsAfter } };
+}
+
+function budgetUnmet(mostMacs: number, macs: number): CompileError {
+  return new CompileError(
+    "budget-unmet",
+    `The budget cannot be met: ${macs} multiply-accumulates of ${mostMacs} are left with every channel gone that may go. Ask for less, or write that model nevertheless with --force.`,
+    { target: { macs: mostMacs }, macs },
+    "quality",
+  );
 }

@@ -222,7 +222,7 @@ describe("what is refused before any work", () => {
     ],
     [
       { target: { bytes: 5000 }, pattern: "channel" },
-      'The option pattern is "channel"; it takes with a target or maxDrop a pattern within layers: channels are cut out by prune.',
+      'The option pattern is "channel"; it takes with a target or maxDrop a pattern within layers; channels are cut out by prune, or for target.macs alone.',
     ],
     [
       { target: { bytes: 5000 }, prune: 0.5, criterion: "magnitude" },

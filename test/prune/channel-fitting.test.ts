@@ -1,6 +1,6 @@
 /** Channels cut out by what their readers lose: which go, what the fit is worth, and a whole compilation. */
 import { expect, it } from "vitest";
-import { compile, quantizeToOnnx } from "../../compiler/index.ts";
+import { type CompileOptions, compile, pruneToOnnx, quantizeToOnnx } from "../../compiler/index.ts";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
 import { type Graph, requiredInput } from "../../compiler/ir/graph.ts";
 import { verifyGraph } from "../../compiler/ir/verify.ts";
@@ -120,4 +120,42 @@ it("--pattern channel: a smaller model in every form, with what went in the repo
   const blind = await compile(onnx, { prune: 0.4, pattern: "channel", criterion: "magnitude", precision: "float32" });
   expect(blind.report.macs).toBeLessThan(dense.report.macs);
   await expect(compile(onnx, { ...options, criterion: "wanda" })).rejects.toMatchObject({ code: "bad-option", fault: "usage" });
+});
+
+it("target.macs: at most so many multiply-accumulates are left, in every form, and as many of them as channels in eights allow", async () => {
+  const onnx = exportModel(FLOAT, METADATA);
+  const { macsBefore } = pruneChannels(FLOAT, 0.5, new Set());
+  for (const part of [0.55, 0.7, 0.9]) {
+    const macs = Math.floor(part * macsBefore);
+    const options = { target: { macs }, pattern: "channel", calibration: SAMPLES.slice(0, 16), force: true } as const;
+    const { masks, report } = await pruneToOnnx(onnx, options);
+    expect(masks).toEqual({});
+    expect(report.macs).toBe(report.pruning!.channels!.macsAfter);
+    expect(report.macs).toBeLessThanOrEqual(macs);
+    expect(report.macs).toBeGreaterThan(0.6 * macs);
+    if (part < 0.7) continue;
+    const compiled = await compile(onnx, options);
+    expect(compiled.report.macs).toBe(report.macs);
+    expect(compiled.report.budget).toBeNull();
+  }
+});
+
+it("target.macs of channels fails where it cannot be, and says what is left; by force it gives that", async () => {
+  const onnx = exportModel(FLOAT, METADATA);
+  const options = { target: { macs: 1000 }, pattern: "channel", calibration: SAMPLES.slice(0, 16), precision: "float32" } as const;
+  const { report } = await compile(onnx, { ...options, force: true });
+  expect(report.warnings.join()).toContain(`The budget is not met: ${report.macs} multiply-accumulates of 1000 are left`);
+  await expect(compile(onnx, options)).rejects.toMatchObject({
+    code: "budget-unmet",
+    details: { target: { macs: 1000 }, macs: report.macs },
+  });
+  for (const { channels, kept } of report.pruning!.channels!.families) expect(kept).toBe(Math.min(8, channels));
+});
+
+it.each<[CompileOptions, string]>([
+  [{ target: { macs: 1000, bytes: 5000 }, pattern: "channel" }, "channels are cut out by prune, or for target.macs alone."],
+  [{ target: { macs: 1000 }, maxDrop: 1, pattern: "channel" }, "channels are cut out by prune, or for target.macs alone."],
+  [{ target: { macs: 1000 }, prune: 0.5, pattern: "channel" }, "The option prune is 0.5; it takes no target and no maxDrop beside it"],
+])("refuses %j", async (options, message) => {
+  await expect(compile(exportModel(FLOAT, METADATA), { calibration: SAMPLES, ...options })).rejects.toThrow(message);
 });

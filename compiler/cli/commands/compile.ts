@@ -11,7 +11,7 @@ import {
   type Report,
 } from "../../index.ts";
 import { importModel } from "../../onnx/import.ts";
-import { prunesInSteps } from "../../options.ts";
+import { cutsToBudget, prunesInSteps } from "../../options.ts";
 import { findFaults } from "../../passes/infer-shapes.ts";
 import { allows } from "../../prune/pattern.ts";
 import type { Sample } from "../../quantize/calibrate.ts";
@@ -107,7 +107,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
       state,
     } = options;
     const calibration =
-      data && (precision !== "float32" || prune !== undefined)
+      data && (precision !== "float32" || prunesFirst(options))
         ? samplesOf(data, await withPath(path, () => inputsOf(onnx, { shapes: bindingsOf(shapes)[0], externalData })), spec)
         : undefined;
     const calibrationLabels = data && labelsOf(data, options);
@@ -161,6 +161,14 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   }
 }
 
+/** Whether something is pruned before anything is quantized. */
+function prunesFirst({ prune, target, maxDrop, pattern }: CompileCommandOptions): boolean {
+  return (
+    prune !== undefined ||
+    cutsToBudget({ ...(target && { target }), ...(maxDrop !== undefined && { maxDrop }), ...(pattern !== undefined && { pattern }) })
+  );
+}
+
 /** What makes the file that is asked for. */
 function writerOf(
   toOnnx: boolean,
@@ -172,10 +180,10 @@ function writerOf(
 
 /** Checks where the results go, before any work. Says whether the output is an .onnx. */
 function checkTargets(path: string, options: CompileCommandOptions): boolean {
-  const { output, report, precision, weights, prune, force, calibrate, preprocess, labels, calibrationLabels, target, maxDrop } = options;
+  const { output, report, precision, weights, force, calibrate, preprocess, labels, calibrationLabels, target, maxDrop } = options;
   const kind = extname(output).toLowerCase();
   if (kind !== ".eqm" && kind !== ".onnx") throw wrongUsage(`-o ${output}: it must end in .eqm, or in .onnx for a quantized ONNX model.`);
-  if (kind === ".onnx" && precision === "float32" && prune === undefined)
+  if (kind === ".onnx" && precision === "float32" && !prunesFirst(options))
     throw wrongUsage(`-o ${output} with --precision float32: there is nothing to quantize or --prune; the .onnx is in float32 already.`);
   const sources = [path, calibrate, preprocess, labels, calibrationLabels].filter((source) => source !== undefined);
   checkOutput(output, force, sources);
@@ -197,13 +205,14 @@ function checkTargets(path: string, options: CompileCommandOptions): boolean {
           : "--target-latency"
         : "--target-macs"
       : "--target-size";
-  if ((target ?? maxDrop) !== undefined && kind === ".onnx") throw wrongUsage(`${budgetOption} is for a .eqm, not for -o ${output}.`);
-  if ((target ?? maxDrop) !== undefined && precision === "float32")
+  const isSearched = (target ?? maxDrop) !== undefined && !prunesFirst(options);
+  if (isSearched && kind === ".onnx") throw wrongUsage(`${budgetOption} is for a .eqm, not for -o ${output}.`);
+  if (isSearched && precision === "float32")
     throw wrongUsage(`${budgetOption} with --precision float32: the bits of int8 layers are what is searched.`);
   if (calibrationLabels !== undefined && calibrate === undefined)
     throw wrongUsage("--calibration-labels without --calibrate: there are no samples that they belong to.");
   if (precision === "float32" && weights !== 8) note("--weights has no effect with --precision float32.");
-  if (precision === "float32" && prune === undefined && calibrate !== undefined)
+  if (precision === "float32" && !prunesFirst(options) && calibrate !== undefined)
     note("--calibrate has no effect with --precision float32.");
   return kind === ".onnx";
 }
