@@ -9,26 +9,12 @@ import { lossCurves, type Pruned, type PruningRule, pruneGraph } from "../../com
 import type { Sample } from "../../compiler/quantize/calibrate.ts";
 import { compileGraph, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { graphOf, randomNumbers } from "../passes/evaluation.ts";
+import { EVERY_LAYER } from "../support/layers-network.ts";
 import { floatTensor, ints, model, node, value } from "../support/onnx-model.ts";
 import { plainModule } from "../support/small-model.ts";
 
 const DESCRIPTION = { producer: "test", name: "test" };
 const WATCH = { step: () => {}, pause: async () => {} };
-
-/** Dense, strided, depthwise, grouped and dilated convolutions, a branch, a flattened image, and both fully connected operators. */
-const TEXT = `input x float32[1,4,9,9]
-%a ? = Conv(%x, <w1 float32[16,4,3,3]>, <b1 float32[16]>) pads=[1,1,1,1] strides=[2,2]
-%r ? = Relu(%a)
-%b ? = Conv(%r, <w2 float32[16,1,3,3]>, <b2 float32[16]>) group=16 pads=[1,1,1,1]
-%c ? = Conv(%b, <w3 float32[16,8,1,1]>, <b3 float32[16]>) group=2
-%s ? = Add(%c, %r)
-%d ? = Conv(%s, <w4 float32[6,16,2,2]>) dilations=[2,2]
-%f ? = Flatten(%d)
-%g ? = Gemm(%f, <w5 float32[54,12]>, <b5 float32[12]>)
-%h ? = Relu(%g)
-%y ? = MatMul(%h, <w6 float32[12,5]>)
-output %y
-`;
 
 function samplesOf(count: number, seed: number): readonly Sample[] {
   const random = randomNumbers(seed);
@@ -40,7 +26,7 @@ function samplesOf(count: number, seed: number): readonly Sample[] {
   });
 }
 
-const FLOAT = graphOf(TEXT);
+const FLOAT = graphOf(EVERY_LAYER);
 const LAYERS = ["Conv", "Gemm", "MatMul"];
 
 function prune(rule: Partial<PruningRule>, samples = samplesOf(48, 1)): Promise<Pruned> {

@@ -14,25 +14,11 @@ import { SampleWalk } from "../../compiler/run/sample-walk.ts";
 import { CONV_I8 } from "../../format/opcodes.ts";
 import { PAIR_SAFE } from "../../format/steps/conv-i8.ts";
 import { graphOf, randomNumbers } from "../passes/evaluation.ts";
+import { EVERY_LAYER } from "../support/layers-network.ts";
 import { plainModule } from "../support/small-model.ts";
 
 const DESCRIPTION = { producer: "test", name: "test" };
 const WATCH = { step: () => {}, pause: async () => {} };
-
-/** Dense, depthwise, grouped, strided and dilated convolutions, a branch, a flattened image, and both fully connected operators. */
-const TEXT = `input x float32[1,4,9,9]
-%a ? = Conv(%x, <w1 float32[16,4,3,3]>, <b1 float32[16]>) pads=[1,1,1,1] strides=[2,2]
-%r ? = Relu(%a)
-%b ? = Conv(%r, <w2 float32[16,1,3,3]>, <b2 float32[16]>) group=16 pads=[1,1,1,1]
-%c ? = Conv(%b, <w3 float32[16,8,1,1]>, <b3 float32[16]>) group=2
-%s ? = Add(%c, %r)
-%d ? = Conv(%s, <w4 float32[6,16,2,2]>) dilations=[2,2]
-%f ? = Flatten(%d)
-%g ? = Gemm(%f, <w5 float32[54,12]>, <b5 float32[12]>)
-%h ? = Relu(%g)
-%y ? = MatMul(%h, <w6 float32[12,5]>)
-output %y
-`;
 
 interface Made {
   readonly float: Graph;
@@ -41,7 +27,7 @@ interface Made {
 }
 
 async function make(count = 24): Promise<Made> {
-  const float = graphOf(TEXT);
+  const float = graphOf(EVERY_LAYER);
   // Most weights of real networks are small.
   for (const node of float.nodes) {
     const weights = node.inputs[1]?.constant;
