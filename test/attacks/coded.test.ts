@@ -19,9 +19,10 @@ import { verifyProgram } from "../../host/verify.ts";
 import { allSections, withSections } from "../support/reseal.ts";
 import { constant, hasher, plainModule, program, step } from "../support/small-model.ts";
 import { randomSource } from "../support/step-bench.ts";
+import { sweep } from "../support/sweep.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20240607);
-const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 250);
+const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? sweep(100, 500));
 const OUTPUT = 65536;
 
 /** `length` bytes of few values, which coding makes much smaller. */

@@ -17,9 +17,10 @@ import { allSections, reseal, withSections } from "../support/reseal.ts";
 import { constant, hasher, plainModule, program, smallFile } from "../support/small-model.ts";
 import { floatBits, randomSource } from "../support/step-bench.ts";
 import { type StepModule, stepModules } from "../support/step-modules.ts";
+import { sweep } from "../support/sweep.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 20240607);
-const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 250);
+const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? sweep(100, 500));
 const CONSTANTS_BYTES = 1024;
 const ARENA_BYTES = 4096;
 const CANARY = 0x5a;
@@ -51,11 +52,16 @@ function hostileWord(random: Random): number {
 }
 
 /** A word that a sound step might have: an address for what names one, else something small. */
-function plausibleWord(field: string, random: Random): number {
+function plausibleWord(step: string, field: string, random: Random): number {
   const inConstants = () => (random() % (CONSTANTS_BYTES / 64)) * 64;
   const inArena = () => CONSTANTS_BYTES + (random() % (ARENA_BYTES / 64)) * 64;
   if (field === "KIND" || field === "OP" || /DTYPE/.test(field)) return (random() % 9) % 6;
   if (field === "INDICES" || field === "ZERO") return random() % 3 ? inConstants() : -1;
+  if (step === "LAYER_NORM_I8") {
+    if (/^(OUT_SCALE|DST_I8)$/.test(field)) return field === "DST_I8" ? inArena() : inConstants();
+    if (/^(ADDEND|SRC_SCALE|SRC_ZERO|OUT_ZERO)$/.test(field)) return random() % 2 ? inConstants() : -1;
+    if (/^(SUM|DST)$/.test(field)) return random() % 2 ? inArena() : -1;
+  }
   if (/^(VALUES|PLACES|MEAN|INVERSE)$/.test(field)) return random() % 3 ? inArena() : -1;
   if (field === "PLANAR") return random() % 8 ? 0 : 1;
   if (/^(CENTRED|LARGEST|LAST)$/.test(field)) return random() % 2;
@@ -158,7 +164,7 @@ function oneStep(module: StepModule, random: Random): Program {
     steps: [words],
   });
   for (let tries = 0; tries < 1000; tries++) {
-    for (const [i, field] of module.fields.entries()) words[i + 2] = plausibleWord(field, random);
+    for (const [i, field] of module.fields.entries()) words[i + 2] = plausibleWord(module.name, field, random);
     if (holds(candidate)) break;
   }
   if (random() % 2) words[2 + (random() % module.fields.length)] = hostileWord(random);

@@ -9,6 +9,7 @@ import { FAMILY_NAMES, randomInt8Graph } from "../lower/random-int8.ts";
 import { graphOf, randomInputs } from "../passes/evaluation.ts";
 import { randomNetwork } from "../passes/random-graphs.ts";
 import { plainModule } from "../support/small-model.ts";
+import { sweep } from "../support/sweep.ts";
 
 const DESCRIPTION = { producer: "test", name: "test" };
 const NAMES = new Map(Object.entries(Opcode).map(([name, code]) => [code as number, name]));
@@ -63,7 +64,7 @@ const HEAD = (shape: string): string => `input x float32[${shape}]\n${quantized(
 describe("random programs", () => {
   test.each(FAMILY_NAMES)("chains that begin with int8 %s are the same fused", (family) => {
     let count = 0;
-    for (let seed = 1; seed <= 12; seed++) {
+    for (let seed = 1; seed <= sweep(12, 60); seed++) {
       const made = randomInt8Graph(seed, family, { isDyadic: false, layers: 5 });
       if (!made) continue;
       count++;
@@ -73,7 +74,7 @@ describe("random programs", () => {
   });
 
   test("float32 networks are the same fused", () => {
-    for (let seed = 1; seed <= 60; seed++) {
+    for (let seed = 1; seed <= sweep(30, 300); seed++) {
       const graph = graphOf(randomNetwork(seed));
       fuse(graph, randomInputs(graph, seed), `seed ${seed}`);
     }

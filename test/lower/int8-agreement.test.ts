@@ -15,6 +15,7 @@ import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { evaluateGraph, graphOf, randomInputs } from "../passes/evaluation.ts";
 import { randomNetwork } from "../passes/random-graphs.ts";
 import { plainModule } from "../support/small-model.ts";
+import { sweep } from "../support/sweep.ts";
 import { FAMILY_NAMES, type Family, type Int8Graph, randomInt8Graph } from "./random-int8.ts";
 
 const DESCRIPTION = { producer: "test", name: "test" };
@@ -92,7 +93,7 @@ function describe(graph: Graph): string {
     .join("\n");
 }
 
-const SEEDS = 40;
+const SEEDS = sweep(40, 120);
 
 /** Families whose arithmetic is exact where all scales are powers of two. */
 const EXACT: readonly Family[] = [
@@ -172,7 +173,7 @@ function magnitudes(data: Tensor["data"]): number[] {
 }
 
 test("float32 networks on the runtime are within 1e-5 of the references, relative to the largest value on the way", () => {
-  for (let seed = 1; seed <= 60; seed++) {
+  for (let seed = 1; seed <= SEEDS; seed++) {
     const graph = graphOf(randomNetwork(seed));
     const inputs = randomInputs(graph, seed);
     const expected = evaluateGraph(graph, inputs);

@@ -4,10 +4,11 @@ import { verifyGraph } from "../../compiler/ir/verify.ts";
 import { channelsLast } from "../../compiler/passes/channels-last.ts";
 import { flattenWeights } from "../../compiler/passes/flatten-weights.ts";
 import { optimize } from "../../compiler/passes/index.ts";
+import { sweep } from "../support/sweep.ts";
 import { evaluateGraph, graphOf, inferTypes, randomInputs, relativeError } from "./evaluation.ts";
 import { randomNetwork } from "./random-graphs.ts";
 
-const COUNT = Number(process.env.EQM_GRAPHS ?? 300);
+const COUNT = Number(process.env.EQM_GRAPHS ?? sweep(150, 1500));
 const FIRST = Number(process.env.EQM_SEED ?? 1);
 
 // Foldings round once more, and sums change their order: a few float32 roundings of the largest element through each of a dozen layers.

@@ -3,6 +3,7 @@ import type { Lowered, Reference, Region, Step } from "../../compiler/lower/lowe
 import { placeRegions } from "../../compiler/plan/place.ts";
 import { ALIGNMENT } from "../../format/memory.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
+import { sweep } from "../support/sweep.ts";
 
 /** When each region lives, worked out from the program's meaning and not from its words. */
 interface Expected {
@@ -65,7 +66,7 @@ function randomProgram(seed: number): Expected {
   return { program: { steps, regions, inputs: inputs.map(port), outputs: outputs.map(port), placements: new Map() }, lives };
 }
 
-const SEEDS = Array.from({ length: 300 }, (_, i) => i + 1);
+const SEEDS = Array.from({ length: sweep(100, 1000) }, (_, i) => i + 1);
 
 test("no two regions that live at the same time overlap, and all are aligned and inside", () => {
   for (const seed of SEEDS) {

@@ -11,6 +11,7 @@ import { readEqm } from "../../host/reader.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { int, ints, node, type TensorSpec } from "../support/onnx-model.ts";
 import { plainModule } from "../support/small-model.ts";
+import { sweep } from "../support/sweep.ts";
 import { hasOnnxruntime, runOnnxruntime } from "./onnxruntime.ts";
 import { type Chance, chance, integers, modelOf, named, parameters, randomBytes } from "./operators.ts";
 import { type Bytes, convolve, type Geometry, multiply, quantized, requantized, tensorOf } from "./reference.ts";
@@ -45,10 +46,10 @@ function planOf(eqm: Uint8Array): { readonly opcodes: readonly number[] } {
   return { opcodes: readEqm(eqm, plainHasher).plan.steps.map((words) => words[0]!) };
 }
 
-/** Random cases of a seed each, against the reference and against onnxruntime. */
+/** `count` random cases of a seed each, four times as many in the long run, against the reference and against onnxruntime. */
 function agree(title: string, count: number, make: (c: Chance) => Case): void {
   test(title, async () => {
-    for (let seed = 1; seed <= count; seed++) {
+    for (let seed = 1; seed <= sweep(count, 4 * count); seed++) {
       const { model, inputs, expected, isOurs = false } = make(chance(seed));
       const got = await run(model, inputs);
       expect(got, `seed ${seed}`).toEqual(expected);

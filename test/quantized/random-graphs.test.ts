@@ -14,6 +14,7 @@ import { compileFused, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { evaluateGraph, randomNumbers, randomTensor } from "../passes/evaluation.ts";
 import { plainModule } from "../support/small-model.ts";
+import { sweep } from "../support/sweep.ts";
 import { type Chance, chance } from "./operators.ts";
 
 /** Integers with what they are dequantized with. */
@@ -170,12 +171,14 @@ function randomGraph(seed: number): Graph {
 
 const METADATA = { producer: { name: "", version: "" }, opsets: {}, domain: "", modelVersion: 0, doc: "", properties: {} };
 
+const GRAPHS = sweep(150, 1500);
+
 /** Part of the elements' energy that the differences may have. */
 const TOLERANCE = 2e-3;
 
-test("compiled, 300 random quantized graphs give what their nodes do", () => {
+test(`compiled, ${GRAPHS} random quantized graphs give what their nodes do`, () => {
   let compared = 0;
-  for (let seed = 1; seed <= 300; seed++) {
+  for (let seed = 1; seed <= GRAPHS; seed++) {
     const graph = randomGraph(seed);
     if (graph.outputs.length === 0) continue;
     const { dtype, shape } = typeOf(graph.inputs[0]!);
@@ -204,12 +207,12 @@ test("compiled, 300 random quantized graphs give what their nodes do", () => {
     });
     runner.dispose();
   }
-  expect(compared).toBeGreaterThan(300);
+  expect(compared).toBeGreaterThan(GRAPHS);
 }, 60_000);
 
 test("written as ONNX and read again, they give the same bytes", () => {
   let compared = 0;
-  for (let seed = 1; seed <= 300; seed++) {
+  for (let seed = 1; seed <= GRAPHS; seed++) {
     const graph = randomGraph(seed);
     optimize(graph);
     if (graph.outputs.length === 0 || !isQuantized(graph)) continue;
@@ -226,5 +229,5 @@ test("written as ONNX and read again, they give the same bytes", () => {
     expect(outputs(again), `seed ${seed}`).toEqual(outputs(graph));
     compared++;
   }
-  expect(compared).toBeGreaterThan(50);
+  expect(compared).toBeGreaterThan(GRAPHS / 6);
 }, 60_000);

@@ -3,6 +3,7 @@ import { describe, it } from "vitest";
 import { FLOAT32, INT8 } from "../../format/dtypes.ts";
 import { between } from "../support/reference-arithmetic.ts";
 import { randomSource } from "../support/step-bench.ts";
+import { sweep } from "../support/sweep.ts";
 import { type Case, check, checkOne, checkPlanar, FORMS } from "./conv-i8-case.ts";
 
 const sizes = [1, 2, 3, 7, 8, 9, 15, 16, 17];
@@ -56,7 +57,7 @@ describe("CONV_I8", () => {
 
   it("convolves random shapes from planes", () => {
     const next = randomSource(77);
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < sweep(60, 600); i++) {
       const groups = next() % 4 === 0 ? between(next, 1, 3) : 1;
       const kernel = [between(next, 1, 4), between(next, 1, 5)] as const;
       const dilation = [between(next, 1, 2), between(next, 1, 3)] as const;
@@ -97,7 +98,7 @@ describe("CONV_I8", () => {
 
   it("agrees on random shapes", () => {
     const next = randomSource(20);
-    for (let i = 0; i < 120; i++) {
+    for (let i = 0; i < sweep(60, 600); i++) {
       const groups = next() % 4 === 0 ? between(next, 1, 4) : 1;
       const kernel = [between(next, 1, 4), between(next, 1, 5)] as const;
       const dilation = [between(next, 1, 2), between(next, 1, 3)] as const;

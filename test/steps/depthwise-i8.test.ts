@@ -5,6 +5,7 @@ import { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8 } from "../../format/packin
 import * as DepthwiseI8 from "../../format/steps/depthwise-i8.ts";
 import { between, randomFloats, randomInt8, requantize } from "../support/reference-arithmetic.ts";
 import { randomSource, stepBench } from "../support/step-bench.ts";
+import { sweep } from "../support/sweep.ts";
 
 interface Case {
   readonly batch?: number;
@@ -162,7 +163,7 @@ describe("DEPTHWISE_I8", () => {
 
   it("agrees on random shapes, both ways where both apply", () => {
     const next = randomSource(11);
-    for (let i = 0; i < 150; i++) {
+    for (let i = 0; i < sweep(75, 1500); i++) {
       const rolling = next() % 2;
       const stride = between(next, 1, 2);
       const kernel = rolling === 1 ? ([3, 3] as const) : ([between(next, 1, 5), between(next, 1, 5)] as const);

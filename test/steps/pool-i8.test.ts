@@ -5,6 +5,7 @@ import { POOL } from "../../format/opcodes.ts";
 import * as Pool from "../../format/steps/pool.ts";
 import { between, clamp, randomInt8, roundHalfEven } from "../support/reference-arithmetic.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
+import { sweep } from "../support/sweep.ts";
 
 type Triple = readonly [number, number, number];
 
@@ -135,7 +136,7 @@ describe.each([
   it("takes pads, strides and dilations in three dimensions", () => {
     const next = randomSource(3);
     const triple = (low: number, high: number): Triple => [between(next, low, high), between(next, low, high), between(next, low, high)];
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < sweep(60, 600); i++) {
       const kernel = triple(1, 3);
       const dilation = triple(1, 2);
       const begin = triple(0, 2);
