@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compile } from "../../compiler/index.ts";
+import { randomNumbers } from "../passes/evaluation.ts";
+import { floatTensor, ints, model, node, type TensorSpec, value } from "../support/onnx-model.ts";
 import { type Engine, listEmulatedEngines, listEngines } from "./engines.ts";
 
 /** The model that every engine runs. */
@@ -16,6 +18,7 @@ const BUNDLE = new URL("../../dist/index.js", import.meta.url);
 const PROBE = new URL("probe.mjs", import.meta.url);
 const COMPILER = new URL("../../dist/compiler.js", import.meta.url);
 const COMPILE_PROBE = new URL("compile-probe.mjs", import.meta.url);
+const WORKERS_PROBE = new URL("workers-probe.mjs", import.meta.url);
 
 /** Engines that have relaxed SIMD and compute it right; of others it is not asked. */
 const RELAXED: readonly string[] = ["node24", "deno", "chromium", "firefox", "node24-arm64", "deno-arm64"];
@@ -58,7 +61,44 @@ describe("the engines", () => {
     const hashes = await compiledOn(engines);
     expect(hashes).toEqual(allOf(Object.keys(hashes), hashes[engines[0]?.name ?? ""]));
   }, 600_000);
+
+  it("compile with workers of their own to the same bytes as without", async () => {
+    const path = join(folder, "wide.onnx");
+    writeFileSync(path, wideModel());
+    const hashes: Record<string, string> = {};
+    for (const engine of engines) {
+      const report: { readonly bytesHash: string; readonly workers: unknown } = JSON.parse(
+        await engine.run(WORKERS_PROBE, [COMPILER.href, pathToFileURL(path).href]),
+      );
+      expect(report.workers, engine.name).toEqual({ count: 3, reason: null });
+      hashes[engine.name] = report.bytesHash;
+    }
+    expect(hashes).toEqual(allOf(Object.keys(hashes), hashes[engines[0]?.name ?? ""]));
+  }, 600_000);
 });
+
+/** Three convolutions of more than two million multiply-accumulates, so that there are workers. */
+function wideModel(): Uint8Array {
+  const random = randomNumbers(4);
+  const weights = (name: string, dims: number[]): TensorSpec => {
+    const count = dims.reduce((product, size) => product * size, 1);
+    return floatTensor(
+      name,
+      dims,
+      Array.from({ length: count }, () => Math.fround(random() - 0.5)),
+    );
+  };
+  return model({
+    nodes: [
+      node("Conv", ["x", "w1"], ["a"], {}, { name: "first" }),
+      node("Relu", ["a"], ["b"], {}, { name: "relu" }),
+      node("Conv", ["b", "w2"], ["c"], { pads: ints(1, 1, 1, 1) }, { name: "middle" }),
+      node("Conv", ["c", "w3"], ["y"], {}, { name: "last" }),
+    ],
+    inputs: [value("x", [1, 32, 24, 24])],
+    initializers: [weights("w1", [16, 32, 1, 1]), weights("w2", [32, 16, 3, 3]), weights("w3", [8, 32, 1, 1])],
+  });
+}
 
 describe("an emulated arm64", () => {
   let emulated: readonly Engine[] = [];
