@@ -302,6 +302,56 @@ export function sweep(
   }
 }
 
+/**
+ * The errors of rounding rows, [count][size], to multiples of `tried` scales each, [count][tried], an even number, each weight by itself: Σ (q·scale − w)²·pivot,
+ * to `errors`, [count][tried]. `mates` as in `sweep`.
+ */
+export function scaleErrors(
+  rows: usize,
+  count: i32,
+  size: i32,
+  scales: usize,
+  tried: i32,
+  pivots: usize,
+  levels: f64,
+  pairLimit: f64,
+  mates: usize,
+  errors: usize,
+): void {
+  const most = f64x2.splat(levels);
+  const pitch = (<usize>tried) << 3;
+  memory.fill(errors, 0, <usize>count * pitch);
+  for (let o = 0; o < count; o++) {
+    const row = rows + ((<usize>(o * size)) << 3);
+    for (let k = 0; k < size; k++) {
+      const weight = v128.load64_splat(row + ((<usize>k) << 3));
+      const pivot = v128.load64_splat(pivots + ((<usize>k) << 3));
+      const mate = mates == 0 ? -1 : load<i32>(mates + ((<usize>k) << 2));
+      const other = v128.load64_splat(row + ((<usize>max(mate, 0)) << 3));
+      for (let c: usize = 0; c < pitch; c += 16) {
+        const scale = v128.load(scales + c);
+        const t = f64x2.div(weight, scale);
+        const limit = mate < 0 ? most : f64x2.min(most, sharesOfPair(f64x2.abs(t), f64x2.abs(f64x2.div(other, scale)), pairLimit));
+        const q = f64x2.max(f64x2.neg(limit), f64x2.min(limit, f64x2.nearest(t)));
+        const d = f64x2.sub(f64x2.mul(q, scale), weight);
+        v128.store(errors + c, f64x2.add(v128.load(errors + c), f64x2.mul(f64x2.mul(d, d), pivot)));
+      }
+    }
+    scales += pitch;
+    errors += pitch;
+  }
+}
+
+/** As shareOfPair. */
+function sharesOfPair(own: v128, other: v128, pairLimit: f64): v128 {
+  const none = f64x2.splat(0);
+  const excess = f64x2.max(none, f64x2.sub(f64x2.add(own, other), f64x2.splat(pairLimit)));
+  const share = f64x2.max(none, f64x2.sub(own, f64x2.div(excess, f64x2.splat(2))));
+  const floor = f64x2.floor(share);
+  const isUp = f64x2.ge(f64x2.sub(share, floor), f64x2.splat(0.5));
+  return f64x2.add(floor, v128.and(isUp, f64x2.splat(1)));
+}
+
 /** What a magnitude may be beside another, as an integer: what it is, less half of what both are too much. */
 function shareOfPair(own: f64, other: f64, pairLimit: f64): f64 {
   const share = max<f64>(0, own - max<f64>(0, own + other - pairLimit) / 2);

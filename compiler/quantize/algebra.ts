@@ -34,6 +34,18 @@ interface Kernels {
     best: number,
     scratch: number,
   ): void;
+  scaleErrors(
+    rows: number,
+    count: number,
+    size: number,
+    scales: number,
+    tried: number,
+    pivots: number,
+    levels: number,
+    pairLimit: number,
+    mates: number,
+    errors: number,
+  ): void;
   subtractOuter(triangle: number, pitch: number, live: number, vectors: number): void;
 }
 

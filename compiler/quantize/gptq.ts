@@ -19,7 +19,6 @@
  * Weights that were pruned stay 0: the others are fitted on what is left, and the sweep rounds those to 0 whatever it would compensate.
  */
 import { PAIR_LIMIT } from "../../format/packings.ts";
-import { roundHalfEven } from "../lower/rescale.ts";
 import { LANES, multiply, workspace } from "./algebra.ts";
 import { type Factor, factor, solve } from "./cholesky.ts";
 import { ridged, type Support, solveOnSupport, targetsOf } from "./least-squares.ts";
@@ -183,11 +182,7 @@ export function roundWeights(prepared: Prepared, { bits, levels = weightLevels(b
   const mates = partners && Int32Array.from(order, (column) => (partners[column]! < 0 ? -1 : places[partners[column]!]!));
   const pivots = Float64Array.from({ length: depth }, (_, k) => factored.upper[k * depth + k]! ** 2);
   const leastRange = levels < weightLevels(7) ? LEAST_RANGE : LEAST_RANGE_OF_MANY;
-  const candidates = new Float64Array(outputs * TRIED);
-  for (let o = 0; o < outputs; o++) {
-    const row = refitted.subarray(o * depth, (o + 1) * depth);
-    candidates.set(scalesFor(row, levels, leastRange, mates, leastScales[o]!, pivots), o * TRIED);
-  }
+  const candidates = promisingScales(refitted, depth, levels, leastRange, mates, leastScales, pivots);
   const { integers, best } = sweep(factored, refitted, candidates, levels, mates, support);
   const values = new Int8Array(refitted.length);
   integers.forEach((q, at) => {
@@ -213,15 +208,48 @@ export function roundingErrors(
   return Float64Array.from(scales, (_, o) => errors.subarray(o * depth, (o + 1) * depth).reduce((error, s) => error + s * s, 0));
 }
 
-/** The TRIED most promising scales for an output, as float32 values, by the error without compensation. */
-function scalesFor(
+/** The TRIED most promising scales for each of the rows, float32 values, by the errors without compensation: [outputs][TRIED]. */
+function promisingScales(
+  rows: Float64Array,
+  depth: number,
+  levels: number,
+  leastRange: number,
+  mates: Int32Array | null,
+  leastScales: Float64Array,
+  pivots: Float64Array,
+): Float64Array {
+  const outputs = rows.length / depth;
+  const looked = new Float64Array(outputs * SCALES);
+  for (let o = 0; o < outputs; o++) {
+    const row = rows.subarray(o * depth, (o + 1) * depth);
+    const range = scaleRange(row, levels, leastRange, mates);
+    for (let i = 0; i < SCALES; i++)
+      looked[o * SCALES + i] = range
+        ? Math.fround(Math.max(leastScales[o]!, range.low + ((range.high - range.low) * i) / (SCALES - 1)))
+        : Math.fround(Math.max(leastScales[o]!, ANY_SCALE));
+  }
+  const room = workspace(rows.length + 2 * looked.length + 2 * depth);
+  const [from, scales, weights] = [room.put(rows), room.put(looked), room.put(pivots)];
+  const pairs = mates ? room.putBytes(mates) : 0;
+  const to = room.take(looked.length);
+  room.kernels.scaleErrors(from, outputs, depth, scales, SCALES, weights, levels, PAIR_LIMIT, pairs, to);
+  const errors = room.doubles(to, looked.length);
+  const places = Int32Array.from({ length: SCALES }, (_, i) => i);
+  const chosen = new Float64Array(outputs * TRIED);
+  for (let first = 0, o = 0; o < outputs; o++, first += SCALES) {
+    const best = places.slice().sort((a, b) => errors[first + a]! - errors[first + b]! || looked[first + b]! - looked[first + a]!);
+    for (let i = 0; i < TRIED; i++) chosen[o * TRIED + i] = looked[first + best[i]!]!;
+  }
+  return chosen;
+}
+
+/** Between what scales a row's is; null where all of it is 0. */
+function scaleRange(
   row: Float64Array,
   levels: number,
   leastRange: number,
   mates: Int32Array | null,
-  leastScale: number,
-  pivots: Float64Array,
-): Float32Array {
+): { readonly low: number; readonly high: number } | null {
   let largest = 0;
   let largestPair = 0;
   for (let k = 0; k < row.length; k++) {
@@ -230,28 +258,8 @@ function scalesFor(
     largest = Math.max(largest, magnitude);
     if (mate >= 0) largestPair = Math.max(largestPair, magnitude + Math.abs(row[mate]!));
   }
-  if (largest === 0) return new Float32Array(TRIED).fill(Math.max(leastScale, ANY_SCALE));
-  const low = (largest / levels) * leastRange;
-  const high = Math.max(largest / levels, mates ? largestPair / PAIR_LIMIT : 0);
-  const looked = Array.from({ length: SCALES }, (_, i) => {
-    const scale = Math.fround(Math.max(leastScale, low + ((high - low) * i) / (SCALES - 1)));
-    let error = 0;
-    for (let k = 0; k < row.length; k++) {
-      const t = row[k]! / scale;
-      const mate = mates ? mates[k]! : -1;
-      const limit = mate < 0 ? levels : Math.min(levels, shareOfPair(Math.abs(t), Math.abs(row[mate]! / scale)));
-      const d = Math.max(-limit, Math.min(limit, roundHalfEven(t))) * scale - row[k]!;
-      error += d * d * pivots[k]!;
-    }
-    return { scale, error };
-  });
-  looked.sort((a, b) => a.error - b.error || b.scale - a.scale);
-  return Float32Array.from({ length: TRIED }, (_, i) => looked[i]!.scale);
-}
-
-/** What a magnitude may be beside another: what it is, less half of what both are too much. */
-function shareOfPair(own: number, other: number): number {
-  return Math.round(Math.max(0, own - Math.max(0, own + other - PAIR_LIMIT) / 2));
+  if (largest === 0) return null;
+  return { low: (largest / levels) * leastRange, high: Math.max(largest / levels, mates ? largestPair / PAIR_LIMIT : 0) };
 }
 
 /** Rounds all rows, each with its TRIED scales at once: the integers of the best of those, in the order of rounding; its index and error, row by row. */

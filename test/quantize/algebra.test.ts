@@ -199,6 +199,37 @@ test.each([
   },
 );
 
+test.each([true, false])("errors of scales are those of weights rounded each by itself (pairs %s)", (isPaired) => {
+  for (const [size, count] of [
+    [1, 3],
+    [2, 1],
+    [7, 4],
+    [24, 2],
+  ] as const) {
+    const [rows, pivots] = [numbers(size * count, size), numbers(size, 5).map((x) => x * x)];
+    const scales = numbers(count * 6, 11).map((x) => Math.fround(0.002 + Math.abs(x) / 60));
+    const mates = isPaired ? Int32Array.from({ length: size }, (_, k) => ((k ^ 1) < size ? k ^ 1 : -1)) : null;
+    const room = new Workspace();
+    room.reserve(rows.length + 2 * scales.length + 2 * size);
+    const [from, tried, weights] = [room.put(rows), room.put(scales), room.put(pivots)];
+    const [pairs, to] = [mates ? room.putBytes(mates) : 0, room.take(scales.length)];
+    room.kernels.scaleErrors(from, count, size, tried, 6, weights, 127, PAIR_LIMIT, pairs, to);
+    const expected = scales.map((scale, at) => {
+      const first = Math.floor(at / 6) * size;
+      let error = 0;
+      for (let k = 0; k < size; k++) {
+        const t = rows[first + k]! / scale;
+        const mate = mates ? mates[k]! : -1;
+        const limit = mate < 0 ? 127 : Math.min(127, share(Math.abs(t), Math.abs(rows[first + mate]! / scale)));
+        const d = Math.max(-limit, Math.min(limit, roundHalfEven(t))) * scale - rows[first + k]!;
+        error += d * d * pivots[k]!;
+      }
+      return error;
+    });
+    expect(room.doubles(to, scales.length)).toEqual(expected);
+  }
+});
+
 test.each([2, 4, 6, 10, 16, 38])("outer products are taken off the lower triangle of %d columns, and nothing behind it", (pitch) => {
   for (const live of new Set([0, 1, 2, pitch - 1, pitch])) {
     const [matrix, vectors] = [numbers(pitch * pitch, pitch), numbers(8 * pitch, live)];
