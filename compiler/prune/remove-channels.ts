@@ -1,7 +1,7 @@
 /** Cuts channels out of a graph: weights, biases and whatever else has an axis along them, and the numbers that nodes state about them. */
 import type { Tensor, TypedArray } from "../../host/tensor.ts";
 import { newArray } from "../../host/tensor.ts";
-import { numberAttribute } from "../ir/attributes.ts";
+import { numberAttribute, numbersAttribute } from "../ir/attributes.ts";
 import { type Graph, type Node, onlyOutput, requiredInput, typeOf, type Value } from "../ir/graph.ts";
 import { inferShapes } from "../passes/infer-shapes.ts";
 import type { Channels } from "./channels.ts";
@@ -19,7 +19,7 @@ export function removeChannels(graph: Graph, channels: Channels, isRemoved: (roo
   inferShapes(graph);
 }
 
-/** Groups of depthwise convolutions, sizes of splits, targets of reshapes. */
+/** Groups of depthwise convolutions, sizes of splits and of resized images, targets of reshapes. */
 function restate(graph: Graph, node: Node, { axes }: Channels, keeps: (id: number) => boolean): void {
   const count = (value: Value): number | undefined => axes.get(value)?.ids.reduce((sum, id) => sum + (keeps(id) ? 1 : 0), 0);
   switch (node.op) {
@@ -44,6 +44,18 @@ function restate(graph: Graph, node: Node, { axes }: Channels, keeps: (id: numbe
           node.outputs.map((output) => count(output)!),
         ),
       );
+      break;
+    }
+    case "Resize": {
+      const sizes = node.inputs[3]?.constant;
+      const first = requiredInput(node, 0);
+      const found = axes.get(first);
+      if (!sizes || !found) break;
+      const listed = numbersAttribute(node, "axes", null)?.map((axis) => (axis < 0 ? axis + typeOf(first).shape.length : axis));
+      const at = listed ? listed.indexOf(found.axis) : found.axis;
+      const numbers = Array.from(sizes.data, Number);
+      if (at >= 0) numbers[at] = count(first)!;
+      graph.setInput(node, 3, addShape(graph, `${node.name}.sizes`, numbers));
       break;
     }
     case "Reshape": {

@@ -121,6 +121,25 @@ describe("the channels of a network", () => {
     }
   });
 
+  it.each([
+    '%u ? = Resize(%r, _, _, {1,8,16,16}int64[4]) mode="nearest"',
+    '%u ? = Resize(%r, _, _, {16,8}int64[2]) mode="nearest" axes=[2,-3]',
+    '%u ? = Resize(%r, _, {1,1,2,2}float32[4]) mode="nearest"',
+    "%u ? = Slice(%r, {1,1}int64[2], {5,7}int64[2], {2,3}int64[2])",
+    "%u0 ?, %u1 ? = Split(%r) axis=1 num_outputs=2\n%u ? = Concat(%u1, %u0) axis=1",
+  ])("go through %s", (line) => {
+    const through = graphOf(`input x float32[1,3,8,8]
+%a ? = Conv(%x, <wa float32[8,3,1,1]>, <ba float32[8]>)
+%r ? = Relu(%a)
+${line}
+%y ? = Conv(%u, <wb float32[6,8,3,3]>)
+output %y
+`);
+    const [family] = familiesOf(traceChannels(through), new Set());
+    const removed = new Set(family!.channels.slice(0, 3));
+    expect(difference(blinded(through, removed), withoutChannels(through, removed))).toBeLessThan(1e-5);
+  });
+
   it("leave random networks that do as well", () => {
     const graphs = sweep(200, 2000);
     let pruned = 0;
@@ -146,6 +165,7 @@ const MODELS = [
   "resnet56_cifar10",
   "yunet_n_320",
   "squeezenet11",
+  "kwt1",
 ];
 const here = MODELS.filter((name) => existsSync(new URL(`models/${name}.onnx`, assets)));
 if (here.length === 0) console.log("test/prune/channels: the real models skipped, there are no shared models");
