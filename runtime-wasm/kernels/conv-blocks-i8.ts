@@ -11,8 +11,7 @@ import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { word } from "../words.ts";
 import { gemmBlocksI8, gemvBlocksI8 } from "./gemm-blocks-i8.ts";
 import { OUTPUT_BYTES } from "./output-i8.ts";
-import { packRows } from "./panel-i8.ts";
-import { isPointwise, packPatches } from "./patches-i8.ts";
+import { isPointwise, packPixels } from "./patches-i8.ts";
 import { packPlanes, planeRowBytes, writeOffsets } from "./planes-i8.ts";
 
 /** Words of a head: bytes to its weights, its quads, bytes to its places; then what the build adds to accumulators. */
@@ -46,14 +45,8 @@ function multiplyPatches(unit: i32, step: usize, src: usize, dst: usize, heads: 
   const tileBytes = depth * (HAS_PAIR_DOT ? 4 : 8);
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
-    const rowsSrc = src + <usize>(m * srcPitch);
-    if (HAS_PAIR_DOT) {
-      if (pointwise) packRows<i8>(unit, rowsSrc, srcPitch, rows, length, depth, panel);
-      else packPatches<i8>(unit, step, src, m, rows, depth, panel, gathered);
-    } else {
-      if (pointwise) packRows<i16>(unit, rowsSrc, srcPitch, rows, length, depth, panel);
-      else packPatches<i16>(unit, step, src, m, rows, depth, panel, gathered);
-    }
+    if (HAS_PAIR_DOT) packPixels<i8>(unit, pointwise, step, src, srcPitch, m, rows, length, depth, panel, gathered);
+    else packPixels<i16>(unit, pointwise, step, src, srcPitch, m, rows, length, depth, panel, gathered);
     // A row that is left over stands four times in its tile.
     const single = (rows & 3) == 1;
     const tiled = single ? rows - 1 : rows;

@@ -13,8 +13,8 @@ import { biasOfRow, gemmI4, gemvI4, gemvWideI4, unpackI4, widenI4 } from "./gemm
 import { gemmI8 } from "./gemm-i8.ts";
 import { gemmFusedPairsI8 } from "./gemm-pairs-i8.ts";
 import { OUTPUT_BYTES } from "./output-i8.ts";
-import { PAIRS, packRows, QUADS } from "./panel-i8.ts";
-import { isPointwise, packPatches } from "./patches-i8.ts";
+import { PAIRS, QUADS } from "./panel-i8.ts";
+import { isPointwise, packPixels } from "./patches-i8.ts";
 
 /** `src` and `dst` are the first channel of the group, `weights` its panels, `bias` and `scale` those of its first output. */
 export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize, bias: usize, scale: usize, outC: i32, outBytes: i32, depth: i32, block: usize): void {
@@ -32,14 +32,8 @@ export function convGroupI4(step: usize, src: usize, dst: usize, weights: usize,
   const fused = HAS_PAIR_DOT && load<i32>(DOT_IS_FUSED);
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
-    const rowsSrc = src + <usize>(m * srcPitch);
-    if (HAS_PAIR_DOT) {
-      if (pointwise) packRows<i8>(QUADS, rowsSrc, srcPitch, rows, length, depth, panel);
-      else packPatches<i8>(QUADS, step, src, m, rows, depth, panel, gathered);
-    } else {
-      if (pointwise) packRows<i16>(PAIRS, rowsSrc, srcPitch, rows, length, depth, panel);
-      else packPatches<i16>(PAIRS, step, src, m, rows, depth, panel, gathered);
-    }
+    if (HAS_PAIR_DOT) packPixels<i8>(QUADS, pointwise, step, src, srcPitch, m, rows, length, depth, panel, gathered);
+    else packPixels<i16>(PAIRS, pointwise, step, src, srcPitch, m, rows, length, depth, panel, gathered);
     // A row that is left over goes by itself, in place of a tile of four.
     const single = (rows & 3) == 1;
     const tiled = single ? rows - 1 : rows;

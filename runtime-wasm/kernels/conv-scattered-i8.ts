@@ -10,8 +10,7 @@ import * as Conv from "../../format/steps/conv-i8.ts";
 import { word } from "../words.ts";
 import { gemmScatteredI8 } from "./gemm-scattered-i8.ts";
 import { OUTPUT_BYTES } from "./output-i8.ts";
-import { packRows } from "./panel-i8.ts";
-import { isPointwise, packPatches } from "./patches-i8.ts";
+import { isPointwise, packPixels } from "./patches-i8.ts";
 import { packPlanes, planeRowBytes, writeOffsets } from "./planes-i8.ts";
 
 /** Bytes of a column of a tile: four int16. */
@@ -39,8 +38,7 @@ function multiplyPatches(step: usize, src: usize, dst: usize, heads: usize, pair
   for (let k = 0; k < depth; k++) store<u32>(table + (<usize>k << 2), k * COLUMN_BYTES);
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
-    if (pointwise) packRows<i16>(1, src + <usize>(m * srcPitch), srcPitch, rows, length, depth, panel);
-    else packPatches<i16>(1, step, src, m, rows, depth, panel, gathered);
+    packPixels<i16>(1, pointwise, step, src, srcPitch, m, rows, length, depth, panel, gathered);
     multiplyOutputs(rows, panel, depth * COLUMN_BYTES, heads, pairs, table, bias, scale, dst + <usize>(m * pitchBytes), pitchBytes, outC, outBytes, block);
   }
 }

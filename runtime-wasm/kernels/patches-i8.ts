@@ -6,7 +6,7 @@
 import * as Conv from "../../format/steps/conv-i8.ts";
 import { word } from "../words.ts";
 import { copyBytes, fillBytes, packGathered, rowRuns, runBytes } from "./gather-i8.ts";
-import { packSegment } from "./panel-i8.ts";
+import { packRows, packSegment } from "./panel-i8.ts";
 
 /** For each of four pixels: the address of its patch's first value, its y and its x in the image. */
 const PATCH_BYTES: usize = 12;
@@ -152,4 +152,15 @@ export function isPointwise(step: usize): bool {
     word(step, Conv.OUT_H) == word(step, Conv.IN_H) &&
     word(step, Conv.OUT_W) == word(step, Conv.IN_W)
   );
+}
+
+/**
+ * Packs the patches of `rows` output pixels from pixel `first` on, each as one segment of `length` values where the convolution is `pointwise`;
+ * the rest as packPatches.
+ */
+// @ts-ignore: decorator
+@inline
+export function packPixels<T>(unit: i32, pointwise: bool, step: usize, src: usize, srcPitch: i32, first: i32, rows: i32, length: i32, depth: i32, panel: usize, gathered: usize): void {
+  if (pointwise) packRows<T>(unit, src + <usize>(first * srcPitch), srcPitch, rows, length, depth, panel);
+  else packPatches<T>(unit, step, src, first, rows, depth, panel, gathered);
 }

@@ -142,18 +142,10 @@ function packBytes(single: bool, pixel0: usize, pixel1: usize, pixel2: usize, pi
       units += pitchBytes << 1;
       v128.store_lane<i32>(units, high, 2);
       v128.store_lane<i32>(units + pitchBytes, high, 3);
-    } else {
-      const r01 = interleaveLow(r0, r1);
-      const r23 = interleaveLow(r2, r3);
-      const low = v128.shuffle<i32>(r01, r23, 0, 4, 1, 5);
-      const high = v128.shuffle<i32>(r01, r23, 2, 6, 3, 7);
-      v128.store_lane<i64>(units, low, 0);
-      v128.store_lane<i64>(units + pitchBytes, low, 1);
       units += pitchBytes << 1;
-      v128.store_lane<i64>(units, high, 0);
-      v128.store_lane<i64>(units + pitchBytes, high, 1);
+    } else {
+      units = storeTwice(interleaveLow(r0, r1), interleaveLow(r2, r3), units, pitchBytes);
     }
-    units += pitchBytes << 1;
     pixel0 += 8;
     pixel1 += 8;
     pixel2 += 8;
@@ -179,7 +171,7 @@ function packSingles(pixel0: usize, pixel1: usize, pixel2: usize, pixel3: usize,
   } while (channels > 0);
 }
 
-/** Four channels, interleaved of pixels 0 and 1 and of pixels 2 and 3. Returns where the next channel belongs. */
+/** Units of eight bytes of pixels 0 to 3, interleaved of pixels 0 and 1 and of pixels 2 and 3. Returns where the next channel belongs. */
 // @ts-ignore: decorator
 @inline
 function storeTwice(r01: v128, r23: v128, units: usize, pitchBytes: i32): usize {
