@@ -8,7 +8,7 @@ import { log } from "../ops/mathematics.ts";
 import type { Description } from "../plan/plan.ts";
 import type { Sample } from "../quantize/calibrate.ts";
 import { bestClass, isClassScores } from "../report/classes.ts";
-import { type Decisions, decisionsOf, distance } from "./decisions.ts";
+import { type Decisions, decisionsOf, distance } from "../run/decisions.ts";
 
 /** What a model was found to be worth. */
 export interface Verdict {

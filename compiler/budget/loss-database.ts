@@ -19,8 +19,8 @@ import type { WeightBits } from "../quantize/weight-bits.ts";
 import { outputAxis, quantizeWeights } from "../quantize/weights.ts";
 import { macsOf } from "../report/macs.ts";
 import { weightsConstant } from "../report/step-weights.ts";
+import { type Decisions, decisionsOf, distance } from "../run/decisions.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
-import { type Decisions, decisionsOf, distance } from "./decisions.ts";
 
 /** One form of a layer. */
 export interface LayerChoice {

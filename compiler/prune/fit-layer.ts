@@ -11,6 +11,7 @@ import { type Missing, meanLosses, signalOf } from "../quantize/observations.ts"
 import { eliminate, type Removals } from "./elimination.ts";
 import type { Layer } from "./layers.ts";
 import type { Criterion, Shape } from "./pattern.ts";
+import { meanVariance } from "./ridge.ts";
 import { type LossCurve, lossCurve, rankByScore, supportAt } from "./support.ts";
 
 /** What real weights are held to the given ones by, as a part of the mean variance. */
@@ -23,6 +24,8 @@ export interface FittingRule {
   readonly sparsity: number;
   /** What may stay where that is known: [outputs][depth]. With a sparsity of 0 it does stay. */
   readonly support?: Support;
+  /** What weights are held to the given ones by, as a part of the mean variance; by default as the number of observations has it. */
+  readonly ridge?: number;
 }
 
 /** A layer's new weights, and what they cost. */
@@ -33,6 +36,8 @@ export interface Fitted {
   readonly lost: number;
   readonly signal: number;
   readonly curves: readonly LossCurve[];
+  /** What it would cost to lose all weights, in the units of the curves. */
+  readonly whole: number;
 }
 
 /** The same of one group; `shift` is to be added to its biases. */
@@ -42,6 +47,7 @@ export interface FittedGroup {
   readonly lost: number;
   readonly signal: number;
   readonly curve: LossCurve | null;
+  readonly whole: number;
 }
 
 /** Fits the rows of a group, [outputs][depth], by the moments of their inputs. Throws `not-finite`. */
@@ -50,13 +56,13 @@ export async function fitGroup(
   rows: Float32Array,
   moments: CenteredMoments,
   missing: Missing | null,
-  { shape, criterion, sparsity, support: given }: FittingRule,
+  { shape, criterion, sparsity, support: given, ridge: part }: FittingRule,
   withCurve: boolean,
   hands: Hands,
 ): Promise<FittedGroup> {
   const { depth } = moments;
   const outputs = rows.length / depth;
-  const { ridge, matrix } = ridgeOf(moments);
+  const { ridge, matrix } = ridgeOf(moments, part);
   const whole = factor(matrix, depth);
   const targets = targetsOf(rows, moments, ridge);
   if (missing) for (let i = 0; i < targets.length; i++) targets[i] = targets[i]! + missing.cross[i]!;
@@ -83,18 +89,17 @@ export async function fitGroup(
   return {
     weights,
     shift: meanLosses(rows, weights, moments).map((shift, o) => shift + (missing?.mean[o] ?? 0)),
-    lost: weights === best ? 0 : distance(best, weights, matrix, depth),
+    lost: weights === best ? 0 : distance(best, weights, moments.covariance, depth),
     signal: signalOf(rows, depth, moments),
     curve: withCurve && removals ? lossCurve(removals, outputs, depth, shape) : null,
+    whole: withCurve ? distance(best, new Float64Array(best.length), matrix, depth) : 0,
   };
 }
 
-/** What is added to the variances, and Cov(x̂) with it. */
-export function ridgeOf(moments: CenteredMoments): { readonly ridge: number; readonly matrix: Float64Array } {
+/** What is added to the variances, and Cov(x̂) with it. `part` is of the mean variance. */
+export function ridgeOf(moments: CenteredMoments, part?: number): { readonly ridge: number; readonly matrix: Float64Array } {
   const { depth, covariance, observations } = moments;
-  let trace = 0;
-  for (let k = 0; k < depth; k++) trace += covariance[k * depth + k]!;
-  const ridge = (trace / depth) * Math.max(RIDGE, uncertainty(covariance, depth, observations)) || 1;
+  const ridge = meanVariance(moments) * (part ?? Math.max(RIDGE, uncertainty(covariance, depth, observations))) || 1;
   return { ridge, matrix: ridged(moments, ridge) };
 }
 

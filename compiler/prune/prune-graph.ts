@@ -7,15 +7,23 @@ import type { Hands } from "../crew/crew.ts";
 import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
 import { crewOf, type Sample, type Watch } from "../quantize/calibrate.ts";
-import { MomentProducts } from "../quantize/moments.ts";
+import { type CenteredMoments, joinMoments, MomentProducts } from "../quantize/moments.ts";
 import { missingOf, momentsOf, type Observed, seenBy } from "../quantize/observations.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
+import type { WeightedCurve } from "./allocation.ts";
 import { type Fitted, type FittingRule, fitGroup, pruneBlindly } from "./fit-layer.ts";
 import { type Layer, layersOf, replaceLayer } from "./layers.ts";
 import type { PruningMask } from "./masks.ts";
 import { type Criterion, shapeOf, type WeightPattern } from "./pattern.ts";
+import { chooseRidge, triedColumns } from "./ridge.ts";
 import type { LossCurve } from "./support.ts";
-import { openWalks } from "./walks.ts";
+import { openWalks, type Walks } from "./walks.ts";
+
+/** The sparsity at which a layer is tried. */
+const TRIED = 0.5;
+/** Of fewer samples none is held out; of others this part. */
+const FEWEST_SAMPLES = 8;
+const HELD_OUT = 0.25;
 
 /** What to prune. */
 export interface PruningRule {
@@ -96,7 +104,7 @@ export async function fitLayers(
       await watch.pause();
       const rule = ruleOf(layer);
       if (walks) {
-        const { weights, bias, lost, signal } = await fitLayer(layer, await walks.observe(layer), products, rule, {
+        const { weights, bias, lost, signal } = await fitLayer(layer, walks, products, rule, {
           crew,
           pause: watch.pause,
         });
@@ -117,7 +125,13 @@ export async function fitLayers(
   return { graph, changed };
 }
 
-/** What each layer of `float` would lose at any sparsity if it alone were pruned, relative to the variance of its result, by the name of its node. */
+/** Tries a graph in which a single layer is pruned: what the outputs lose, as a part of what they are. */
+export type Trial = (graph: Graph) => Promise<number>;
+
+/**
+ * What each layer of `float` would lose at any sparsity if it alone were pruned, relative to the variance of its result, by the name of its node. With
+ * a `trial` curves have a weight: what the outputs lose for what the layer's result does.
+ */
 export async function lossCurves(
   float: Graph,
   compiled: Compiled,
@@ -126,20 +140,23 @@ export async function lossCurves(
   pattern: WeightPattern,
   wanted: (layer: string) => boolean,
   watch: Watch,
-): Promise<ReadonlyMap<string, LossCurve>> {
+  trial?: Trial,
+): Promise<ReadonlyMap<string, WeightedCurve>> {
   const layers = layersOf(float, compiled).filter(({ node }) => wanted(node.name));
-  const curves = new Map<string, LossCurve>();
+  const curves = new Map<string, WeightedCurve>();
   const crew = crewOf(watch, module);
   const walks = openWalks(compiled, crew, samples);
   const products = new MomentProducts(module);
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
-      const rule = { shape: shapeOf(pattern, 0.5), criterion: "obc" as const, sparsity: 0 };
-      const { signal, curves: own } = await fitLayer(layer, await walks.observe(layer), products, rule, { crew, pause: watch.pause }, true);
+      const rule = { shape: shapeOf(pattern, TRIED), criterion: "obc" as const, sparsity: trial ? TRIED : 0 };
+      const { weights, bias, whole, curves: own } = await fitLayer(layer, walks, products, rule, { crew, pause: watch.pause }, true);
+      const at = (sparsity: number): number => own.reduce((sum, curve) => sum + curve.at(sparsity), 0) / (whole || 1);
       curves.set(layer.node.name, {
         most: own.reduce((sum, { most }) => sum + most, 0) / own.length,
-        at: (sparsity) => own.reduce((sum, curve) => sum + curve.at(sparsity), 0) / (signal || 1),
+        at,
+        weight: trial && at(TRIED) > 0 ? (await tryAlone(float, layer, weights, bias, trial)) / at(TRIED) : 1,
       });
       watch.step(i + 1, layers.length);
     }
@@ -150,37 +167,79 @@ export async function lossCurves(
   return curves;
 }
 
+/** What the outputs lose by a layer's new weights. */
+function tryAlone(float: Graph, layer: Layer, weights: Float32Array, bias: Float32Array | null, trial: Trial): Promise<number> {
+  const graph = cloneGraph(float);
+  replaceLayer(graph, layer, weights, bias);
+  return trial(graph);
+}
+
 function prunedLayer({ node }: Layer, weights: Float32Array, loss: number | null): PrunedLayer {
   return { name: node.name, weights: weights.length, zeros: weights.reduce((count, w) => count + (w === 0 ? 1 : 0), 0), loss };
 }
 
-/** Fits a layer, group by group. */
+/** Fits a layer, group by group, by what the samples give it next. */
 async function fitLayer(
   layer: Layer,
-  observed: Observed,
+  walks: Walks,
   products: MomentProducts,
   rule: FittingRule,
   hands: Hands,
   withCurves = false,
 ): Promise<Fitted> {
   const { window, depth, outputs, weights, bias } = layer;
+  const observed = await walks.observe(layer);
   const perGroup = outputs / window.groups;
-  const fitted = { weights: new Float32Array(weights.length), bias: bias?.slice() ?? null, lost: 0, signal: 0, curves: [] as LossCurve[] };
+  const fitted = {
+    weights: new Float32Array(weights.length),
+    bias: bias?.slice() ?? null,
+    lost: 0,
+    signal: 0,
+    whole: 0,
+    curves: [] as LossCurve[],
+  };
   for (let g = 0; g < window.groups; g++) {
     await hands.pause();
     const rows = weights.subarray(g * perGroup * depth, (g + 1) * perGroup * depth);
-    const moments = momentsOf(observed, products, g, depth, bias !== null);
     const support = rule.support?.subarray(g * perGroup * depth, (g + 1) * perGroup * depth);
+    const own = { ...rule, ...(support && { support }) };
+    const { moments, ridge } = heldMoments(observed, products, { group: g, rows, walks, isCentered: bias !== null }, own, depth);
     const part = { group: g, outputs: perGroup };
     const missing = observed.missing && missingOf(observed.missing, seenBy(observed, g, depth).quantized, moments, outputs, part);
-    const group = await fitGroup(layer.node, rows, moments, missing, { ...rule, ...(support && { support }) }, withCurves, hands);
+    const group = await fitGroup(layer.node, rows, moments, missing, { ...own, ...(ridge !== null && { ridge }) }, withCurves, hands);
     fitted.weights.set(group.weights, g * perGroup * depth);
     group.shift.forEach((shift, o) => {
       if (fitted.bias) fitted.bias[g * perGroup + o] = fitted.bias[g * perGroup + o]! + shift;
     });
     fitted.lost += group.lost;
     fitted.signal += group.signal;
+    fitted.whole += group.whole;
     if (group.curve) fitted.curves.push(group.curve);
   }
   return fitted;
+}
+
+/** The moments of a group, and the ridge that a part of the samples has chosen for it; null where they are too few. */
+function heldMoments(
+  observed: Observed,
+  products: MomentProducts,
+  {
+    group,
+    rows,
+    walks,
+    isCentered,
+  }: { readonly group: number; readonly rows: Float32Array; readonly walks: Walks; readonly isCentered: boolean },
+  { sparsity, support }: FittingRule,
+  depth: number,
+): { readonly moments: CenteredMoments; readonly ridge: number | null } {
+  const { samples } = walks;
+  if (samples < FEWEST_SAMPLES) return { moments: momentsOf(observed, products, group, depth, isCentered), ridge: null };
+  const { x, quantized } = seenBy(observed, group, depth);
+  const split = Math.ceil(samples * (1 - HELD_OUT)) * (x.length / samples);
+  const [fitted, heldOut] = [
+    products.of(x.subarray(0, split), quantized.subarray(0, split), depth, isCentered),
+    products.of(x.subarray(split), quantized.subarray(split), depth, isCentered),
+  ];
+  const ridge = chooseRidge(rows, triedColumns(depth, sparsity, support), fitted, heldOut);
+  return { moments: { ...joinMoments(fitted, heldOut), observations: observed.independent }, ridge };
 }

@@ -7,6 +7,7 @@ import type { Sample, Watch } from "../quantize/calibrate.ts";
 import { compareModels } from "../quantize/compare.ts";
 import { innerLayers } from "../quantize/weight-bits.ts";
 import type { Report } from "../report/report.ts";
+import { type Decisions, decisionsOf, distance } from "../run/decisions.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { allocateSparsity } from "./allocation.ts";
 import { channelLosses } from "./channel-importance.ts";
@@ -14,7 +15,7 @@ import { pruneChannels, pruneChannelsTo } from "./channel-pruning.ts";
 import { fitChannels } from "./fit-channels.ts";
 import { masksOf, type PruningMask, type PruningMasks, resolveMasks } from "./masks.ts";
 import { type Criterion, shapeOf, type WeightPattern } from "./pattern.ts";
-import { lossCurves, type Pruned, pruneGraph } from "./prune-graph.ts";
+import { lossCurves, type Pruned, pruneGraph, type Trial } from "./prune-graph.ts";
 import { pruningSchedule } from "./schedule.ts";
 
 /** Noise of rounding that does not matter, as a part of what pruning took from a layer's result. */
@@ -55,7 +56,7 @@ export async function pruneModel(float: Graph, module: WebAssembly.Module, optio
             float,
             floatCompiled,
             module,
-            used,
+            { fitted: used, compared },
             { fraction: prune, steps, pattern, criterion, excluded, masks },
             watch,
           )),
@@ -92,12 +93,15 @@ interface WeightRequest extends Request {
   readonly masks: ReadonlyMap<string, PruningMask>;
 }
 
+/** Samples that weights are fitted to, and those that choices are judged by. */
+type Divided = Pick<Observed, "fitted" | "compared">;
+
 /** Prunes by more in each round, from what the round before left fitted: masks only grow. */
 async function pruneInRounds(
   float: Graph,
   compiled: Compiled,
   module: WebAssembly.Module,
-  samples: readonly Sample[],
+  samples: Divided,
   { fraction, steps, ...request }: WeightRequest & { readonly steps: number },
   watch: (phase: string) => Watch,
 ): Promise<Pruned> {
@@ -122,7 +126,7 @@ async function pruneWeights(
   float: Graph,
   compiled: Compiled,
   module: WebAssembly.Module,
-  samples: readonly Sample[],
+  samples: Divided,
   { fraction, pattern, criterion, excluded, masks }: WeightRequest,
   watch: (phase: string) => Watch,
 ): Promise<Pruned> {
@@ -132,19 +136,23 @@ async function pruneWeights(
       ? await sharedOut(float, compiled, module, samples, { fraction, pattern, chosen }, watch("weigh layers"))
       : new Map([...chosen].map((name) => [name, fraction]));
   const sparsityOf = (layer: string): number => sparsities.get(layer) ?? 0;
-  return pruneGraph(float, compiled, module, samples, { pattern, criterion, sparsityOf, masks }, watch("prune"));
+  return pruneGraph(float, compiled, module, samples.fitted, { pattern, criterion, sparsityOf, masks }, watch("prune"));
 }
 
-/** The sparsity of each layer by what it loses. */
+/** The sparsity of each layer by what the outputs lose by it, on samples that it is not fitted to. */
 async function sharedOut(
   float: Graph,
   compiled: Compiled,
   module: WebAssembly.Module,
-  samples: readonly Sample[],
+  { fitted, compared }: Divided,
   { fraction, pattern, chosen }: { readonly fraction: number; readonly pattern: WeightPattern; readonly chosen: ReadonlySet<string> },
   watch: Watch,
 ): Promise<ReadonlyMap<string, number>> {
-  const curves = await lossCurves(float, compiled, module, samples, pattern, (layer) => chosen.has(layer), watch);
+  const outputsOf = async (graph: Graph): Promise<Decisions> =>
+    (await decisionsOf(graph, compiled.program.metadata, module, compared, watch.pause)).decisions;
+  const expected = await outputsOf(float);
+  const trial: Trial = async (graph) => distance(expected, await outputsOf(graph));
+  const curves = await lossCurves(float, compiled, module, fitted, pattern, (layer) => chosen.has(layer), watch, trial);
   const weightsOf = new Map(float.nodes.map((node) => [node.name, node.inputs[1]?.constant?.data.length ?? 0]));
   return allocateSparsity(
     [...curves].map(([name, curve]) => ({ name, curve, weights: weightsOf.get(name)! })),

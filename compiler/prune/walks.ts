@@ -19,6 +19,8 @@ const MOST_OBSERVATIONS = 12288;
 
 /** Two walks side by side; layers are visited in the order of their steps. */
 export interface Walks {
+  /** Samples that walk. */
+  readonly samples: number;
   /** What the layer is given in both. */
   observe(layer: Layer): Promise<Observed>;
   /** Goes on with other weights, as the graph has them now. */
@@ -31,6 +33,7 @@ export function openWalks(compiled: Compiled, crew: Crew, samples: readonly Samp
   const used = samples.slice(0, Math.max(1, Math.floor(MEMORY_BUDGET_BYTES / Math.max(1, 2 * mostLiveBytes(compiled)))));
   const walk = new PairWalk(crew, compiled, compiled, used);
   return {
+    samples: used.length,
     observe(layer) {
       const { window, step, depth } = layer;
       const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));

@@ -74,7 +74,8 @@ export async function solveOnSupport(
   return solved;
 }
 
-function submatrix(matrix: Float64Array, depth: number, columns: Int32Array): Float64Array {
+/** Rows and columns of a [depth][depth] matrix. */
+export function submatrix(matrix: Float64Array, depth: number, columns: Int32Array): Float64Array {
   const size = columns.length;
   const part = new Float64Array(size * size);
   for (let i = 0; i < size; i++) {

@@ -19,6 +19,32 @@ export interface CenteredMoments extends Moments {
   readonly quantizedMean: Float64Array;
 }
 
+/** The moments of the observations of both, which are about their own means or about none. */
+export function joinMoments(a: CenteredMoments, b: CenteredMoments): CenteredMoments {
+  const { depth } = a;
+  const observations = a.observations + b.observations;
+  const [p, q] = [a.observations / observations, b.observations / observations];
+  const weighted = (x: Float64Array, y: Float64Array): Float64Array => x.map((value, i) => p * value + q * y[i]!);
+  // Means apart by d and e add p·q·d·e to a covariance.
+  const [apart, quantizedApart] = [a.mean.map((m, i) => m - b.mean[i]!), a.quantizedMean.map((m, i) => m - b.quantizedMean[i]!)];
+  const [covariance, cross] = [weighted(a.covariance, b.covariance), weighted(a.cross, b.cross)];
+  for (let i = 0; i < depth; i++) {
+    for (let j = 0; j < depth; j++) {
+      const at = i * depth + j;
+      covariance[at] = covariance[at]! + p * q * quantizedApart[i]! * quantizedApart[j]!;
+      cross[at] = cross[at]! + p * q * apart[i]! * quantizedApart[j]!;
+    }
+  }
+  return {
+    depth,
+    observations,
+    covariance,
+    cross,
+    mean: weighted(a.mean, b.mean),
+    quantizedMean: weighted(a.quantizedMean, b.quantizedMean),
+  };
+}
+
 /** Products Σ aᵀb over observations, by depth; one instance each. */
 export class MomentProducts {
   private readonly module: WebAssembly.Module;

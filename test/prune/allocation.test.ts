@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import { allocateSparsity, type PrunableLayer } from "../../compiler/prune/allocation.ts";
 
 /** A layer that loses `scale`·s^power. */
-function layer(name: string, weights: number, scale: number, power: number, most = 1): PrunableLayer {
-  return { name, weights, curve: { most, at: (s) => scale * Math.min(s, most) ** power } };
+function layer(name: string, weights: number, scale: number, power: number, most = 1, weight = 1): PrunableLayer {
+  return { name, weights, curve: { most, at: (s) => scale * Math.min(s, most) ** power, weight } };
 }
 
 /** What is lost for what is left, of all layers. */
@@ -67,4 +67,20 @@ it("leaves dense what costs too much, stops at what may go, and shares alike wha
   // A small layer that would be lost whole stays, though its losses add up to little beside those of the others.
   const [whole, others] = [layer("whole", 100, 1, 1), layer("others", 900, 0.1, 1)];
   expect(allocateSparsity([whole, others], 0.9).get("whole")!).toBeLessThan(0.6);
+});
+
+it("takes less from a layer whose loss counts for more, and goes by the losses alone where no weight says anything", () => {
+  const weighted = (...weights: readonly number[]): ReadonlyMap<string, number> =>
+    allocateSparsity(
+      weights.map((weight, i) => layer(`${i}`, 100, 0.5, 2, 1, weight)),
+      0.4,
+    );
+  const found = weighted(1, 4);
+  expect(found.get("1")!).toBeLessThan(found.get("0")!);
+  expect(found.get("0")! + found.get("1")!).toBeCloseTo(0.8, 6);
+  // Weights are relative.
+  expect(weighted(3, 12)).toEqual(found);
+  expect(weighted(0, 0)).toEqual(weighted(1, 1));
+  expect(weighted(1, Number.POSITIVE_INFINITY).get("1")).toBe(0);
+  expect(weighted(1, Number.NaN).get("1")).toBe(0);
 });

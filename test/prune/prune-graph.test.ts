@@ -272,6 +272,6 @@ output %s
       for (const runner of [reference, measured]) runner.dispose();
       return sum;
     };
-    expect(errorIn(pruned)).toBeLessThan(0.9 * errorIn(alone));
+    expect(errorIn(pruned)).toBeLessThan(0.95 * errorIn(alone));
   });
 });

@@ -2,7 +2,7 @@
 import type { Graph, Value } from "../ir/graph.ts";
 import type { Description } from "../plan/plan.ts";
 import type { Sample } from "../quantize/calibrate.ts";
-import { type Compiled, compileGraph, GraphRunner } from "../run/graph-runner.ts";
+import { type Compiled, compileGraph, GraphRunner } from "./graph-runner.ts";
 
 /** Operators that only squeeze what a network has decided. */
 const SQUEEZING = new Set(["Softmax", "LogSoftmax", "Sigmoid", "Identity"]);
