@@ -150,7 +150,7 @@ export async function lossCurves(
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
-      const rule = { shape: shapeOf(pattern, TRIED), criterion: "obc" as const, sparsity: trial ? TRIED : 0 };
+      const rule = { shape: shapeOf(pattern, TRIED), criterion: "obc" as const, sparsity: TRIED };
       const { weights, bias, whole, curves: own } = await fitLayer(layer, walks, products, rule, { crew, pause: watch.pause }, true);
       const at = (sparsity: number): number => own.reduce((sum, curve) => sum + curve.at(sparsity), 0) / (whole || 1);
       curves.set(layer.node.name, {
