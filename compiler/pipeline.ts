@@ -308,7 +308,7 @@ export function keptNames(graph: Graph, keepFloat: readonly string[]): ReadonlyS
         ? layers[0]
         : name === "last"
           ? layers[layers.length - 1]
-          : graph.nodes.find((n) => n.name === name || n.sources.includes(name));
+          : (graph.nodes.find((n) => n.name === name) ?? [...layers, ...graph.nodes].find((n) => n.sources.includes(name)));
     if (!node) {
       throw new CompileError(
         "unknown-node",

@@ -6,6 +6,7 @@ import type { Graph } from "../../compiler/ir/graph.ts";
 import { verifyGraph } from "../../compiler/ir/verify.ts";
 import { importModel } from "../../compiler/onnx/import.ts";
 import { optimize } from "../../compiler/passes/index.ts";
+import { keptNames } from "../../compiler/pipeline.ts";
 import { channelLosses } from "../../compiler/prune/channel-importance.ts";
 import { familiesOf, pruneChannels } from "../../compiler/prune/channel-pruning.ts";
 import { traceChannels } from "../../compiler/prune/channels.ts";
@@ -202,6 +203,15 @@ describe("an encoder", () => {
     const fitted = await fitChannels(float, compiled, plainModule, samples, isRemoved, WATCH);
     verifyGraph(fitted);
     expect(errorOf(fitted)).toBeLessThan(0.7 * errorOf(graph));
+  });
+
+  it("keeps the neurons of a layer that is excluded, not of what only reshapes its operand", () => {
+    const name = "layer0.inner.product";
+    expect(float.nodes.find(({ sources }) => sources.includes(name))!.name).not.toBe(name);
+    expect([...keptNames(float, [name])]).toEqual([name]);
+    const { families, held } = pruneChannels(float, 0.5, keptNames(float, [name]));
+    expect(families.flatMap(({ layers }) => layers)).not.toContain(name);
+    expect(held).toContainEqual({ layers: [name], channels: SIZES.hidden, heldBy: "an excluded layer" });
   });
 
   it("compiles to fewer heads, and the report says what could not go and why", async () => {
