@@ -218,7 +218,14 @@ async function quantizeOnce(
     inserted,
     floatCompiled,
     module,
-    { rounding: options.rounding ?? "gptq", pairSafe: options.pairSafe ?? true, bits, negligible, samples: synthetic ? [] : fitted },
+    {
+      rounding: options.rounding ?? "gptq",
+      pairSafe: options.pairSafe ?? true,
+      compact: options.compression !== "none",
+      bits,
+      negligible,
+      samples: synthetic ? [] : fitted,
+    },
     async (candidate) => measureOutputs(await compile(candidate)),
     watch("round weights"),
   );

@@ -225,9 +225,11 @@ export function multiply(
 }
 
 /**
- * Rounds rows of weights in order, each with TRIED scales, and keeps the integers of the one with the least error (compiler/quantize/gptq.ts).
+ * Rounds rows of weights in order, each with TRIED scales, and keeps the integers of the largest whose error is small enough, else of the one with the
+ * least error (compiler/quantize/gptq.ts).
  *
  *   lower     Rᵀ, [size][size]                          rows      w', [count][size]
+ *   enough    [count]: errors that are small enough
  *   scales    [count][TRIED]                            mates     int32: the other of a pair, or −1; 0: there are no pairs
  *   support   one byte a weight, [count][size]; 0: all  integers  int8, [count][size]: the result
  *   best      [count][2]: which scale, and its error    scratch   LANES times (2 + size) float64, then size times LANES bytes
@@ -239,6 +241,7 @@ export function sweep(
   rows: usize,
   count: i32,
   scales: usize,
+  enough: usize,
   levels: f64,
   pairLimit: f64,
   mates: usize,
@@ -291,13 +294,19 @@ export function sweep(
       }
     }
     for (let b = 0; b < taken; b++) {
-      let index = b * TRIED;
-      for (let c = index + 1; c < (b + 1) * TRIED; c++)
-        if (load<f64>(errors + ((<usize>c) << 3)) < load<f64>(errors + ((<usize>index) << 3))) index = c;
+      const limit = load<f64>(enough + ((<usize>(first + b)) << 3));
+      let index = 0;
+      for (let c = 1; c < TRIED; c++) {
+        const own = load<f64>(errors + ((<usize>(b * TRIED + c)) << 3));
+        const least = load<f64>(errors + ((<usize>(b * TRIED + index)) << 3));
+        const tried = scales + ((<usize>((first + b) * TRIED)) << 3);
+        const isLarger = load<f64>(tried + ((<usize>c) << 3)) > load<f64>(tried + ((<usize>index) << 3));
+        if (own <= limit && least <= limit ? isLarger : own < least) index = c;
+      }
       const to = best + ((<usize>(first + b)) << 4);
-      store<f64>(to, <f64>(index - b * TRIED));
-      store<f64>(to, load<f64>(errors + ((<usize>index) << 3)), 8);
-      for (let k = 0; k < size; k++) store<i8>(integers + <usize>((first + b) * size + k), load<i8>(rounded + <usize>(k * LANES + index)));
+      store<f64>(to, <f64>index);
+      store<f64>(to, load<f64>(errors + ((<usize>(b * TRIED + index)) << 3)), 8);
+      for (let k = 0; k < size; k++) store<i8>(integers + <usize>((first + b) * size + k), load<i8>(rounded + <usize>(k * LANES + b * TRIED + index)));
     }
   }
 }

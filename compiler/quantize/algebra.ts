@@ -26,6 +26,7 @@ interface Kernels {
     rows: number,
     count: number,
     scales: number,
+    enough: number,
     levels: number,
     pairLimit: number,
     mates: number,

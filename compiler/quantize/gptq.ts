@@ -14,7 +14,7 @@
  *
  * Pair-safe weights (format/packings.ts): whichever of a pair comes second has the range that the first left over; the first leaves the
  * second half of what both are too much. What that clips the later columns compensate like any other error, so that the scale need not
- * be that of the largest pair: of several scales the one with the least error is taken, for each output.
+ * be that of the largest pair: of several scales the one with the least error is taken, for each output, or the largest whose error does not matter.
  *
  * Weights that were pruned stay 0: the others are fitted on what is left, and the sweep rounds those to 0 whatever it would compensate.
  */
@@ -22,6 +22,7 @@ import { PAIR_LIMIT } from "../../format/packings.ts";
 import { LANES, multiply, workspace } from "./algebra.ts";
 import { type Factor, factor, solve } from "./cholesky.ts";
 import { ridged, type Support, solveOnSupport, targetsOf } from "./least-squares.ts";
+import { addLargeScales, promisingScales, TRIED } from "./scale-candidates.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
 
 /** Second moments of a layer's inputs in its two forms, over a number of observations; both in the same unit. */
@@ -44,6 +45,10 @@ export interface RoundingRule {
   readonly partners: Int32Array | null;
   /** The least scale of each output. */
   readonly leastScales: Float64Array;
+  /** Error of each output that does not matter: of scales within it the largest is taken, whose integers are the smallest. 0: the best scale is. */
+  readonly negligible?: Float64Array;
+  /** A scale for an output, close to a given one, that takes fewer bytes in the file. */
+  readonly shorten?: (scale: number) => number;
 }
 
 /** Weights of a layer, rounded. */
@@ -73,14 +78,6 @@ const DAMPING = 0.01;
 const RIDGE = 1;
 /** And where moments are uncertain, as a part of their damping. */
 const RIDGE_PER_DAMPING = 20;
-/** Scales that are looked at, and how many of them are tried with compensation. */
-const SCALES = 24;
-const TRIED = 4;
-/** The least scale that is looked at, as a part of the largest weight's, for seven or eight bits and for fewer. */
-const LEAST_RANGE_OF_MANY = 0.8;
-const LEAST_RANGE = 0.3;
-/** A scale for weights that are all 0. */
-const ANY_SCALE = 2 ** -20;
 
 /**
  * Orders the columns, factors H and fits real weights: `weights` is [outputs][depth]; those outside of `support` are 0 and stay it. `shareOf`
@@ -172,7 +169,10 @@ export function uncertainty(covariance: Float64Array, depth: number, observation
 }
 
 /** Rounds prepared weights by a rule. */
-export function roundWeights(prepared: Prepared, { bits, levels = weightLevels(bits), partners, leastScales }: RoundingRule): Rounded {
+export function roundWeights(
+  prepared: Prepared,
+  { bits, levels = weightLevels(bits), partners, leastScales, negligible, shorten = (scale) => scale }: RoundingRule,
+): Rounded {
   const { depth, order, factor: factored, refitted, support } = prepared;
   const outputs = refitted.length / depth;
   const places = new Int32Array(depth);
@@ -181,9 +181,16 @@ export function roundWeights(prepared: Prepared, { bits, levels = weightLevels(b
   });
   const mates = partners && Int32Array.from(order, (column) => (partners[column]! < 0 ? -1 : places[partners[column]!]!));
   const pivots = Float64Array.from({ length: depth }, (_, k) => factored.upper[k * depth + k]! ** 2);
-  const leastRange = levels < weightLevels(7) ? LEAST_RANGE : LEAST_RANGE_OF_MANY;
-  const candidates = promisingScales(refitted, depth, levels, leastRange, mates, leastScales, pivots);
-  const { integers, best } = sweep(factored, refitted, candidates, levels, mates, support);
+  const candidates = promisingScales(refitted, depth, levels, mates, leastScales, pivots);
+  for (let o = 0; o < outputs; o++) {
+    const found = candidates.subarray(o * TRIED, (o + 1) * TRIED);
+    const enough = negligible?.[o] ?? 0;
+    if (enough > 0) addLargeScales(found, refitted.subarray(o * depth, (o + 1) * depth), enough, pivots);
+    found.forEach((scale, i) => {
+      found[i] = shorten(scale);
+    });
+  }
+  const { integers, best } = sweep(factored, refitted, candidates, negligible ?? new Float64Array(outputs), levels, mates, support);
   const values = new Int8Array(refitted.length);
   integers.forEach((q, at) => {
     values[at - (at % depth) + order[at % depth]!] = q;
@@ -208,65 +215,15 @@ export function roundingErrors(
   return Float64Array.from(scales, (_, o) => errors.subarray(o * depth, (o + 1) * depth).reduce((error, s) => error + s * s, 0));
 }
 
-/** The TRIED most promising scales for each of the rows, float32 values, by the errors without compensation: [outputs][TRIED]. */
-function promisingScales(
-  rows: Float64Array,
-  depth: number,
-  levels: number,
-  leastRange: number,
-  mates: Int32Array | null,
-  leastScales: Float64Array,
-  pivots: Float64Array,
-): Float64Array {
-  const outputs = rows.length / depth;
-  const looked = new Float64Array(outputs * SCALES);
-  for (let o = 0; o < outputs; o++) {
-    const row = rows.subarray(o * depth, (o + 1) * depth);
-    const range = scaleRange(row, levels, leastRange, mates);
-    for (let i = 0; i < SCALES; i++)
-      looked[o * SCALES + i] = range
-        ? Math.fround(Math.max(leastScales[o]!, range.low + ((range.high - range.low) * i) / (SCALES - 1)))
-        : Math.fround(Math.max(leastScales[o]!, ANY_SCALE));
-  }
-  const room = workspace(rows.length + 2 * looked.length + 2 * depth);
-  const [from, scales, weights] = [room.put(rows), room.put(looked), room.put(pivots)];
-  const pairs = mates ? room.putBytes(mates) : 0;
-  const to = room.take(looked.length);
-  room.kernels.scaleErrors(from, outputs, depth, scales, SCALES, weights, levels, PAIR_LIMIT, pairs, to);
-  const errors = room.doubles(to, looked.length);
-  const places = Int32Array.from({ length: SCALES }, (_, i) => i);
-  const chosen = new Float64Array(outputs * TRIED);
-  for (let first = 0, o = 0; o < outputs; o++, first += SCALES) {
-    const best = places.slice().sort((a, b) => errors[first + a]! - errors[first + b]! || looked[first + b]! - looked[first + a]!);
-    for (let i = 0; i < TRIED; i++) chosen[o * TRIED + i] = looked[first + best[i]!]!;
-  }
-  return chosen;
-}
-
-/** Between what scales a row's is; null where all of it is 0. */
-function scaleRange(
-  row: Float64Array,
-  levels: number,
-  leastRange: number,
-  mates: Int32Array | null,
-): { readonly low: number; readonly high: number } | null {
-  let largest = 0;
-  let largestPair = 0;
-  for (let k = 0; k < row.length; k++) {
-    const magnitude = Math.abs(row[k]!);
-    const mate = mates ? mates[k]! : -1;
-    largest = Math.max(largest, magnitude);
-    if (mate >= 0) largestPair = Math.max(largestPair, magnitude + Math.abs(row[mate]!));
-  }
-  if (largest === 0) return null;
-  return { low: (largest / levels) * leastRange, high: Math.max(largest / levels, mates ? largestPair / PAIR_LIMIT : 0) };
-}
-
-/** Rounds all rows, each with its TRIED scales at once: the integers of the best of those, in the order of rounding; its index and error, row by row. */
+/**
+ * Rounds all rows, each with its TRIED scales at once: the integers of the largest of those whose error is negligible, else of that with the least, in
+ * the order of rounding; its index and error, row by row.
+ */
 function sweep(
   { size, lower, isDiagonal }: Factor,
   rows: Float64Array,
   scales: Float64Array,
+  negligible: Float64Array,
   levels: number,
   mates: Int32Array | null,
   support: Support | null,
@@ -274,12 +231,26 @@ function sweep(
   const count = rows.length / size;
   const bytes = Math.ceil(rows.length / 8);
   const scratch = LANES * (2 + size) + Math.ceil((size * LANES) / 8);
-  const room = workspace(lower.length + rows.length + scales.length + size + 2 * bytes + 2 * count + scratch);
-  const [matrix, from, tried] = [room.put(lower), room.put(rows), room.put(scales)];
+  const room = workspace(lower.length + rows.length + scales.length + size + 2 * bytes + 3 * count + scratch);
+  const [matrix, from, tried, enough] = [room.put(lower), room.put(rows), room.put(scales), room.put(negligible)];
   const [pairs, kept] = [mates ? room.putBytes(mates) : 0, support ? room.putBytes(support) : 0];
   const [integers, best] = [room.take(bytes), room.take(2 * count)];
   const limits = [levels, PAIR_LIMIT] as const;
-  room.kernels.sweep(matrix, size, isDiagonal ? 1 : 0, from, count, tried, ...limits, pairs, kept, integers, best, room.take(scratch));
+  room.kernels.sweep(
+    matrix,
+    size,
+    isDiagonal ? 1 : 0,
+    from,
+    count,
+    tried,
+    enough,
+    ...limits,
+    pairs,
+    kept,
+    integers,
+    best,
+    room.take(scratch),
+  );
   return {
     integers: new Int8Array(room.bytes(integers, rows.length).slice().buffer),
     best: room.doubles(best, 2 * count).slice(),

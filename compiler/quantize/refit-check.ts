@@ -18,8 +18,8 @@ export interface Observations {
 export interface RefitCheck {
   /** α, from 0 to 1. */
   readonly share: number;
-  /** Variance of w·(x − x̂), Σ over outputs: what the input's errors do to the result whatever the rounding. */
-  readonly inputNoise: number;
+  /** Variance of w·(x − x̂) of each output: what the input's errors do to the result whatever the rounding. */
+  readonly inputNoise: Float64Array;
 }
 
 /** Observations that are looked at, at most. */
@@ -30,7 +30,8 @@ export function checkRefit(given: Float32Array, fitted: Float64Array, { x, quant
   const all = quantized.length / depth;
   const count = Math.min(all, MOST_OBSERVATIONS);
   const rows = Int32Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * all) / count) * depth);
-  let [together, squares, noise] = [0, 0, 0];
+  let [together, squares] = [0, 0];
+  const inputNoise = new Float64Array(given.length / depth);
   const moved = fitted.map((w, i) => w - given[i]!);
   const taken = new Float64Array(count * depth);
   const wrong = new Float64Array(count * depth);
@@ -52,9 +53,9 @@ export function checkRefit(given: Float32Array, fitted: Float64Array, { x, quant
       ed += e * d;
       dd += d * d;
     }
-    noise += ee - (sumE * sumE) / count;
+    inputNoise[first / count] = Math.max(0, ee - (sumE * sumE) / count) / count;
     together += ed - (sumE * sumD) / count;
     squares += dd - (sumD * sumD) / count;
   }
-  return { share: squares > 0 ? Math.max(0, Math.min(1, together / squares)) : 0, inputNoise: noise / count };
+  return { share: squares > 0 ? Math.max(0, Math.min(1, together / squares)) : 0, inputNoise };
 }

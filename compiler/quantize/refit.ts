@@ -6,7 +6,8 @@
  * A layer's weights stay as they are where refit-layers.ts leaves it out.
  */
 import { PAIR_LIMIT } from "../../format/packings.ts";
-import { type Graph, type Node, requiredInput } from "../ir/graph.ts";
+import { type Graph, type Node, onlyOutput, requiredInput } from "../ir/graph.ts";
+import { quantizedResult } from "../lower/builder.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { mostLiveBytes } from "../run/sample-walk.ts";
 import { crewOf, type Sample, type Watch } from "./calibrate.ts";
@@ -18,6 +19,7 @@ import { PairWalk } from "./pair-walk.ts";
 import { depthOf, windowOf } from "./patches.ts";
 import { checkRefit } from "./refit-check.ts";
 import { type Layer, layersOf } from "./refit-layers.ts";
+import { shortScale } from "./scale-candidates.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
 import { biasScales, leastScales, quantizeBias } from "./weights.ts";
 
@@ -36,6 +38,11 @@ const ALLOWED_NOISE = 1.1;
 const ALLOWED_BLIND_NOISE = 2.5;
 const NEGLIGIBLE_NOISE = 2e-5;
 const NEGLIGIBLE_TO_INPUT = 1 / 16;
+/**
+ * Compact weights of eight bits may together add this part to the noise that comes with the inputs, each layer in proportion to the number of its
+ * weights: what a layer's noise costs at the outputs is about its part of the noise there, what it saves is a number of bits for each weight.
+ */
+const SPARE_NOISE = 1 / 5;
 /** Magnitudes of eight-bit weights whose rounding does not matter much: the fewer, the smaller the file. Any two are pair-safe. */
 const COARSE_LEVELS = [15, 31, 63];
 /** Of so many samples every CHECK_EVERY-th is kept from fitting, to check the fit by. */
@@ -69,6 +76,8 @@ export interface RefitRule {
   /** Bits of layers of fewer than eight, by name. */
   readonly bits: ReadonlyMap<string, WeightBits>;
   readonly pairSafe: boolean;
+  /** Whether weights take fewer bytes where they are entropy coded, for a little noise. */
+  readonly compact: boolean;
   /** Noise that rounding may add to a layer's result whatever it does elsewhere, as a part of the result's variance, by name. */
   readonly negligible?: ReadonlyMap<string, number>;
   /** Is told of each layer before its weights are replaced; `formOf` gives those that it would have in other bits, until the promise is kept. */
@@ -93,12 +102,13 @@ export async function refitWeights(
   const walk = new PairWalk(crewOf(watch, module), floatCompiled, int8, used);
   const products = new MomentProducts(module);
   const done: RefittedLayer[] = [];
+  const all = sum(layers.map(({ weights }) => weights.length));
   const checked = used.length < FEWEST_CHECKED || haveFewBits(rule) ? 0 : Math.floor(used.length / CHECK_EVERY);
   try {
     for (const [i, layer] of layers.entries()) {
       await watch.pause();
       const observed = used.length > 0 ? await observe(layer, int8, walk, { samples: used.length, checked }) : null;
-      const refitted = await refitLayer(graph, layer, observed, products, rule, watch);
+      const refitted = await refitLayer(graph, layer, observed, products, rule, (SPARE_NOISE * layer.weights.length) / all, watch);
       if (refitted) done.push(refitted);
       if (refitted && observed) {
         int8 = compileGraph(graph, metadata);
@@ -153,7 +163,8 @@ async function refitLayer(
   { node, weights, places, window, floatBias, partners: pairable }: Layer,
   observed: Observed | null,
   products: MomentProducts,
-  { bits: chosenBits, pairSafe, negligible, explore }: RefitRule,
+  { bits: chosenBits, pairSafe, compact, negligible, explore }: RefitRule,
+  spareShare: number,
   { pause }: Watch,
 ): Promise<RefittedLayer | null> {
   const depth = depthOf(window);
@@ -167,7 +178,7 @@ async function refitLayer(
   const part = <T extends Float32Array | Float64Array | Int8Array>(data: T, g: number, length: number): T =>
     data.subarray(g * length, (g + 1) * length) as T;
   const groups: Group[] = [];
-  let inputNoise = 0;
+  const inputNoise = new Float64Array(outputs);
   for (let g = 0; g < window.groups; g++) {
     await pause();
     const rows = part(weights, g, perGroup * depth);
@@ -175,7 +186,7 @@ async function refitLayer(
     const prepared = moments
       ? await prepare(rows, moments, supportOf(rows, depth), pause, (fitted) => {
           const checked = checkRefit(rows, fitted, { ...seenBy(observed.check ?? observed, g, depth), depth });
-          inputNoise += checked.inputNoise;
+          inputNoise.set(checked.inputNoise, g * perGroup);
           return observed.check ? checked.share : 1;
         })
       : prepareBlind(rows, depth);
@@ -185,8 +196,20 @@ async function refitLayer(
   }
   const [signal, nearest] = [sum(groups.map((group) => group.signal)), sum(groups.map((group) => group.nearest))];
   const least = leastScales(weights, outputs, unit, floatBias);
+  const spare = inputNoise.map((noise) => (compact ? noise * spareShare : 0));
+  const resultScale = quantizedResult(onlyOutput(node))?.scale ?? 1;
+  const shorten = (scale: number): number => (compact ? shortScale(scale, unit, resultScale) : scale);
   const round = (to: WeightBits, mates: Int32Array | null, levels = weightLevels(to)): readonly Rounded[] =>
-    groups.map(({ prepared }, g) => roundWeights(prepared, { bits: to, levels, partners: mates, leastScales: part(least, g, perGroup) }));
+    groups.map(({ prepared }, g) =>
+      roundWeights(prepared, {
+        bits: to,
+        levels,
+        partners: mates,
+        leastScales: part(least, g, perGroup),
+        ...(to === 8 && { negligible: part(spare, g, perGroup) }),
+        shorten,
+      }),
+    );
   const noiseOf = (rounded: readonly Rounded[]): number => sum(rounded.map(({ errors }) => sum(errors)));
   const formOf = (rounded: readonly Rounded[]): LayerForm => {
     const values = new Int8Array(weights.length);
@@ -220,7 +243,12 @@ async function refitLayer(
     pairSafe &&
     partners &&
     noiseOf(rounded) >
-      Math.max((observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest, NEGLIGIBLE_NOISE * signal, NEGLIGIBLE_TO_INPUT * inputNoise)
+      sum(spare) +
+        Math.max(
+          (observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest,
+          NEGLIGIBLE_NOISE * signal,
+          NEGLIGIBLE_TO_INPUT * sum(inputNoise),
+        )
   )
     rounded = round(bits, null);
   const form = formOf(rounded);

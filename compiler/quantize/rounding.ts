@@ -1,6 +1,6 @@
 /**
  * Chooses how a model's weights are rounded: anew for what the outputs lose least by (refit.ts), pair-safe if possible, where the outputs of
- * samples that took no part in it agree with the float32 model about as well as those of rounding to nearest; else to nearest.
+ * samples that took no part in it agree with the float32 model about as well as those of rounding to nearest; compact (refit.ts) if that holds of it, else not; else to nearest.
  */
 import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -16,6 +16,7 @@ const ALLOWED_LOSS_DB = 1.5;
 export interface RoundingRequest {
   readonly rounding: "gptq" | "nearest";
   readonly pairSafe: boolean;
+  readonly compact: boolean;
   readonly bits: ReadonlyMap<string, WeightBits>;
   /** As in RefitRule. */
   readonly negligible?: ReadonlyMap<string, number>;
@@ -41,26 +42,22 @@ export async function chooseRounding(
   graph: Graph,
   floatCompiled: Compiled,
   module: WebAssembly.Module,
-  { rounding, pairSafe, bits, negligible, samples }: RoundingRequest,
+  { rounding, pairSafe, compact, bits, negligible, samples }: RoundingRequest,
   measure: (graph: Graph) => Promise<number>,
   watch: Watch,
 ): Promise<RoundingChoice | null> {
   const fitted = rounding === "gptq" ? samples : [];
   if (fitted.length === 0 && !pairSafe) return null;
   const beforeDb = await measure(graph);
-  const refitted = cloneGraph(graph);
-  const layers = await refitWeights(
-    float,
-    refitted,
-    floatCompiled,
-    module,
-    fitted,
-    { bits, pairSafe, ...(negligible && { negligible }) },
-    watch,
-  );
-  if (layers.length === 0) return null;
-  const pairable = layers.filter(({ isPairable }) => isPairable).length;
-  const afterDb = await measure(refitted);
-  if (afterDb >= beforeDb - ALLOWED_LOSS_DB) return { graph: refitted, layers, pairable, beforeDb, afterDb };
+  let pairable = 0;
+  for (const isCompact of compact ? [true, false] : [false]) {
+    const refitted = cloneGraph(graph);
+    const rule = { bits, pairSafe, compact: isCompact, ...(negligible && { negligible }) };
+    const layers = await refitWeights(float, refitted, floatCompiled, module, fitted, rule, watch);
+    if (layers.length === 0) return null;
+    pairable = layers.filter(({ isPairable }) => isPairable).length;
+    const afterDb = await measure(refitted);
+    if (afterDb >= beforeDb - ALLOWED_LOSS_DB) return { graph: refitted, layers, pairable, beforeDb, afterDb };
+  }
   return { graph, layers: [], pairable, beforeDb, afterDb: beforeDb };
 }

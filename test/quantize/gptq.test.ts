@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { roundHalfEven } from "../../compiler/lower/rescale.ts";
 import { factor, solve } from "../../compiler/quantize/cholesky.ts";
 import { type Moments, prepare, prepareBlind, roundingErrors, roundWeights } from "../../compiler/quantize/gptq.ts";
+import { shortScale } from "../../compiler/quantize/scale-candidates.ts";
 import { PAIR_LIMIT } from "../../format/packings.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
 
@@ -117,4 +118,44 @@ test("inputs that never vary, fewer observations than inputs, and moments that a
   const few = (await prepare(weightsOf(40, 1), momentsOf(40, 5, 2), null, noPause))!;
   expect(few.refitted.every(Number.isFinite)).toBe(true);
   expect(await prepare(weights, { ...still, covariance: still.covariance.map(() => Number.NaN) }, null, noPause)).toBeNull();
+});
+
+test("of scales whose error does not matter the largest is taken, and where it does the best is", async () => {
+  for (const depth of [9, 31, 64]) {
+    const weights = weightsOf(6 * depth, depth);
+    const prepared = (await prepare(weights, momentsOf(depth, 400, depth + 1), null, noPause))!;
+    for (const partners of [null, neighbours(depth)]) {
+      const rule = { bits: 8, partners, leastScales: new Float64Array(6) } as const;
+      const best = roundWeights(prepared, rule);
+      expect(roundWeights(prepared, { ...rule, negligible: new Float64Array(6) })).toEqual(best);
+      const negligible = best.errors.map((error, o) => error * [4, 16, 64, 0, 1e4, 0.5][o]!);
+      const { values, scales, errors } = roundWeights(prepared, { ...rule, negligible });
+      for (const [o, factor] of [1.2, 2, 3, 1, 4, 1].entries()) {
+        const row = values.subarray(o * depth, (o + 1) * depth);
+        expect(errors[o]).toBeLessThanOrEqual(Math.max(negligible[o]!, best.errors[o]!));
+        expect(scales[o]! / best.scales[o]!).toBeGreaterThanOrEqual(factor);
+        expect(row.reduce((most, q) => Math.max(most, Math.abs(q)), 0)).toBeGreaterThanOrEqual(12);
+      }
+      expect([scales[3], scales[5]]).toEqual([best.scales[3], best.scales[5]]);
+    }
+  }
+});
+
+test("a short scale is next to the given one and leaves two bytes of the product 0", () => {
+  const random = randomNumbers(5);
+  let short = 0;
+  for (let i = 0; i < 500; i++) {
+    const [scale, input, result] = [random() ** 4, random() ** 4, i % 5 === 0 ? 1 : random()].map((x) => Math.fround(x + 1e-6)) as [
+      number,
+      number,
+      number,
+    ];
+    const found = shortScale(scale, input, result);
+    expect(Math.fround(found)).toBe(found);
+    expect(Math.abs(found / scale - 1)).toBeLessThan(2 ** -4.9);
+    const product = Math.fround(Math.fround(input * found) / result);
+    if (new Uint16Array(Float32Array.of(product).buffer)[0] === 0) short++;
+  }
+  expect(short).toBeGreaterThanOrEqual(495);
+  expect(shortScale(2 ** -20, 1, 1)).toBe(2 ** -20);
 });

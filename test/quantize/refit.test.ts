@@ -1,5 +1,6 @@
 /** Refitting a quantized graph: weights and biases of every kind of layer, in the file's order, for the inputs they really get. */
 import { expect, test } from "vitest";
+import { encodeBytes } from "../../compiler/emit/entropy.ts";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
 import { type Graph, requiredInput } from "../../compiler/ir/graph.ts";
 import { calibrate, rangesOf, type Sample } from "../../compiler/quantize/calibrate.ts";
@@ -12,7 +13,9 @@ import type { WeightBits } from "../../compiler/quantize/weight-bits.ts";
 import { compileGraph, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { SampleWalk } from "../../compiler/run/sample-walk.ts";
 import { CONV_I8 } from "../../format/opcodes.ts";
-import { PAIR_SAFE } from "../../format/steps/conv-i8.ts";
+import { GEMM_I8, GEMM_PAIR_SAFE_I8 } from "../../format/packings.ts";
+import { PAIR_SAFE, SCALE } from "../../format/steps/conv-i8.ts";
+import type { Program } from "../../host/program.ts";
 import { graphOf, randomNumbers } from "../passes/evaluation.ts";
 import { EVERY_LAYER } from "../support/layers-network.ts";
 import { plainModule } from "../support/small-model.ts";
@@ -26,7 +29,8 @@ interface Made {
   readonly samples: readonly Sample[];
 }
 
-async function make(count = 24): Promise<Made> {
+/** `loudest`: a value of the first sample, which makes the input's steps coarse. */
+async function make(count = 24, loudest = 1): Promise<Made> {
   const float = graphOf(EVERY_LAYER);
   // Most weights of real networks are small.
   for (const node of float.nodes) {
@@ -37,8 +41,9 @@ async function make(count = 24): Promise<Made> {
   }
   const int8 = cloneGraph(float);
   const random = randomNumbers(11);
-  const samples = Array.from({ length: count }, (): Sample => {
+  const samples = Array.from({ length: count }, (_, i): Sample => {
     const data = Float32Array.from({ length: 4 * 81 }, () => random() * 2 - 1);
+    if (i === 0) data[0] = loudest;
     return { x: { dtype: "float32", shape: [1, 4, 9, 9], data } };
   });
   const calibration = await calibrate(compileGraph(float, DESCRIPTION), plainModule, samples, float, WATCH);
@@ -51,11 +56,12 @@ async function refit(
   pairSafe: boolean,
   bits: ReadonlyMap<string, WeightBits> = new Map(),
   used = samples,
+  compact = false,
 ): Promise<{ readonly graph: Graph; readonly layers: readonly RefittedLayer[]; readonly steps: readonly string[] }> {
   const graph = cloneGraph(int8);
   const steps: string[] = [];
   const watch = { ...WATCH, step: (done: number, of: number) => void steps.push(`${done}/${of}`) };
-  const layers = await refitWeights(float, graph, compileGraph(float, DESCRIPTION), plainModule, used, { bits, pairSafe }, watch);
+  const layers = await refitWeights(float, graph, compileGraph(float, DESCRIPTION), plainModule, used, { bits, pairSafe, compact }, watch);
   return { graph, layers, steps };
 }
 
@@ -74,6 +80,11 @@ function errorOf({ float, samples }: Made, graph: Graph): number {
   }
   for (const runner of [reference, measured]) runner.dispose();
   return sum;
+}
+
+/** The float32 constant at an address of the constants. */
+function constantAt({ constants }: Program, address: number): Float32Array {
+  return new Float32Array(constants.find((constant) => constant.address === address)!.bytes.slice().buffer);
 }
 
 const weightsOf = (graph: Graph, name: string): Int8Array =>
@@ -99,6 +110,28 @@ test("few bits gain most, and weights keep to their levels", async () => {
   const { graph } = await refit({ ...made, int8: coarse }, true, bits);
   for (const name of bits.keys()) expect(weightsOf(graph, name).every((q) => Math.abs(q) <= 7)).toBe(true);
   expect(errorOf(made, graph)).toBeLessThan(errorOf(made, coarse) * 0.8);
+});
+
+test("compact weights take fewer bytes, their scales too, for a fifth more noise at most, and are no less pair-safe", async () => {
+  const made = await make(24, 100);
+  const [plain, compact] = [await refit(made, true), await refit(made, true, new Map(), made.samples, true)];
+  const bytesOf = ({ graph }: typeof plain): { readonly constants: number; readonly scales: readonly Float32Array[] } => {
+    const { program } = compileGraph(graph, DESCRIPTION);
+    const scales = program.plan.steps.filter(([opcode]) => opcode === CONV_I8).map((words) => constantAt(program, words[SCALE]!));
+    const constants = program.constants.reduce((sum, { bytes, packing }) => {
+      return packing === GEMM_I8 || packing === GEMM_PAIR_SAFE_I8 ? sum + encodeBytes(bytes, 1).length : sum;
+    }, 0);
+    return { constants, scales };
+  };
+  const [before, after] = [bytesOf(plain), bytesOf(compact)];
+  expect(after.constants).toBeLessThan(before.constants * 0.98);
+  expect(after.scales.length).toBeGreaterThanOrEqual(5);
+  const areShort = (scales: Float32Array): boolean => new Uint16Array(scales.buffer).every((half, i) => i % 2 === 1 || half === 0);
+  expect(before.scales.some(areShort)).toBe(false);
+  expect(after.scales.every(areShort)).toBe(true);
+  expect(errorOf(made, compact.graph)).toBeLessThan(errorOf(made, plain.graph) * 1.2);
+  const pairSafe = ({ layers }: typeof plain): readonly string[] => layers.filter((layer) => layer.isPairSafe).map(({ name }) => name);
+  expect(pairSafe(compact)).toEqual(expect.arrayContaining([...pairSafe(plain)]));
 });
 
 test("pair-safe layers are those that the file marks", async () => {
@@ -146,7 +179,7 @@ test("a refit that the outputs agree with is taken, one that they do not is not"
   const made = await make();
   const floatCompiled = compileGraph(made.float, DESCRIPTION);
   const measure = outputMeasure(floatCompiled, plainModule, made.samples, WATCH);
-  const request = { rounding: "gptq", pairSafe: true, bits: new Map<string, WeightBits>(), samples: made.samples } as const;
+  const request = { rounding: "gptq", pairSafe: true, compact: true, bits: new Map<string, WeightBits>(), samples: made.samples } as const;
   const choose = (judge: (graph: Graph) => Promise<number>, asked: Parameters<typeof chooseRounding>[4] = request) =>
     chooseRounding(made.float, made.int8, floatCompiled, plainModule, asked, judge, WATCH);
   const taken = (await choose((graph) => measure(compileGraph(graph, DESCRIPTION))))!;
@@ -156,6 +189,15 @@ test("a refit that the outputs agree with is taken, one that they do not is not"
   const refused = (await choose(async (graph) => (graph === made.int8 ? 30 : 20)))!;
   expect([refused.graph === made.int8, refused.layers, refused.afterDb]).toEqual([true, [], 30]);
   expect(await choose(async () => 0, { ...request, rounding: "nearest", pairSafe: false })).toBeNull();
+  const judged: Graph[] = [];
+  const second = (await choose(async (graph) => {
+    judged.push(graph);
+    return judged.length === 2 ? 20 : 30;
+  }))!;
+  expect(judged).toHaveLength(3);
+  expect(second.graph).toBe(judged[2]);
+  const { graph: plain } = await refit(made, true);
+  for (const { name } of second.layers) expect(weightsOf(second.graph, name)).toEqual(weightsOf(plain, name));
 });
 
 test("samples that walk side by side see what each sees alone", async () => {
@@ -185,7 +227,15 @@ test("where so much noise does not matter weights have fewer levels, and are pai
   for (const allowed of [1e-2, 5e-2]) {
     const graph = cloneGraph(int8);
     const negligible = new Map(float.nodes.map(({ name }) => [name, allowed]));
-    const layers = await refitWeights(float, graph, compiled, plainModule, samples, { bits: new Map(), pairSafe: true, negligible }, WATCH);
+    const layers = await refitWeights(
+      float,
+      graph,
+      compiled,
+      plainModule,
+      samples,
+      { bits: new Map(), pairSafe: true, compact: false, negligible },
+      WATCH,
+    );
     expect(layers).toHaveLength(6);
     for (const { name, noise, isPairable, isPairSafe } of layers) {
       const node = graph.nodes.find((each) => each.name === name)!;

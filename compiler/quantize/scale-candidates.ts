@@ -1,0 +1,125 @@
+/**
+ * Which scales are tried for the weights of an output (gptq.ts): the most promising ones by the error that rounding to nearest would make, or,
+ * where an error does not matter, the largest that are expected to stay within it. Integers of larger scales are smaller, and take log₂ of the
+ * factor fewer bits each in an entropy-coded file.
+ */
+import { PAIR_LIMIT } from "../../format/packings.ts";
+import { workspace } from "./algebra.ts";
+import { weightLevels } from "./weight-bits.ts";
+
+/** Scales that are looked at, and how many of them are tried with compensation. */
+const SCALES = 24;
+export const TRIED = 4;
+/** The least scale that is looked at, as a part of the largest weight's, for seven or eight bits and for fewer. */
+const LEAST_RANGE_OF_MANY = 0.8;
+const LEAST_RANGE = 0.3;
+/** A scale for weights that are all 0. */
+const ANY_SCALE = 2 ** -20;
+/** Large scales that are tried, as parts of the one whose error is expected to be just negligible, and the least levels that they leave. */
+const LARGE = [1.06, 0.98, 0.9];
+const LEAST_LEVELS = 15;
+/** Bits of the mantissa of a short float32, as many as its upper two bytes hold but two: scales are that close together still. */
+const SHORT_BITS = 5;
+
+/** The TRIED most promising scales for each of the rows, float32 values, by the errors without compensation: [outputs][TRIED]. */
+export function promisingScales(
+  rows: Float64Array,
+  depth: number,
+  levels: number,
+  mates: Int32Array | null,
+  leastScales: Float64Array,
+  pivots: Float64Array,
+): Float64Array {
+  const outputs = rows.length / depth;
+  const leastRange = levels < weightLevels(7) ? LEAST_RANGE : LEAST_RANGE_OF_MANY;
+  const looked = new Float64Array(outputs * SCALES);
+  for (let o = 0; o < outputs; o++) {
+    const row = rows.subarray(o * depth, (o + 1) * depth);
+    const range = scaleRange(row, levels, leastRange, mates);
+    for (let i = 0; i < SCALES; i++)
+      looked[o * SCALES + i] = range
+        ? Math.fround(Math.max(leastScales[o]!, range.low + ((range.high - range.low) * i) / (SCALES - 1)))
+        : Math.fround(Math.max(leastScales[o]!, ANY_SCALE));
+  }
+  const room = workspace(rows.length + 2 * looked.length + 2 * depth);
+  const [from, scales, weights] = [room.put(rows), room.put(looked), room.put(pivots)];
+  const pairs = mates ? room.putBytes(mates) : 0;
+  const to = room.take(looked.length);
+  room.kernels.scaleErrors(from, outputs, depth, scales, SCALES, weights, levels, PAIR_LIMIT, pairs, to);
+  const errors = room.doubles(to, looked.length);
+  const places = Int32Array.from({ length: SCALES }, (_, i) => i);
+  const chosen = new Float64Array(outputs * TRIED);
+  for (let first = 0, o = 0; o < outputs; o++, first += SCALES) {
+    const best = places.slice().sort((a, b) => errors[first + a]! - errors[first + b]! || looked[first + b]! - looked[first + a]!);
+    for (let i = 0; i < TRIED; i++) chosen[o * TRIED + i] = looked[first + best[i]!]!;
+  }
+  return chosen;
+}
+
+/** Between what scales a row's is; null where all of it is 0. */
+function scaleRange(
+  row: Float64Array,
+  levels: number,
+  leastRange: number,
+  mates: Int32Array | null,
+): { readonly low: number; readonly high: number } | null {
+  let largest = 0;
+  let largestPair = 0;
+  for (let k = 0; k < row.length; k++) {
+    const magnitude = Math.abs(row[k]!);
+    const mate = mates ? mates[k]! : -1;
+    largest = Math.max(largest, magnitude);
+    if (mate >= 0) largestPair = Math.max(largestPair, magnitude + Math.abs(row[mate]!));
+  }
+  if (largest === 0) return null;
+  return { low: (largest / levels) * leastRange, high: Math.max(largest / levels, mates ? largestPair / PAIR_LIMIT : 0) };
+}
+
+/**
+ * Puts large scales, float32 values, in the place of all of `scales` but the first, if there are any whose error is about `enough`: rounding by a
+ * scale s adds s²/12 times each pivot.
+ */
+export function addLargeScales(scales: Float64Array, row: Float64Array, enough: number, pivots: Float64Array): void {
+  const largest = row.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  const total = pivots.reduce((sum, pivot) => sum + pivot, 0);
+  const expected = Math.min(Math.sqrt((12 * enough) / total), largest / LEAST_LEVELS);
+  if (!(expected * LARGE[LARGE.length - 1]! > scales[0]!)) return;
+  LARGE.forEach((factor, i) => {
+    scales[i + 1] = Math.fround(expected * factor);
+  });
+}
+
+/**
+ * The scale for weights, next to a given one, with which what the file holds, input scale · weight scale / result scale in float32
+ * (lower/rescale.ts), has a mantissa of SHORT_BITS or little more: its lower two bytes are 0. The given one where there is none. `resultScale`: 1 for a result in float32.
+ */
+export function shortScale(scale: number, inputScale: number, resultScale: number): number {
+  const rescaleOf = (weightScale: number): number => Math.fround(Math.fround(Math.fround(inputScale) * weightScale) / resultScale);
+  const aim = shortFloat(rescaleOf(scale));
+  for (const aside of [0, 1, -1, 2, -2]) {
+    const near = (fromBits(bitsOf(aim) + aside * 2 ** 16) * resultScale) / inputScale;
+    for (const ulps of [0, 1, -1, 2, -2]) {
+      const found = Math.fround(near * (1 + ulps * 2 ** -24));
+      if (bitsOf(rescaleOf(found)) % 2 ** 16 === 0) return found;
+    }
+  }
+  return scale;
+}
+
+/** The nearest float32 of SHORT_BITS bits behind the point of its mantissa. */
+function shortFloat(x: number): number {
+  const dropped = 2 ** (23 - SHORT_BITS);
+  return fromBits(Math.round(bitsOf(x) / dropped) * dropped);
+}
+
+const VIEW = new DataView(new ArrayBuffer(4));
+
+function bitsOf(x: number): number {
+  VIEW.setFloat32(0, x);
+  return VIEW.getUint32(0);
+}
+
+function fromBits(bits: number): number {
+  VIEW.setUint32(0, bits);
+  return VIEW.getFloat32(0);
+}
