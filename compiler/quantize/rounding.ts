@@ -11,6 +11,8 @@ import type { WeightBits } from "./weight-bits.ts";
 
 /** The agreement of the outputs (output-measure.ts) may fall by this much, in dB: on a few samples it is not known better than that. */
 const ALLOWED_LOSS_DB = 1.5;
+/** That of compact weights by so much more: about what their noise (SPARE_NOISE of refit.ts) comes to. */
+const COMPACT_LOSS_DB = 1;
 
 /** What was asked for. */
 export interface RoundingRequest {
@@ -57,7 +59,7 @@ export async function chooseRounding(
     if (layers.length === 0) return null;
     pairable = layers.filter(({ isPairable }) => isPairable).length;
     const afterDb = await measure(refitted);
-    if (afterDb >= beforeDb - ALLOWED_LOSS_DB) return { graph: refitted, layers, pairable, beforeDb, afterDb };
+    if (afterDb >= beforeDb - ALLOWED_LOSS_DB - (isCompact ? COMPACT_LOSS_DB : 0)) return { graph: refitted, layers, pairable, beforeDb, afterDb };
   }
   return { graph, layers: [], pairable, beforeDb, afterDb: beforeDb };
 }
