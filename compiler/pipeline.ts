@@ -222,7 +222,7 @@ async function quantizeOnce(
       rounding: options.rounding ?? "gptq",
       pairSafe: options.pairSafe ?? true,
       // Where nodes had to move to float32 there is no agreement to spare.
-      compact: options.compression !== "none" && moved.size === 0,
+      compact: moved.size === 0,
       bits,
       negligible,
       samples: synthetic ? [] : fitted,

@@ -80,7 +80,7 @@ export async function measureLayers(
       }
       forms.set(name, own);
     };
-    const rule = { bits: new Map(), pairSafe: options.pairSafe ?? true, compact: options.compression !== "none", explore };
+    const rule = { bits: new Map(), pairSafe: options.pairSafe ?? true, compact: true, explore };
     await refitWeights(float, inserted, floatCompiled, module, fitted, rule, watch);
   }
   const floatNodes = new Map(float.nodes.map((node) => [node.name, node]));

@@ -59,7 +59,8 @@ export async function chooseRounding(
     if (layers.length === 0) return null;
     pairable = layers.filter(({ isPairable }) => isPairable).length;
     const afterDb = await measure(refitted);
-    if (afterDb >= beforeDb - ALLOWED_LOSS_DB - (isCompact ? COMPACT_LOSS_DB : 0)) return { graph: refitted, layers, pairable, beforeDb, afterDb };
+    if (afterDb >= beforeDb - ALLOWED_LOSS_DB - (isCompact ? COMPACT_LOSS_DB : 0))
+      return { graph: refitted, layers, pairable, beforeDb, afterDb };
   }
   return { graph, layers: [], pairable, beforeDb, afterDb: beforeDb };
 }
