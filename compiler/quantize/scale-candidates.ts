@@ -18,8 +18,13 @@ const ANY_SCALE = 2 ** -20;
 /** Large scales that are tried, as parts of the one whose error is expected to be just negligible, and the least levels that they leave. */
 const LARGE = [1.06, 0.98, 0.9];
 const LEAST_LEVELS = 15;
-/** Bits of the mantissa of a short float32, as many as its upper two bytes hold but two: scales are that close together still. */
+/**
+ * Bits of the mantissa of a short float32 that matter, as many as its upper two bytes hold but two: scales are that close together still. The
+ * lower two bytes are the same of all, and odd: of a multiple of a power of two many products would be halves, which other runtimes, whose sums
+ * are in float32, round to either side.
+ */
 const SHORT_BITS = 5;
+const LOWER_BYTES = 0x5555;
 
 /** The TRIED most promising scales for each of the rows, float32 values, by the errors without compensation: [outputs][TRIED]. */
 export function promisingScales(
@@ -91,7 +96,7 @@ export function addLargeScales(scales: Float64Array, row: Float64Array, enough: 
 
 /**
  * The scale for weights, next to a given one, with which what the file holds, input scale · weight scale / result scale in float32
- * (lower/rescale.ts), has a mantissa of SHORT_BITS or little more: its lower two bytes are 0. The given one where there is none. `resultScale`: 1 for a result in float32.
+ * (lower/rescale.ts), has a mantissa of SHORT_BITS or little more, and LOWER_BYTES. The given one where there is none. `resultScale`: 1 for a result in float32.
  */
 export function shortScale(scale: number, inputScale: number, resultScale: number): number {
   const rescaleOf = (weightScale: number): number => Math.fround(Math.fround(Math.fround(inputScale) * weightScale) / resultScale);
@@ -100,16 +105,16 @@ export function shortScale(scale: number, inputScale: number, resultScale: numbe
     const near = (fromBits(bitsOf(aim) + aside * 2 ** 16) * resultScale) / inputScale;
     for (const ulps of [0, 1, -1, 2, -2]) {
       const found = Math.fround(near * (1 + ulps * 2 ** -24));
-      if (bitsOf(rescaleOf(found)) % 2 ** 16 === 0) return found;
+      if (bitsOf(rescaleOf(found)) % 2 ** 16 === LOWER_BYTES) return found;
     }
   }
   return scale;
 }
 
-/** The nearest float32 of SHORT_BITS bits behind the point of its mantissa. */
+/** The nearest float32 of SHORT_BITS bits behind the point of its mantissa, and LOWER_BYTES. */
 function shortFloat(x: number): number {
   const dropped = 2 ** (23 - SHORT_BITS);
-  return fromBits(Math.round(bitsOf(x) / dropped) * dropped);
+  return fromBits(Math.round(bitsOf(x) / dropped) * dropped + LOWER_BYTES);
 }
 
 const VIEW = new DataView(new ArrayBuffer(4));

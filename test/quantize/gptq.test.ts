@@ -141,7 +141,7 @@ test("of scales whose error does not matter the largest is taken, and where it d
   }
 });
 
-test("a short scale is next to the given one and leaves two bytes of the product 0", () => {
+test("a short scale is next to the given one, and two bytes of the product are the same of all", () => {
   const random = randomNumbers(5);
   let short = 0;
   for (let i = 0; i < 500; i++) {
@@ -154,8 +154,7 @@ test("a short scale is next to the given one and leaves two bytes of the product
     expect(Math.fround(found)).toBe(found);
     expect(Math.abs(found / scale - 1)).toBeLessThan(2 ** -4.9);
     const product = Math.fround(Math.fround(input * found) / result);
-    if (new Uint16Array(Float32Array.of(product).buffer)[0] === 0) short++;
+    if (new Uint16Array(Float32Array.of(product).buffer)[0] === 0x5555) short++;
   }
   expect(short).toBeGreaterThanOrEqual(495);
-  expect(shortScale(2 ** -20, 1, 1)).toBe(2 ** -20);
 });
