@@ -116,11 +116,11 @@ async function runEqm(bytes: Uint8Array<ArrayBuffer>, samples: readonly Sample[]
 if (!existsSync(ORT)) console.log("onnxruntime-node is not installed (npm run bench:install): it is not compared with.");
 
 test.runIf(existsSync(ORT)).each(MODELS.filter(([, onnx]) => onnx !== null))(
-  "%s: onnxruntime computes what eqm's int8 runtime does, within one step of the last int8 value",
+  "%s: onnxruntime computes what eqm's int8 runtime does, of most samples exactly, of all within two steps of the last int8 value",
   async (_, onnx) => {
     const options = { calibration: samplesOf(onnx!, 3), force: true, compression: "none" } as const;
     const [quantized, compiled] = [await quantizeToOnnx(onnx!, options), await compile(onnx!, options)];
-    const samples = samplesOf(onnx!, 4);
+    const samples = samplesOf(onnx!, 16);
     const ours = await runEqm(compiled.bytes, samples);
     // The exported model compiles to the same arithmetic.
     expect(await runEqm((await compile(quantized.bytes, options)).bytes, samples)).toEqual(ours);
@@ -133,14 +133,18 @@ test.runIf(existsSync(ORT)).each(MODELS.filter(([, onnx]) => onnx !== null))(
         intraOpNumThreads: 1,
         interOpNumThreads: 1,
       });
+      let different = 0;
       for (const [i, sample] of samples.entries()) {
         const feeds = Object.fromEntries(
           Object.entries(sample).map(([name, { data, shape }]) => [name, new ort.Tensor("float32", data as Float32Array, shape)]),
         );
         const theirs = Object.values(await session.run(feeds)).flatMap(({ data }) => Array.from(data));
         const worst = Math.max(...theirs.map((x, j) => Math.abs(x - ours[i]![j]!)));
-        expect(worst / step, `${graphOptimizationLevel}, sample ${i}`).toBeLessThanOrEqual(1);
+        expect(worst / step, `${graphOptimizationLevel}, sample ${i}`).toBeLessThanOrEqual(2);
+        if (worst > 1e-3 * step) different++;
       }
+      // A sum that is nearly a half is rounded to the other side where it was made in float32: one value of a hidden layer, now and then.
+      expect(different, graphOptimizationLevel).toBeLessThan(samples.length / 2);
       await session.release();
     }
   },
