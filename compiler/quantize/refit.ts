@@ -42,7 +42,7 @@ const NEGLIGIBLE_TO_INPUT = 1 / 16;
  * Compact weights of eight bits may together add this part to the noise that comes with the inputs, each layer in proportion to the number of its
  * weights: what a layer's noise costs at the outputs is about its part of the noise there, what it saves is a number of bits for each weight.
  */
-const SPARE_NOISE = 1 / 5;
+const SPARE_NOISE = 1 / 10;
 /** Magnitudes of eight-bit weights whose rounding does not matter much: the fewer, the smaller the file. Any two are pair-safe. */
 const COARSE_LEVELS = [15, 31, 63];
 /** Of so many samples every CHECK_EVERY-th is kept from fitting, to check the fit by. */
