@@ -15,7 +15,7 @@ Exit code 1 where a row could not be measured or misses what it must reach; 2 fo
 const FILES = { json: join(ROOT, "bench/pruned.json"), markdown: join(ROOT, "bench/PRUNED.md") };
 
 const unstructured = (fraction) => ["--prune", fraction, "--pattern", "unstructured"];
-const channel = (criterion) => ["--prune", "0.5", "--pattern", "channel", "--criterion", criterion];
+const channel = (criterion, ...options) => ["--prune", "0.5", "--pattern", "channel", "--criterion", criterion, ...options];
 const IMAGENET = ["mobilenetv2_100_deq", "mobilenetv1_075_224", "squeezenet11", "tiny_darknet"];
 
 /**
@@ -37,6 +37,7 @@ const ROWS = [
   { model: "resnet56_cifar10", options: ["--prune", "0.5"], drop: 0.01 },
   { model: "resnet56_cifar10", options: channel("obc") },
   { model: "resnet56_cifar10", options: channel("magnitude") },
+  { model: "resnet56_cifar10", options: channel("magnitude", "--reconstruction", "none") },
   ...IMAGENET.map((model) => ({ model, options: ["--weights", "4"], drop: 0.015 })),
   ...IMAGENET.map((model) => ({ model, options: ["--prune", "0.5"] })),
 ];

@@ -7,7 +7,16 @@ import type { Target } from "./budget/report.ts";
 import type { LatencyTable } from "./budget/step-clock.ts";
 import { CompileError } from "./errors.ts";
 import type { PruningMasks } from "./prune/masks.ts";
-import { allows, CRITERIA, type Criterion, isPattern, PATTERNS, type Pattern } from "./prune/pattern.ts";
+import {
+  allows,
+  CRITERIA,
+  type Criterion,
+  isPattern,
+  PATTERNS,
+  type Pattern,
+  RECONSTRUCTIONS,
+  type Reconstruction,
+} from "./prune/pattern.ts";
 import type { Sample } from "./quantize/calibrate.ts";
 import type { Observer } from "./quantize/ranges.ts";
 import { WEIGHT_BITS, type WeightBits } from "./quantize/weight-bits.ts";
@@ -89,6 +98,11 @@ export interface CompileOptions {
   readonly pattern?: Pattern;
   /** How those that go are chosen; "obc" by default. Without calibration samples only "magnitude" is possible. */
   readonly criterion?: Criterion;
+  /**
+   * What becomes of the weights that stay: "least-squares" by default, where there are calibration samples; "none" leaves them as they are, by the criterion
+   * "magnitude" only and without a target.
+   */
+  readonly reconstruction?: Reconstruction;
   /** Nodes that are not pruned, by name; "first" and "last" stand for the first and the last layer with weights. */
   readonly exclude?: readonly string[];
   /** Nodes to leave in float32, by name; "first" and "last" stand for the first and the last layer with weights. */
@@ -157,6 +171,7 @@ export function checkOptions(options: CompileOptions): void {
     masks,
     pattern = "block",
     criterion = "obc",
+    reconstruction = "least-squares",
     exclude = [],
     keepFloat = [],
     labels = [],
@@ -172,6 +187,9 @@ export function checkOptions(options: CompileOptions): void {
   if (prune !== undefined && !(prune > 0 && prune < 1)) throw badOption("prune", prune, "a number above 0 and below 1");
   if (typeof pattern !== "string" || !isPattern(pattern)) throw badOption("pattern", pattern, `${PATTERNS.join(", ")} or N:M`);
   if (!CRITERIA.includes(criterion)) throw badOption("criterion", criterion, CRITERIA.join(", "));
+  if (!RECONSTRUCTIONS.includes(reconstruction)) throw badOption("reconstruction", reconstruction, RECONSTRUCTIONS.join(", "));
+  if (reconstruction === "none" && (criterion !== "magnitude" || isSearched(options)))
+    throw badOption("reconstruction", reconstruction, 'least-squares but for the criterion "magnitude" without a search');
   if (prune !== undefined && !allows(pattern, prune)) {
     throw badOption(
       "prune",

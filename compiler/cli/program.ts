@@ -3,7 +3,7 @@ import { Command } from "commander";
 import { MOST_PRUNE_STEPS, MOST_WORKERS } from "../options.ts";
 import { PRODUCER } from "../pipeline.ts";
 
-import { CRITERIA } from "../prune/pattern.ts";
+import { CRITERIA, RECONSTRUCTIONS } from "../prune/pattern.ts";
 import { WEIGHT_BITS, type WeightBits } from "../quantize/weight-bits.ts";
 
 import { bench } from "./commands/bench.ts";
@@ -130,6 +130,10 @@ function addCompile(program: Command): void {
       "which weights go together: block (8 outputs × 1 input), block8x2, nm (N of each 4 inputs stay, or as 2:4), unstructured, or channel: whole filters, neurons and attention heads are cut out, FRACTION then counts MACs (default: block)",
     )
     .option("--criterion <NAME>", "how they are chosen: obc (by what the results lose), wanda or magnitude (default: obc)")
+    .option(
+      "--reconstruction <RULE>",
+      "what becomes of the weights that stay: least-squares (fitted to the samples), or, with --criterion magnitude, none (default: least-squares)",
+    )
     .option("--exclude <NODE...>", 'nodes not to prune, by name; "first" and "last" are the first and last layer')
     .option("--observer <RULE>", "how int8 ranges are chosen: mse, minmax, percentile or entropy", "mse")
     .option("--rounding <RULE>", "how weights are rounded: gptq (for what the results lose least by) or nearest", "gptq")
@@ -185,6 +189,7 @@ function addCompile(program: Command): void {
       pruneSteps: optional(values, "pruneSteps", (value) => parseWhole("--prune-steps", value, 1, MOST_PRUNE_STEPS)),
       pattern: optional(values, "pattern", parsePattern),
       criterion: optional(values, "criterion", (value) => parseChoice("--criterion", value, CRITERIA)),
+      reconstruction: optional(values, "reconstruction", (value) => parseChoice("--reconstruction", value, RECONSTRUCTIONS)),
       exclude: list(values, "exclude"),
       observer: parseChoice("--observer", text(values, "observer") ?? "", ["mse", "minmax", "percentile", "entropy"]),
       rounding: parseChoice("--rounding", text(values, "rounding") ?? "", ["gptq", "nearest"]),

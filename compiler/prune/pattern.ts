@@ -23,6 +23,12 @@ export type Criterion = (typeof CRITERIA)[number];
 /** The names of criteria. */
 export const CRITERIA = ["obc", "wanda", "magnitude"] as const;
 
+/** What becomes of the weights that stay: they are fitted to the samples, or stay as they are, as for a training that follows. */
+export type Reconstruction = (typeof RECONSTRUCTIONS)[number];
+
+/** All that can be done with them. */
+export const RECONSTRUCTIONS = ["least-squares", "none"] as const;
+
 /** The names of patterns, but N:M. */
 export const PATTERNS = ["block", "block8x2", "unstructured", "nm", "channel"] as const;
 

@@ -41,13 +41,13 @@ export interface PrunedModel {
  * weights, and lose much. Null where nothing is to be pruned. Throws `unknown-node`, `not-finite`, `budget-unmet`.
  */
 export async function pruneModel(float: Graph, module: WebAssembly.Module, options: CompileOptions): Promise<PrunedModel | null> {
-  const { prune = 0, pruneSteps: steps = 1, pattern = "block", criterion = "obc" } = options;
+  const { prune = 0, pruneSteps: steps = 1, pattern = "block", criterion = "obc", reconstruction = "least-squares" } = options;
   if (!isPruned(options)) return null;
   const masks = resolveMasks(float, options.masks ?? {});
   const excluded = keptNames(float, options.exclude ?? []);
   const { floatCompiled, synthetic, samples, compared, fitted } = await observeGraph(float, module, options);
   const { watch } = watches(options);
-  const used = synthetic ? [] : fitted;
+  const used = synthetic || reconstruction === "none" ? [] : fitted;
   const { graph, layers, channels } =
     pattern === "channel"
       ? await cutChannels(float, floatCompiled, module, used, { fraction: prune, criterion, excluded, options }, watch)

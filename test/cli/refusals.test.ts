@@ -30,6 +30,7 @@ describe("wrong usage: exit code 2, before any work", () => {
       ["compile", "n.onnx", "-o", "n.eqm", "--calibrate", "x.npy", "--prune", "0.5", "--pattern", "channel", "--criterion", "wanda"],
       "--criterion wanda: with --pattern channel it must be obc or magnitude.",
     ],
+    [["compile", "n.onnx", "-o", "n.eqm", "--prune", "0.5", "--reconstruction", "none"], "--reconstruction none: it goes with --criterion"],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--prune", "0.5"], "--prune takes samples: give them with --calibrate"],
     [
       ["compile", "nothing.onnx", "-o", "n.eqm", "--prune", "0.3", "--pattern", "nm", "--criterion", "magnitude"],

@@ -222,6 +222,13 @@ describe("compiling with pruning", () => {
     expect(float.bytes.length).toBeLessThan(0.6 * dense.bytes.length);
     const blind = await compile(onnx(), { prune: 0.5, criterion: "magnitude" });
     expect(blind.report.pruning).toMatchObject({ layers: [{ weights: 2304, zeros: 1152, loss: null }] });
+    const magnitude = { prune: 0.5, criterion: "magnitude", precision: "float32" } as const;
+    const [unfitted, fitted] = await Promise.all([
+      compile(onnx(), { ...magnitude, calibration, reconstruction: "none" }),
+      compile(onnx(), { ...magnitude, calibration }),
+    ]);
+    expect(unfitted.report.pruning?.layers).toMatchObject([{ loss: null }]);
+    expect(unfitted.report.pruning!.outputs[0]!.sqnrDb).toBeLessThan(fitted.report.pruning!.outputs[0]!.sqnrDb! - 1);
   });
 
   it.each([
@@ -229,6 +236,7 @@ describe("compiling with pruning", () => {
     [{ prune: 1 }, "bad-option", /prune is 1/],
     [{ prune: Number.NaN }, "bad-option", /prune is NaN/],
     [{ prune: 0.5, pattern: "blocks" as Pattern }, "bad-option", /pattern is "blocks"/],
+    [{ prune: 0.5, reconstruction: "none" as const }, "bad-option", /reconstruction is "none"; it takes least-squares/],
     [{ prune: 0.5, pattern: "1:4" }, "bad-option", /with the pattern 1:4/],
     [{ prune: 0.3, pattern: "nm" }, "bad-option", /0.25, 0.5 or 0.75/],
     [{ prune: 0.5, criterion: "best" as "obc" }, "bad-option", /criterion is "best"/],

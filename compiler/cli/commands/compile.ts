@@ -59,6 +59,7 @@ export interface CompileCommandOptions
   readonly pruneSteps?: number | undefined;
   readonly pattern?: CompileOptions["pattern"] | undefined;
   readonly criterion?: CompileOptions["criterion"] | undefined;
+  readonly reconstruction?: CompileOptions["reconstruction"] | undefined;
   readonly calibrate?: string;
   readonly preprocess?: string;
   readonly labels?: string;
@@ -89,7 +90,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   const progress = startProgress();
   try {
     const externalData = externalDataBeside(path);
-    const { prune, pruneSteps, pattern, criterion, exclude } = options;
+    const { prune, pruneSteps, pattern, criterion, reconstruction, exclude } = options;
     const {
       precision,
       targetSqnrDb,
@@ -122,6 +123,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         ...(pruneSteps !== undefined && { pruneSteps }),
         ...(pattern !== undefined && { pattern }),
         ...(criterion !== undefined && { criterion }),
+        ...(reconstruction !== undefined && { reconstruction }),
         exclude,
         observer,
         rounding,
@@ -239,7 +241,10 @@ function keepTable(path: string, isThere: boolean, { latencyTable, measuredTimes
 }
 
 /** Tells what --prune lacks, and what has no effect without it. */
-function checkPruning({ prune, pruneSteps, pattern, criterion, exclude = [], calibrate, target, maxDrop }: CompileCommandOptions): void {
+function checkPruning(options: CompileCommandOptions): void {
+  const { prune, pruneSteps, pattern, criterion, reconstruction, exclude = [], calibrate, target, maxDrop } = options;
+  if (reconstruction === "none" && criterion !== "magnitude")
+    throw wrongUsage("--reconstruction none: it goes with --criterion magnitude only.");
   if (pruneSteps !== undefined && prune === undefined)
     throw wrongUsage("--prune-steps without --prune: there is nothing to prune in steps.");
   if (pruneSteps !== undefined && pruneSteps > 1 && !prunesInSteps(pattern ?? "block"))
@@ -252,7 +257,7 @@ function checkPruning({ prune, pruneSteps, pattern, criterion, exclude = [], cal
     return;
   }
   if (prune === undefined) {
-    for (const [option, given] of Object.entries({ pattern, criterion, exclude: exclude[0] }))
+    for (const [option, given] of Object.entries({ pattern, criterion, reconstruction, exclude: exclude[0] }))
       if (given !== undefined) note(`--${option} has no effect without --prune.`);
     return;
   }
