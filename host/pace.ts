@@ -4,8 +4,8 @@
  * the same bytes either way.
  */
 
-/** Runs of each way in a trial: the fastest counts, so that what else the machine does does not decide. */
-const TRIES = 3;
+/** Runs of each way in a trial: the median counts, neither the luckiest run nor one that something else came in between. */
+const TRIES = 5;
 /** Runs before the first trial, while the engine still compiles; each trial that changes nothing doubles it, up to the most. */
 const FIRST_INTERVAL = 8;
 const LONGEST_INTERVAL = 2048;
@@ -18,7 +18,7 @@ export class Pace {
   #interval = FIRST_INTERVAL;
   /** Runs until the trial; in a trial 0 and below. */
   #left = FIRST_INTERVAL;
-  readonly #fastest = { together: Number.POSITIVE_INFINITY, alone: Number.POSITIVE_INFINITY };
+  readonly #tried: { readonly together: number[]; readonly alone: number[] } = { together: [], alone: [] };
 
   /** Whether the next run is to be made on all threads. */
   get together(): boolean {
@@ -27,16 +27,17 @@ export class Pace {
 
   /** Tells how long that run took, in ms. */
   ran(ms: number): void {
-    if (this.#left <= 0) {
-      const way = this.together ? "together" : "alone";
-      this.#fastest[way] = Math.min(this.#fastest[way], ms);
-    }
+    if (this.#left <= 0) this.#tried[this.together ? "together" : "alone"].push(ms);
     if (--this.#left > -2 * TRIES) return;
-    const { together, alone } = this.#fastest;
+    const { together, alone } = this.#tried;
     const before = this.#together;
-    this.#together = together < alone * MARGIN;
-    this.#fastest.together = this.#fastest.alone = Number.POSITIVE_INFINITY;
+    this.#together = median(together) < median(alone) * MARGIN;
+    together.length = alone.length = 0;
     this.#interval = this.#together === before ? Math.min(2 * this.#interval, LONGEST_INTERVAL) : 2 * FIRST_INTERVAL;
     this.#left = this.#interval;
   }
+}
+
+function median(times: number[]): number {
+  return times.sort((a, b) => a - b)[times.length >> 1]!;
 }

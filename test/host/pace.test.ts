@@ -22,7 +22,7 @@ describe("the pace of a model on several threads", () => {
       () => 1.7,
     );
     expect(found.slice(0, 8)).toEqual(Array(8).fill(true));
-    expect(count(found, false)).toBeLessThan(40);
+    expect(count(found, false)).toBeLessThan(70);
   });
 
   it("goes on on one where several are slower, or no faster", () => {
@@ -33,26 +33,33 @@ describe("the pace of a model on several threads", () => {
         () => 1,
         () => aloneMs,
       );
-      expect(count(found, true)).toBeLessThan(50);
-      expect(found.slice(14, 30)).toEqual(Array(16).fill(false));
+      expect(count(found, true)).toBeLessThan(80);
+      expect(found.slice(18, 34)).toEqual(Array(16).fill(false));
     }
   });
 
-  it("lets one slow run of a trial decide nothing", () => {
+  it("lets one slow or lucky run of a trial decide nothing", () => {
     const found = ways(
       new Pace(),
       100,
       (run) => (run % 5 === 0 ? 30 : 1),
       () => 1.5,
     );
-    expect(count(found, true)).toBeGreaterThan(85);
+    expect(count(found, true)).toBeGreaterThan(75);
+    const lucky = ways(
+      new Pace(),
+      100,
+      (run) => (run % 10 === 0 ? 0.1 : 2),
+      () => 1.5,
+    );
+    expect(count(lucky.slice(18), true)).toBeLessThan(25);
   });
 
   it("changes its mind when the machine does", () => {
     const pace = new Pace();
     const busy = ways(
       pace,
-      100,
+      140,
       () => 3,
       () => 1,
     );
