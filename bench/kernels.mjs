@@ -1,7 +1,7 @@
 /**
  * Speed of the int8 kernels, in GMAC/s on one thread: `node bench/kernels.mjs [build…] [--only regex]` (default: plain) times one-step
  * plans on build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds; `<build>:4` gives dense layers four-bit
- * weights. `<build>:8x1:75` (or 8x2, 1x1) gives them weights of which 75 % are zero, in random blocks of outputs by columns, run as such
+ * weights, `<build>:runs` run-safe ones. `<build>:8x1:75` (or 8x2, 1x1) gives them weights of which 75 % are zero, in random blocks of outputs by columns, run as such
  * blocks. GMAC/s count all weights, those that are zero too. The figure is the third fastest turn: what the kernel does while nothing
  * else disturbs the machine.
  *
@@ -31,6 +31,7 @@ const {
   GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
+  GEMM_RUN_SAFE_I8,
   GEMM_SCATTERED_I8,
   DEPTHWISE_I8_STEP,
   INT8,
@@ -38,6 +39,7 @@ const {
   gemmDepth,
   packedBytes,
   pairsFit,
+  runsFit,
 } = await layouts();
 
 const TURN_MS = 3;
@@ -135,7 +137,7 @@ async function layouts() {
     export { CONV_I8, DEPTHWISE_I8 as DEPTHWISE_I8_STEP } from "./format/opcodes.ts";
     export { countQuads } from "./compiler/lower/blocks.ts";
     export { countPairs } from "./compiler/lower/sparse.ts";
-    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, GEMM_SCATTERED_I8, gemmDepth, packedBytes, pairsFit } from "./format/packings.ts";
+    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, GEMM_RUN_SAFE_I8, GEMM_SCATTERED_I8, gemmDepth, packedBytes, pairsFit, runsFit } from "./format/packings.ts";
     export { INT8 } from "./format/dtypes.ts";`;
   const { outputFiles } = buildSync({
     stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" },
@@ -149,7 +151,7 @@ async function layouts() {
 /** An instance of a contestant with one step for `layer` in its memory: { macs, run }. */
 function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, stride = 1, depthwise = false }) {
   const [build, form, percent] = name.split(":");
-  const bits = form === "4" ? "4" : "8";
+  const bits = form === "4" || form === "runs" ? form : "8";
   const sparse = depthwise ? undefined : SPARSE_FORMS[form];
   const wasm = new WebAssembly.Memory({ initial: 512 });
   const module = new WebAssembly.Module(readFileSync(new URL(`build/${build}.wasm`, root)));
@@ -189,11 +191,12 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
   const planeRow = ConvI8.planeRowSize(inC, outW, kernel, stride, 1);
   const rowBlock = planarRows > 0 ? planarRows * outW : ConvI8.rowBlock(depth, outH * outW);
   const fits = pairsFit(segments, length);
-  const [packing, weightBits] = bits === "4" && fits ? [GEMM_I4, 4] : [fits ? GEMM_PAIR_SAFE_I8 : GEMM_I8, 8];
-  // Halved, any weights are pair-safe. Weights of four bits are distributed like trained ones: the largest at three standard deviations.
+  const safe = bits === "runs" && runsFit(segments, length) ? GEMM_RUN_SAFE_I8 : GEMM_PAIR_SAFE_I8;
+  const [packing, weightBits] = bits === "4" && fits ? [GEMM_I4, 4] : [fits ? safe : GEMM_I8, 8];
+  // Halved, any weights are pair-safe, and run-safe by a quarter. Weights of four bits are distributed like trained ones: the largest at three standard deviations.
   const random = noise(new Int8Array(outC * perOutput * 4));
   const weights = Int8Array.from({ length: outC * perOutput }, (_, i) => {
-    if (bits !== "4" || depthwise) return random[i] >> 1;
+    if (bits !== "4" || depthwise) return random[i] >> (bits === "runs" ? 2 : 1);
     const sum = random[4 * i] + random[4 * i + 1] + random[4 * i + 2] + random[4 * i + 3];
     return Math.max(-7, Math.min(7, Math.round((sum * 7) / 3 / 148)));
   });
@@ -240,7 +243,7 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
           DST_PITCH: outC,
           OUT_DTYPE: INT8,
           ROW_BLOCK: rowBlock,
-          PAIR_SAFE: sparse ? sparse.mark : packing === GEMM_PAIR_SAFE_I8 ? 1 : 0,
+          PAIR_SAFE: sparse ? sparse.mark : packing === GEMM_PAIR_SAFE_I8 ? 1 : packing === GEMM_RUN_SAFE_I8 ? ConvI8.RUN_SAFE : 0,
           WEIGHT_BITS: weightBits,
           WEIGHTS: packed(),
           PLANAR: planarRows > 0 ? 1 : 0,

@@ -15,6 +15,10 @@
  *                           plain:   as GEMM_I8
  *                           relaxed: [⌈N/8⌉][K/4][8 outputs][4 k]
  *                 and behind them int32 [G][⌈N/8⌉·8], what the build adds to each output's accumulator (plain: unused).
+ * GEMM_RUN_SAFE_I8 canonical and packed = GEMM_PAIR_SAFE_I8's, with p1 and p2 for which runsFit, and with weights that are run-safe: of each run of up
+ *                 to four of an output the positive ones add up to at most RUN_LIMIT, and so do the magnitudes of the negative ones. The values at
+ *                 packed depths 8i, 8i + 1, 8i + 4, 8i + 5 are a run, and the other four of the eight: what meets in one int16 sum of two steps
+ *                 of the pair dot. Packing refuses other weights, in every build.
  * GEMM_I4         canonical = GEMM_I8's, with p1 and p2 for which pairsFit, and with values of four bits: −8 … 7. Packing refuses others,
  *                 in every build. Packed, for all groups, [G][⌈N/8⌉] panels of i4PanelBytes(K) bytes:
  *                           K/4 steps of 16 bytes: two weights in each
@@ -54,6 +58,7 @@ export const GEMM_I4 = 8;
 export const GEMM_BLOCKS_1_I8 = 9;
 export const GEMM_BLOCKS_2_I8 = 10;
 export const GEMM_SCATTERED_I8 = 11;
+export const GEMM_RUN_SAFE_I8 = 12;
 
 /**
  * The most that the magnitudes of a pair of pair-safe weights may add up to: 255 times it fits into int16, so that no reading of
@@ -63,7 +68,8 @@ export const PAIR_LIMIT = 128;
 
 /**
  * The most that the positive weights of one int16 accumulator of a run may add up to, and the most that the negative ones may: 255 times
- * it fits, and 128 times both do, so that no reading of the relaxed dot product's second operand leaves int16. Eight steps always fit.
+ * it fits, and 128 times the one and 127 times the other do, so that no reading of the relaxed dot product's second operand leaves int16. Eight steps of
+ * four-bit weights always fit.
  */
 export const RUN_LIMIT = 128;
 
@@ -107,6 +113,21 @@ export function pairsFit(segments: i32, length: i32): boolean {
   return segments == 1 || ((length + 1) & ~1 & 3) == 0;
 }
 
+/** Whether a GEMM of `segments` segments of `length` values may be run-safe: each segment starts at a multiple of 8 of the packed depth. */
+export function runsFit(segments: i32, length: i32): boolean {
+  return segments == 1 || (length & 7) == 0;
+}
+
+/** Which run of an output the value at a place of the packed depth belongs to, of GEMM_RUN_SAFE_I8. */
+export function runOf(place: i32): i32 {
+  return (place >> 3) * 2 + ((place >> 1) & 1);
+}
+
+/** Whether a packing is of dense weights of which the relaxed build adds up the products of pairs in int16. */
+export function isPaired(packing: i32): boolean {
+  return packing == GEMM_PAIR_SAFE_I8 || packing == GEMM_RUN_SAFE_I8;
+}
+
 /** Bytes of a panel of GEMM_I4: eight outputs of a packed depth of `depth`. */
 export function i4PanelBytes(depth: i32): i32 {
   return i4RunsOffset(depth) + ((((depth + 31) >> 5) + 15) & ~15);
@@ -144,7 +165,7 @@ export function packedGroups(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2:
 export function packedBytes(packing: i32, fileBytes: i32, p0: i32, p1: i32, p2: i32): i32 {
   if (packing == COPY) return fileBytes;
   if (packing == GEMM_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * gemmDepth(p1, p2);
-  if (packing == GEMM_PAIR_SAFE_I8) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * (gemmDepth(p1, p2) + 4);
+  if (isPaired(packing)) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) & ~7) * (gemmDepth(p1, p2) + 4);
   if (packing == GEMM_I4) return packedGroups(packing, fileBytes, p0, p1, p2) * ((p0 + 7) >> 3) * i4PanelBytes(gemmDepth(p1, p2));
   if (packing == GEMM_SCATTERED_I8)
     return packedGroups(packing, fileBytes, p0, p1, p2) * p0 * SCATTERED_HEAD_BYTES + p2 * SCATTERED_PAIR_BYTES;
@@ -166,9 +187,10 @@ export function packingHolds(packing: number, fileBytes: number, p0: number, p1:
   if (fileBytes <= 0) return false;
   if (packing == COPY) return p0 == 0 && p1 == 0 && p2 == 0;
   if (p0 <= 0 || p1 < 0 || p2 < 0) return false;
-  if (packing == GEMM_I8 || packing == GEMM_PAIR_SAFE_I8 || packing == GEMM_I4) {
+  if (packing == GEMM_I8 || packing == GEMM_I4 || isPaired(packing)) {
     if (p1 == 0 || p2 == 0 || fileBytes % (p0 * p1 * p2) != 0) return false;
     if (packing != GEMM_I8 && !pairsFit(p1, p2)) return false;
+    if (packing == GEMM_RUN_SAFE_I8 && !runsFit(p1, p2)) return false;
     return (fileBytes / (p0 * p1 * p2)) * (p0 + 7) * (p1 * (p2 + 1) + 7) < 2147483648;
   }
   if (isSparse(packing)) {

@@ -15,3 +15,5 @@ export const NOT_PAIR_SAFE = 5;
 export const NOT_FOUR_BITS = 6;
 /** What is not zero of sparse weights is not as much as their constant says. */
 export const OTHER_BLOCKS = 7;
+/** Weights that claim to be run-safe are not. */
+export const NOT_RUN_SAFE = 8;

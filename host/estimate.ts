@@ -20,7 +20,7 @@ const BYTE_NS = 0.15;
 
 /** Steps with products: how many, and how many of them take a nanosecond. */
 const RULES: ReadonlyMap<number, (words: Words) => number> = new Map([
-  [Opcode.CONV_I8, (w: Words) => convolution(w, ConvI8) / (w[ConvI8.PAIR_SAFE]! >= ConvI8.BLOCKS_OF_1 ? 50 : 25)],
+  [Opcode.CONV_I8, (w: Words) => convolution(w, ConvI8) / (ConvI8.isSparse(w[ConvI8.PAIR_SAFE]!) ? 50 : 25)],
   [Opcode.CONV_F32, (w: Words) => convolution(w, ConvF32) / 8],
   [Opcode.DEPTHWISE_I8, (w: Words) => (windows(w, DepthwiseI8) * w[DepthwiseI8.CHANNELS]!) / 15],
   [Opcode.DEPTHWISE_F32, (w: Words) => (windows(w, DepthwiseF32) * w[DepthwiseF32.CHANNELS]!) / 5],

@@ -162,6 +162,7 @@ export class Instance {
       if (packing === COPY) continue;
       const status = this.#runtime!.pack(packing, this.#data + staging, this.#data + address, canonicalBytes(constant), p0, p1, p2);
       if (status === Status.NOT_PAIR_SAFE) throw badWeights(index, constant, "it claims to be pair-safe, and a pair of its weights is not");
+      if (status === Status.NOT_RUN_SAFE) throw badWeights(index, constant, "it claims to be run-safe, and a run of its weights is not");
       if (status === Status.NOT_FOUR_BITS) throw badWeights(index, constant, "it claims to be of four bits, and one of its weights is not");
       if (status === Status.OTHER_BLOCKS) throw badWeights(index, constant, `what is not zero of it is not what it claims, ${p2}`);
       if (status !== Status.OK) throw statusError(status);

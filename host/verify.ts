@@ -11,6 +11,7 @@ import {
   GEMM_BLOCKS_2_I8,
   GEMM_I4,
   GEMM_PAIR_SAFE_I8,
+  GEMM_RUN_SAFE_I8,
   GEMM_SCATTERED_I8,
   isSparse,
   packedBytes,
@@ -153,6 +154,7 @@ function verifyStep(program: Program, special: readonly SpecialRegion[], index: 
 /** Packings of weights that look different in each build: what they are called, and the mark of the steps that read them. */
 const SPECIAL_WEIGHTS: ReadonlyMap<number, { readonly name: string; readonly mark: string }> = new Map([
   [GEMM_PAIR_SAFE_I8, { name: "pair-safe", mark: "PAIR_SAFE" }],
+  [GEMM_RUN_SAFE_I8, { name: "run-safe", mark: "RUN_SAFE" }],
   [GEMM_I4, { name: "four-bit", mark: "WEIGHT_BITS 4" }],
   [GEMM_BLOCKS_1_I8, { name: "sparse", mark: "BLOCKS_OF_1" }],
   [GEMM_BLOCKS_2_I8, { name: "sparse", mark: "BLOCKS_OF_2" }],
@@ -163,6 +165,7 @@ const SPECIAL_WEIGHTS: ReadonlyMap<number, { readonly name: string; readonly mar
 function markedPacking(words: Int32Array): number | undefined {
   if (words[OPCODE] !== CONV_I8) return undefined;
   if (words[ConvI8.PAIR_SAFE] === 1) return GEMM_PAIR_SAFE_I8;
+  if (words[ConvI8.PAIR_SAFE] === ConvI8.RUN_SAFE) return GEMM_RUN_SAFE_I8;
   if (words[ConvI8.PAIR_SAFE] === ConvI8.BLOCKS_OF_1) return GEMM_BLOCKS_1_I8;
   if (words[ConvI8.PAIR_SAFE] === ConvI8.BLOCKS_OF_2) return GEMM_BLOCKS_2_I8;
   if (words[ConvI8.PAIR_SAFE] === ConvI8.SCATTERED) return GEMM_SCATTERED_I8;

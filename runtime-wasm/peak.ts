@@ -5,7 +5,7 @@
  * The caller fills the memory with ordinary numbers; every function writes its results behind its operands.
  */
 
-import { HAS_PAIR_DOT, pairDotAdd } from "./simd/dot.ts";
+import { dotAdd as wideDotAdd, HAS_PAIR_DOT, pairDot, pairDotAdd } from "./simd/dot.ts";
 import { Exact, Fused, HAS_FUSED, multiplyAdd } from "./simd/multiply-add.ts";
 
 /** Depth of the products: int8 values, int16 values, float32 values. */
@@ -29,6 +29,14 @@ export function dotPairs(tiles: i32): i32 {
   if (!HAS_PAIR_DOT) return 0;
   v128.store(ONES, i16x8.splat(1));
   for (let tile = 0; tile < tiles; tile++) dotTile<Int8Pairs>(A, B, RESULT);
+  return 4 * 8 * DEPTH_I8;
+}
+
+/** As dotPairs, the products of two steps added up in int16 (kernels/gemm-runs-i8.ts). */
+export function dotRuns(tiles: i32): i32 {
+  if (!HAS_PAIR_DOT) return 0;
+  v128.store(ONES, i16x8.splat(1));
+  for (let tile = 0; tile < tiles; tile++) dotRunsTile(A, B, RESULT);
   return 4 * 8 * DEPTH_I8;
 }
 
@@ -86,6 +94,57 @@ function dotTile<T>(a: usize, b: usize, dst: usize): void {
     c7 = dotAdd<T>(c7, b1, x, ones);
     a += 16;
     b += 32;
+  }
+  v128.store(dst, c0);
+  v128.store(dst, c1, 16);
+  v128.store(dst, c2, 32);
+  v128.store(dst, c3, 48);
+  v128.store(dst, c4, 64);
+  v128.store(dst, c5, 80);
+  v128.store(dst, c6, 96);
+  v128.store(dst, c7, 112);
+}
+
+// @ts-ignore: decorator
+@inline
+function runDotAdd(sum: v128, b: v128, x: v128, next: v128, y: v128, ones: v128): v128 {
+  return wideDotAdd(sum, i16x8.add(pairDot(b, x), pairDot(next, y)), ones);
+}
+
+/** A as [DEPTH/8][2][4 rows][4], B as [DEPTH/8][2][8 outputs][4], both int8. */
+function dotRunsTile(a: usize, b: usize, dst: usize): void {
+  const ones = v128.load(ONES);
+  let c0 = i32x4.splat(0);
+  let c1 = c0;
+  let c2 = c0;
+  let c3 = c0;
+  let c4 = c0;
+  let c5 = c0;
+  let c6 = c0;
+  let c7 = c0;
+  for (let k = DEPTH_I8 >> 3; k > 0; k--) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    const b2 = v128.load(b, 32);
+    const b3 = v128.load(b, 48);
+    let x = v128.load32_splat(a);
+    let y = v128.load32_splat(a, 16);
+    c0 = runDotAdd(c0, b0, x, b2, y, ones);
+    c1 = runDotAdd(c1, b1, x, b3, y, ones);
+    x = v128.load32_splat(a, 4);
+    y = v128.load32_splat(a, 20);
+    c2 = runDotAdd(c2, b0, x, b2, y, ones);
+    c3 = runDotAdd(c3, b1, x, b3, y, ones);
+    x = v128.load32_splat(a, 8);
+    y = v128.load32_splat(a, 24);
+    c4 = runDotAdd(c4, b0, x, b2, y, ones);
+    c5 = runDotAdd(c5, b1, x, b3, y, ones);
+    x = v128.load32_splat(a, 12);
+    y = v128.load32_splat(a, 28);
+    c6 = runDotAdd(c6, b0, x, b2, y, ones);
+    c7 = runDotAdd(c7, b1, x, b3, y, ones);
+    a += 32;
+    b += 64;
   }
   v128.store(dst, c0);
   v128.store(dst, c1, 16);

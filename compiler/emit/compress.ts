@@ -49,13 +49,13 @@ export function compressConstant(constant: Constant, compression: "rans" | "none
 
 function isOfInt8(packing: number): boolean {
   if (Packing.isSparse(packing)) return true;
-  return [Packing.GEMM_I4, Packing.GEMM_I8, Packing.GEMM_PAIR_SAFE_I8, Packing.DEPTHWISE_I8, Packing.DEPTHWISE_3X3_I8].includes(packing);
+  return Packing.isPaired(packing) || [Packing.GEMM_I4, Packing.GEMM_I8, Packing.DEPTHWISE_I8, Packing.DEPTHWISE_3X3_I8].includes(packing);
 }
 
 /** The rows of weights that are canonically rows of outputs. */
 function rowsOf({ packing, p0, p1, p2 }: Constant): { readonly outputs: number; readonly depth: number } | null {
   if (Packing.isSparse(packing)) return { outputs: p0, depth: p1 };
-  return [Packing.GEMM_I4, Packing.GEMM_I8, Packing.GEMM_PAIR_SAFE_I8].includes(packing) ? { outputs: p0, depth: p1 * p2 } : null;
+  return Packing.isPaired(packing) || [Packing.GEMM_I4, Packing.GEMM_I8].includes(packing) ? { outputs: p0, depth: p1 * p2 } : null;
 }
 
 /** Constants of four bytes an element have a table for each of the four. */

@@ -55,8 +55,8 @@ const FORMS: readonly Form[] = [
   },
 ];
 
-/** Four-bit weights are multiplied faster than others where all are there: by this much, at most. */
-const FOUR_BITS_FASTER = 1.3;
+/** How much faster than others weights are multiplied where all are there, at most. */
+const DENSE_SPEED = { "four-bit": 1.3, "run-safe": 1.2, other: 1 } as const;
 
 /** Fewer zeros than this make no form faster. */
 const LEAST_ZEROS = 0.2;
@@ -72,7 +72,13 @@ export interface Sparse {
  * The form in which weights, rows of `depth` values of which `outputs` are a group, are multiplied fastest with so many adjacent rows of inputs; null
  * where that is the dense one.
  */
-export function sparseForm(values: Int8Array, outputs: number, depth: number, rows: number, isFourBits: boolean): Sparse | null {
+export function sparseForm(
+  values: Int8Array,
+  outputs: number,
+  depth: number,
+  rows: number,
+  weights: keyof typeof DENSE_SPEED,
+): Sparse | null {
   if (zerosOf(values) < LEAST_ZEROS * values.length) return null;
   const all = (values.length / outputs) * Math.ceil(outputs / 8) * 8;
   let best: Sparse | null = null;
@@ -80,7 +86,7 @@ export function sparseForm(values: Int8Array, outputs: number, depth: number, ro
   for (const { packing, mark, count, limit, limitOfRow, products, productsPerOutput, leastRows } of FORMS) {
     if (rows < leastRows || (packing === Packing.GEMM_SCATTERED_I8 && depth >= Packing.SCATTERED_COLUMNS)) continue;
     const own = count(values, outputs, depth);
-    const cost = ((own * products + (values.length / depth) * productsPerOutput) / all) * (isFourBits ? FOUR_BITS_FASTER : 1);
+    const cost = ((own * products + (values.length / depth) * productsPerOutput) / all) * DENSE_SPEED[weights];
     const part = cost / (rows === 1 ? limitOfRow : limit);
     if (!(part < least)) continue;
     best = { packing, mark, count: own };

@@ -11,8 +11,8 @@
  * GEMM_I8 of N = OUT_C/GROUPS outputs, with S segments of L values. A patch of the image is made of runs: one for each kernel row
  * (KERNEL_W·IN_C values) where the row is contiguous (GROUPS = 1, DILATION_W = 1, SRC_PITCH = IN_C), else one for each kernel position
  * (IN_C/GROUPS values). Each run is a segment where its length is a multiple of RUN_UNIT; else one segment is the whole patch.
- * PAIR_SAFE is 1 where WEIGHTS is a constant of GEMM_PAIR_SAFE_I8 instead, which builds may multiply faster, and 0 elsewhere.
- * It is BLOCKS_OF_1, BLOCKS_OF_2 or SCATTERED where WEIGHTS is a constant of GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8 or GEMM_SCATTERED_I8: sparse weights,
+ * PAIR_SAFE is 1 where WEIGHTS is a constant of GEMM_PAIR_SAFE_I8 instead, which builds may multiply faster, RUN_SAFE where it is one of
+ * GEMM_RUN_SAFE_I8, and 0 elsewhere. It is BLOCKS_OF_1, BLOCKS_OF_2 or SCATTERED where WEIGHTS is a constant of GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8 or GEMM_SCATTERED_I8: sparse weights,
  * whose zeros are left out.
  * WEIGHT_BITS is 4 where WEIGHTS is a constant of GEMM_I4 instead, and 8 elsewhere; PAIR_SAFE is 0 then.
  * PLANAR is 1 where the input's rows are laid out in planes (runtime-wasm/kernels/planes-i8.ts) rather than packed patch by patch; see
@@ -66,10 +66,16 @@ export const WORDS = 36;
 export const BLOCKS_OF_1 = 2;
 export const BLOCKS_OF_2 = 3;
 export const SCATTERED = 4;
+export const RUN_SAFE = 5;
 
-/** Whether weights of this PAIR_SAFE are pair-safe, as they stand or as they are packed. */
+/** Whether the pair dot is right for weights of this PAIR_SAFE, as they stand or as they are packed. */
 export function isPairSafe(mark: i32): boolean {
-  return mark >= 1 && mark <= BLOCKS_OF_2;
+  return (mark >= 1 && mark <= BLOCKS_OF_2) || mark == RUN_SAFE;
+}
+
+/** Whether weights of this PAIR_SAFE are sparse. */
+export function isSparse(mark: i32): boolean {
+  return mark >= BLOCKS_OF_1 && mark <= SCATTERED;
 }
 
 /** Runs whose length is a multiple of this are packed into panels straight from the image; others are gathered into whole patches first. */
@@ -224,11 +230,11 @@ export function extents(w: Int32Array, e: Extents): void {
   e.read(w[SRC]!, (w[BATCH]! * w[IN_H]! * w[IN_W]! - 1) * w[SRC_PITCH]! + w[IN_C]!);
   e.write(w[DST]!, ((pixels - 1) * w[DST_PITCH]! + w[OUT_C]!) * outBytes);
   const perGroup = w[OUT_C]! / groups;
-  e.check(w[PAIR_SAFE]! >= 0 && w[PAIR_SAFE]! <= SCATTERED, "PAIR_SAFE is 0 to 4");
+  e.check(w[PAIR_SAFE]! >= 0 && w[PAIR_SAFE]! <= RUN_SAFE, "PAIR_SAFE is 0 to 5");
   e.check(w[WEIGHT_BITS]! === 8 || (w[WEIGHT_BITS]! === 4 && w[PAIR_SAFE]! === 0), "WEIGHT_BITS is 8, or 4 where PAIR_SAFE is 0");
   // Of sparse weights only the heads: the host proves that the constant is read whole by what it states itself.
-  const blocks = w[PAIR_SAFE]! >= BLOCKS_OF_1;
-  const panelBytes = blocks ? BLOCKS_HEAD_BYTES : w[WEIGHT_BITS]! === 4 ? i4PanelBytes(depth) : 8 * (depth + 4 * w[PAIR_SAFE]!);
+  const densePanelBytes = w[WEIGHT_BITS]! === 4 ? i4PanelBytes(depth) : 8 * (depth + (isPairSafe(w[PAIR_SAFE]!) ? 4 : 0));
+  const panelBytes = isSparse(w[PAIR_SAFE]!) ? BLOCKS_HEAD_BYTES : densePanelBytes;
   const panelsBytes = groups * Math.ceil(perGroup / 8) * panelBytes;
   e.read(w[WEIGHTS]!, w[PAIR_SAFE]! === SCATTERED ? w[OUT_C]! * SCATTERED_HEAD_BYTES : panelsBytes);
   e.read(w[BIAS]!, Math.ceil(w[OUT_C]! / 8) * 32);

@@ -4,7 +4,7 @@
  *
  *   scratch: output block | A panel [ROW_BLOCK/4][K/2][4][2] int16 | one widened B panel [K/2][8][2] int16 | gathered patches
  *
- * With the pair dot, layers marked PAIR_SAFE have int8 A panels, and in place of the widened panel what eight accumulators start with.
+ * With the pair dot, layers marked PAIR_SAFE or RUN_SAFE have int8 A panels, and in place of the widened panel what eight accumulators start with.
  */
 import { FLOAT32 } from "../../format/dtypes.ts";
 import { BLOCKS_HEAD_BYTES, gemmDepth, i4PanelBytes, SCATTERED_HEAD_BYTES } from "../../format/packings.ts";
@@ -18,6 +18,7 @@ import { convGroupPlanes } from "./conv-planes-i8.ts";
 import { convGroupScattered } from "./conv-scattered-i8.ts";
 import { gemmI8, widen } from "./gemm-i8.ts";
 import { gemmFusedPairsI8, gemmPairsI8 } from "./gemm-pairs-i8.ts";
+import { gemmRunsI8 } from "./gemm-runs-i8.ts";
 import { OUTPUT_BYTES, prepareOutput } from "./output-i8.ts";
 import { PAIRS, packRows, QUADS } from "./panel-i8.ts";
 import { isPointwise, packPatches } from "./patches-i8.ts";
@@ -95,7 +96,7 @@ function convGroup(step: usize, src: usize, dst: usize, weights: usize, bias: us
   }
 }
 
-/** convGroup of pair-safe weights. `offsets`: int32 for each output, to be added to its bias. */
+/** convGroup of pair-safe or run-safe weights. `offsets`: int32 for each output, to be added to its bias. */
 function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, offsets: usize, bias: usize, scale: usize, outC: i32, outBytes: i32, depth: i32, block: usize): void {
   const pixels = word(step, Conv.BATCH) * word(step, Conv.OUT_H) * word(step, Conv.OUT_W);
   const rowBlock = word(step, Conv.ROW_BLOCK);
@@ -106,6 +107,7 @@ function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, off
   const gathered = start + depth * 16;
   const pointwise = isPointwise(step);
   const fused = load<i32>(DOT_IS_FUSED) != 0;
+  const runs = word(step, Conv.PAIR_SAFE) == Conv.RUN_SAFE;
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
     if (pointwise) packRows<i8>(QUADS, src + <usize>(m * srcPitch), srcPitch, rows, word(step, Conv.IN_C) / word(step, Conv.GROUPS), depth, panel);
@@ -118,6 +120,7 @@ function convGroupPairs(step: usize, src: usize, dst: usize, weights: usize, off
       v128.store(start, i32x4.add(v128.load(bias + at), v128.load(offsets + at)));
       v128.store(start, i32x4.add(v128.load(bias + at, 16), v128.load(offsets + at, 16)), 16);
       if (fused) gemmFusedPairsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
+      else if (runs) gemmRunsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
       else gemmPairsI8(rows, depth >> 2, panel, b, start, scale + at, out, pitchBytes, channels, block);
       b += depth << 3;
       out += 8 * outBytes;

@@ -12,6 +12,7 @@ import { i4RunsOffset, i4PanelBytes } from "../../format/packings.ts";
 import { gemmPlanesI4, unpackI4, widenI4 } from "./gemm-i4.ts";
 import { gemmPlanesI8, widen } from "./gemm-i8.ts";
 import { gemmPlanesFusedPairsI8, gemmPlanesPairsI8 } from "./gemm-pairs-i8.ts";
+import { gemmPlanesRunsI8 } from "./gemm-runs-i8.ts";
 import { OUTPUT_BYTES } from "./output-i8.ts";
 import { PAIRS, QUADS } from "./panel-i8.ts";
 import { packPlanes, planeRowBytes, writeOffsets } from "./planes-i8.ts";
@@ -76,6 +77,7 @@ function multiplyPairs(step: usize, rows: i32, table: usize, planes: usize, weig
   const moveBytes = word(step, Conv.STRIDE_H) * planeRowBytes<i8>(step);
   const start = block + OUTPUT_BYTES;
   const fused = load<i32>(DOT_IS_FUSED) != 0;
+  const runs = word(step, Conv.PAIR_SAFE) == Conv.RUN_SAFE;
   for (let n = 0; n < outC; n += 8) {
     const at = <usize>(n << 2);
     const channels = min(8, outC - n);
@@ -85,6 +87,7 @@ function multiplyPairs(step: usize, rows: i32, table: usize, planes: usize, weig
     let out = dst;
     for (let r = 0; r < rows; r++) {
       if (fused) gemmPlanesFusedPairsI8(table, outW, depth >> 2, a, weights, start, scale + at, out, pitchBytes, channels, block);
+      else if (runs) gemmPlanesRunsI8(table, outW, depth >> 2, a, weights, start, scale + at, out, pitchBytes, channels, block);
       else gemmPlanesPairsI8(table, outW, depth >> 2, a, weights, start, scale + at, out, pitchBytes, channels, block);
       a += moveBytes;
       out += outW * pitchBytes;

@@ -9,9 +9,9 @@ import { packGemmBlocksI8 } from "./gemm-blocks-i8.ts";
 import { packGemmI4 } from "./gemm-i4.ts";
 import { packGemmI8 } from "./gemm-i8.ts";
 import { packGemmScatteredI8 } from "./gemm-scattered-i8.ts";
-import { packGemmPairSafeI8 } from "./gemm-pair-safe-i8.ts";
+import { packGemmPairedI8 } from "./gemm-paired-i8.ts";
 
-/** Packs `bytes` canonical bytes at `src` to `dst`. Returns OK, UNKNOWN_PACKING, NOT_PAIR_SAFE, NOT_FOUR_BITS or OTHER_BLOCKS. */
+/** Packs `bytes` canonical bytes at `src` to `dst`. Returns OK, UNKNOWN_PACKING, NOT_PAIR_SAFE, NOT_RUN_SAFE, NOT_FOUR_BITS or OTHER_BLOCKS. */
 export function pack(packing: i32, src: usize, dst: usize, bytes: i32, p0: i32, p1: i32, p2: i32): i32 {
   if (packing == Packing.COPY) {
     memory.copy(dst, src, bytes);
@@ -27,7 +27,7 @@ export function pack(packing: i32, src: usize, dst: usize, bytes: i32, p0: i32, 
     }
     return OK;
   }
-  if (packing == Packing.GEMM_PAIR_SAFE_I8) return packGemmPairSafeI8(src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
+  if (Packing.isPaired(packing)) return packGemmPairedI8(packing, src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
   if (packing == Packing.GEMM_I4) return packGemmI4(src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);
   if (packing == Packing.GEMM_SCATTERED_I8) return packGemmScatteredI8(src, dst, bytes / p1, p1, p2);
   if (Packing.isSparse(packing)) return packGemmBlocksI8(packing, src, dst, Packing.packedGroups(packing, bytes, p0, p1, p2), p0, p1, p2);

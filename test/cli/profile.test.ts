@@ -44,6 +44,7 @@ describe("the work of a step", () => {
     const step = conv({ IN_C: 96, OUT_C: 576, PAIR_SAFE: 1 });
     expect(workOf(step, "relaxed").peak).toBe("int8 pairs");
     expect(workOf(step, "plain").peak).toBe("int8");
+    expect(workOf(conv({ IN_C: 96, OUT_C: 576, PAIR_SAFE: ConvI8.RUN_SAFE }), "relaxed").peak).toBe("int8 runs");
     expect(workOf(conv({ IN_C: 96, OUT_C: 576, PAIR_SAFE: 0 }), "relaxed").peak).toBe("int8");
   });
 

@@ -1,4 +1,4 @@
-/** What claims to be pair-safe, or of four bits, is proved, whatever the build. */
+/** What claims to be pair-safe, run-safe, or of four bits, is proved, whatever the build. */
 import { describe, expect, it } from "vitest";
 import { INT8 } from "../../format/dtypes.ts";
 import * as Opcode from "../../format/opcodes.ts";
@@ -59,7 +59,8 @@ describe("a layer that is marked PAIR_SAFE", () => {
     ["fewer outputs", { OUT_C: 7 }, "its pair-safe weights are of another shape"],
     ["no mark", { PAIR_SAFE: 0 }, "it reads pair-safe weights as something else"],
     ["another mark", { PAIR_SAFE: 2 }, "it is marked BLOCKS_OF_1, its weights are not"],
-    ["a mark that is none", { PAIR_SAFE: 5 }, "not so: PAIR_SAFE is 0 to 4"],
+    ["the mark of run-safe weights", { PAIR_SAFE: 5 }, "it is marked RUN_SAFE, its weights are not"],
+    ["a mark that is none", { PAIR_SAFE: 6 }, "not so: PAIR_SAFE is 0 to 5"],
     ["its input among them", { SRC: 0 }, "it reads pair-safe weights as something else"],
   ])("is refused with %s", (_, changes, problem) => {
     expect(() => openProgram(layer(changes), plainModule)).toThrow(`Step 0 (CONV_I8): ${problem}.`);
@@ -70,6 +71,39 @@ describe("a layer that is marked PAIR_SAFE", () => {
     expect(() => openProgram(layer({}, undefined, [table]), plainModule)).toThrow(
       "Step 1 (TABLE_I8): it reads pair-safe weights as something else.",
     );
+  });
+});
+
+describe("a layer that is marked RUN_SAFE", () => {
+  const open = (weights: ReturnType<typeof small>, changes: Readonly<Record<string, number>> = {}) =>
+    openProgram(layer({ PAIR_SAFE: ConvI8.RUN_SAFE, ...changes }, weights, [], Packing.GEMM_RUN_SAFE_I8), plainModule);
+  const small = () => Int8Array.from({ length: 64 }, (_, i) => (i % 2 ? 64 : -64));
+
+  it("is taken where its weights are", () => {
+    expect(() => open(small())).not.toThrow();
+  });
+
+  it.each([65, -128])("is refused where a run is over the limit, by a weight of %i", (value) => {
+    for (const at of [1, 6, 37, 62]) {
+      const weights = small();
+      weights[at] = value < 0 && at % 2 ? 65 : value;
+      expect(() => open(weights)).toThrow(
+        expect.objectContaining({
+          name: "FormatError",
+          code: "bad-constants",
+          message: "Constant 0: it claims to be run-safe, and a run of its weights is not.",
+        }),
+      );
+    }
+  });
+
+  it.each<[string, Readonly<Record<string, number>>, string]>([
+    ["another shape", { IN_C: 4, SRC_PITCH: 4 }, "its run-safe weights are of another shape"],
+    ["no mark", { PAIR_SAFE: 0 }, "it reads run-safe weights as something else"],
+    ["the mark of pair-safe weights", { PAIR_SAFE: 1 }, "it is marked PAIR_SAFE, its weights are not"],
+    ["its input among them", { SRC: 0 }, "it reads run-safe weights as something else"],
+  ])("is refused with %s", (_, changes, problem) => {
+    expect(() => open(small(), changes)).toThrow(`Step 0 (CONV_I8): ${problem}.`);
   });
 });
 

@@ -11,10 +11,14 @@ import {
   GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
+  GEMM_RUN_SAFE_I8,
   GEMM_SCATTERED_I8,
   gemmDepth,
   PAIR_LIMIT,
   pairsFit,
+  RUN_LIMIT,
+  runOf,
+  runsFit,
 } from "../../format/packings.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import { between, clamp, randomFloats, randomInt8, requantize } from "../support/reference-arithmetic.ts";
@@ -46,19 +50,21 @@ export interface Case {
 }
 
 /** How weights are packed. */
-export type Form = "any" | "pair-safe" | "four bits" | "blocks of 1" | "blocks of 2" | "scattered";
+export type Form = "any" | "pair-safe" | "run-safe" | "four bits" | "blocks of 1" | "blocks of 2" | "scattered";
 
 /** How the input is packed: patch by patch, or in planes of so many rows of the output at a time. */
 type Planes = number | "patches";
 
-/** Checks one case with any weights, sparse ones, and where its shape allows with pair-safe ones and with those of four bits that are marked so. */
+/** Checks one case with any weights, sparse ones, and where its shape allows with pair-safe and run-safe ones and with those of four bits that are marked so. */
 export function check(c: Case, seed: number): void {
   checkOne(c, seed, "any");
   checkOne(c, seed, (["blocks of 1", "blocks of 2", "scattered"] as const)[seed % 3]!);
   const patch = [...(c.kernel ?? ([1, 1] as const)), c.inC, c.groups ?? 1, c.dilation?.[1] ?? 1, c.inC + (c.srcGap ?? 0)] as const;
-  if (!pairsFit(ConvI8.segments(...patch), ConvI8.segmentLength(...patch))) return;
+  const segments = [ConvI8.segments(...patch), ConvI8.segmentLength(...patch)] as const;
+  if (!pairsFit(...segments)) return;
   const w = c.fill?.w ?? 0;
   if (Math.abs(w) * 2 <= PAIR_LIMIT) checkOne(c, seed, "pair-safe");
+  if (Math.abs(w) * 4 <= RUN_LIMIT && runsFit(...segments)) checkOne(c, seed, "run-safe");
   if (w >= -8 && w <= 7) checkOne(c, seed, "four bits");
 }
 
@@ -70,13 +76,22 @@ export function checkPlanar(c: Case, seed: number): void {
 const PACKINGS = {
   any: GEMM_I8,
   "pair-safe": GEMM_PAIR_SAFE_I8,
+  "run-safe": GEMM_RUN_SAFE_I8,
   "four bits": GEMM_I4,
   "blocks of 1": GEMM_BLOCKS_1_I8,
   "blocks of 2": GEMM_BLOCKS_2_I8,
   scattered: GEMM_SCATTERED_I8,
 } as const;
 export const FORMS = Object.keys(PACKINGS) as readonly Form[];
-const MARKS: Readonly<Record<Form, number>> = { any: 0, "pair-safe": 1, "four bits": 0, "blocks of 1": 2, "blocks of 2": 3, scattered: 4 };
+const MARKS: Readonly<Record<Form, number>> = {
+  any: 0,
+  "pair-safe": 1,
+  "run-safe": 5,
+  "four bits": 0,
+  "blocks of 1": 2,
+  "blocks of 2": 3,
+  scattered: 4,
+};
 
 /** Zeroes blocks of `tall` outputs by `unit` columns, of which `density` percent are left; in what is left, some weights are 0 too. */
 function zeroBlocks(
@@ -111,6 +126,24 @@ function limitPairs(weights: Int8Array, length: number): void {
   }
 }
 
+/** Makes segments run-safe, most of their runs at a limit. */
+function limitRuns(weights: Int8Array, length: number): void {
+  for (let at = 0; at < weights.length; at += length) {
+    for (let first = 0; first < length; first += first % 8 === 0 ? 2 : 6) {
+      let [more, less] = [RUN_LIMIT, RUN_LIMIT];
+      for (let k = first; k < Math.min(first + 6, length); k++) {
+        if (runOf(k) !== runOf(first)) continue;
+        const w = weights[at + k]!;
+        const room = w > 0 ? more : less;
+        const magnitude = Math.min(room, w > 0 ? 127 : 128, w % 4 === 0 || k === first ? Math.abs(w) : room);
+        weights[at + k] = w > 0 ? magnitude : -magnitude;
+        if (w > 0) more -= magnitude;
+        else less -= magnitude;
+      }
+    }
+  }
+}
+
 /** Runs one case on the build and compares every byte of the destination, the gaps between pixels included. */
 export function checkOne(c: Case, seed: number, form: Form, planes: Planes = "patches"): void {
   const next = randomSource(seed);
@@ -139,6 +172,7 @@ export function checkOne(c: Case, seed: number, form: Form, planes: Planes = "pa
       weights[i] = seed % 3 === 0 ? (w < 0 ? -8 : 7) : w >> 4;
     });
   if (form === "pair-safe" && !c.fill) limitPairs(weights, ConvI8.segmentLength(kh, kw, c.inC, groups, dw, srcPitch));
+  if (form === "run-safe" && !c.fill) limitRuns(weights, ConvI8.segmentLength(kh, kw, c.inC, groups, dw, srcPitch));
   const unit = form === "blocks of 2" ? 2 : 1;
   const isSparse = form === "scattered" || form.startsWith("blocks");
   const tall = form === "scattered" ? 1 : 8;

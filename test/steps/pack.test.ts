@@ -16,6 +16,7 @@ import {
   GEMM_I4,
   GEMM_I8,
   GEMM_PAIR_SAFE_I8,
+  GEMM_RUN_SAFE_I8,
   GEMM_SCATTERED_I8,
   gemmDepth,
   i4PanelBytes,
@@ -23,8 +24,9 @@ import {
   PAIR_LIMIT,
   packedBytes,
   RUN_LIMIT,
+  runOf,
 } from "../../format/packings.ts";
-import { NOT_FOUR_BITS, NOT_PAIR_SAFE, OTHER_BLOCKS } from "../../format/status.ts";
+import { NOT_FOUR_BITS, NOT_PAIR_SAFE, NOT_RUN_SAFE, OTHER_BLOCKS } from "../../format/status.ts";
 import * as Pack from "../../format/steps/pack.ts";
 import { randomFloats, randomInt8 } from "../support/reference-arithmetic.ts";
 import { randomSource, stepBench } from "../support/step-bench.ts";
@@ -184,6 +186,45 @@ describe("PACK", () => {
     }
   });
 
+  it("refuses a run over the limit wherever it stands, and takes all within it", () => {
+    for (const [s, l] of [
+      [1, 1],
+      [1, 6],
+      [1, 16],
+      [1, 39],
+      [3, 8],
+      [2, 24],
+    ] as const) {
+      const pack = (canonical: Int8Array) => () => stepBench(BUILD, 1).constant(GEMM_RUN_SAFE_I8, canonical, 3, s, l);
+      const count = 2 * 3 * s * l;
+      for (const four of [
+        [127, -128, 1, 0],
+        [64, 64, -64, -64],
+        [-32, -32, -32, -32],
+        [-128, 0, 127, 0],
+      ])
+        expect(pack(Int8Array.from({ length: count }, (_, i) => four[(i % 2) + (((i % l) >> 2) % 2) * 2]!))).not.toThrow();
+      for (let at = 0; at < count; at++) {
+        const place = at % l;
+        for (let other = at - place; other < at - place + l; other++) {
+          const meets = other !== at && runOf(other % l) === runOf(place);
+          for (const [x, y] of [
+            [127, 2],
+            [-128, -1],
+            [-100, -29],
+          ] as const) {
+            const canonical = new Int8Array(count);
+            canonical[at] = x;
+            canonical[other] = other === at ? x : y;
+            const packs = expect(pack(canonical), `${s}×${l}, values ${at} and ${other}`);
+            if (meets) packs.toThrow(`pack returned ${NOT_RUN_SAFE}`);
+            else packs.not.toThrow();
+          }
+        }
+      }
+    }
+  });
+
   it("packs four-bit weights two to a byte, in runs that int16 holds, and refuses others wherever they stand", () => {
     let seed = 500;
     for (const groups of [1, 2]) {
@@ -288,7 +329,8 @@ describe("PACK", () => {
       P1: 1,
       P2: 8,
     };
-    expect(() => bench.run(PACK, Pack, fields)).toThrow("computed weights are not pair-safe");
+    for (const PACKING of [GEMM_PAIR_SAFE_I8, GEMM_RUN_SAFE_I8])
+      expect(() => bench.run(PACK, Pack, { ...fields, PACKING })).toThrow("computed weights are not pair-safe");
     expect(() => bench.run(PACK, Pack, { ...fields, PACKING: GEMM_I4 })).toThrow("computed weights are not of four bits");
     for (const PACKING of [GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_SCATTERED_I8])
       expect(() => bench.run(PACK, Pack, { ...fields, PACKING })).toThrow("computed weights are not sparse");

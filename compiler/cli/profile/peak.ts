@@ -12,12 +12,16 @@ import { median } from "./median.ts";
 export const PEAKS = {
   int8: { loop: "dotI16", instructions: "i32x4.dot_i16x8_s + i32x4.add" },
   "int8 pairs": { loop: "dotPairs", instructions: "i16x8.relaxed_dot_i8x16_i7x16_s + i32x4.dot_i16x8_s + i32x4.add" },
+  "int8 runs": {
+    loop: "dotRuns",
+    instructions: "2 i16x8.relaxed_dot_i8x16_i7x16_s + i16x8.add + i32x4.dot_i16x8_s + i32x4.add",
+  },
   float32: { loop: "mulAddF32", instructions: "f32x4.mul + f32x4.add" },
   "fast float32": { loop: "fusedF32", instructions: "f32x4.relaxed_madd" },
 } as const;
 
 /** Limits of instructions that only the relaxed build has. */
-const RELAXED: ReadonlySet<string> = new Set(["int8 pairs", "fast float32"]);
+const RELAXED: ReadonlySet<string> = new Set(["int8 pairs", "int8 runs", "fast float32"]);
 
 /** What a limit multiplies. */
 export type PeakName = keyof typeof PEAKS;
@@ -36,7 +40,7 @@ const SAMPLE_MS = 0.2;
 export interface PeakMeter {
   /** Takes one more sample of each limit, SAMPLE_MS each. */
   sample(): void;
-  /** The median of the samples, GMAC/s; "int8 pairs" and "fast float32" only in the relaxed build. At least one sample has been taken. */
+  /** The median of the samples, GMAC/s; those of RELAXED only in the relaxed build. At least one sample has been taken. */
   result(): Peaks;
 }
 
@@ -56,6 +60,7 @@ export async function openPeakMeter(build: BuildName): Promise<PeakMeter> {
 const FILLS: Readonly<Record<PeakName, (buffer: ArrayBuffer) => void>> = {
   int8: (buffer) => fillInts(new Int16Array(buffer), 127),
   "int8 pairs": (buffer) => fillInts(new Int8Array(buffer), 63),
+  "int8 runs": (buffer) => fillInts(new Int8Array(buffer), 31),
   // Neither zeros nor subnormal numbers, which some machines treat at another pace.
   float32: (buffer) => void new Float32Array(buffer).fill(0.75),
   "fast float32": (buffer) => void new Float32Array(buffer).fill(0.75),

@@ -87,8 +87,8 @@ export function workOf(words: Words, build: BuildName, fastFloat = false, blocks
   const work = blocks
     ? { ...whole, shape: `${whole.shape}, ${blocksText(blocks)}`, macs: Math.round(whole.macs * blocks.computed), denseMacs: whole.macs }
     : whole;
-  const inPairs = build === "relaxed" && at(words, OPCODE) === Opcode.CONV_I8 && ConvI8.isPairSafe(at(words, ConvI8.PAIR_SAFE));
-  if (inPairs) return { ...work, peak: "int8 pairs" };
+  const mark = build === "relaxed" && at(words, OPCODE) === Opcode.CONV_I8 ? at(words, ConvI8.PAIR_SAFE) : 0;
+  if (ConvI8.isPairSafe(mark)) return { ...work, peak: mark === ConvI8.RUN_SAFE ? "int8 runs" : "int8 pairs" };
   return work.peak === "float32" && build === "relaxed" && fastFloat ? { ...work, peak: "fast float32" } : work;
 }
 
