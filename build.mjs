@@ -8,7 +8,8 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, wr
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
+import { compileEagerly } from "./eager-functions.mjs";
 
 const root = new URL("./", import.meta.url);
 const file = (path) => new URL(path, root);
@@ -108,12 +109,12 @@ function buildWasm() {
   for (const [path, module] of Object.entries(CODECS)) writeBase64(path, readFileSync(require.resolve(module)), module);
 }
 
-/** What each entry is built from; `node` entries may use Node's modules. */
+/** What each entry is built from; `node` entries may use Node's modules. `eager` ones, which are minified too, compile what every load runs at once. */
 const BUNDLES = [
-  { outfile: "dist/index.js", entry: "host/index.ts", platform: "neutral", minify: true },
-  { outfile: "dist/core.js", entry: "host/index.ts", platform: "neutral", minify: true, instead: ["./carried.ts", "carried.core.ts"] },
-  { outfile: "dist/worker.js", entry: "host/worker.ts", platform: "neutral", minify: true },
-  { outfile: "dist/worker.node.js", entry: "host/worker.node.ts", platform: "node", minify: true },
+  { outfile: "dist/index.js", entry: "host/index.ts", platform: "neutral", eager: true },
+  { outfile: "dist/core.js", entry: "host/index.ts", platform: "neutral", eager: true, instead: ["./carried.ts", "carried.core.ts"] },
+  { outfile: "dist/worker.js", entry: "host/worker.ts", platform: "neutral", eager: true },
+  { outfile: "dist/worker.node.js", entry: "host/worker.node.ts", platform: "node", eager: true },
   { outfile: "dist/threads.js", entry: "host/threads.ts", platform: "neutral", minify: true, beside: "./index.ts" },
   { outfile: "dist/threads.node.js", entry: "host/threads.node.ts", platform: "node", minify: true, beside: "./index.ts" },
   { outfile: "dist/thread.js", entry: "host/thread.ts", platform: "neutral", minify: true },
@@ -150,8 +151,9 @@ await import("./cli.js");
 async function buildBundles() {
   mkdirSync(file("dist"), { recursive: true });
   const packages = new Set();
-  for (const { outfile, entry, platform, minify, executable, beside, instead } of BUNDLES) {
-    const { metafile } = await build({
+  for (const { outfile, entry, platform, minify, executable, eager, beside, instead } of BUNDLES) {
+    const target = platform === "node" ? "node20.19" : "es2022";
+    const { metafile, outputFiles } = await build({
       absWorkingDir: fileURLToPath(root),
       entryPoints: [entry],
       outfile,
@@ -159,9 +161,10 @@ async function buildBundles() {
       mainFields: ["module", "main"],
       bundle: true,
       format: "esm",
-      target: platform === "node" ? "node20.19" : "es2022",
+      target,
       charset: "utf8",
       minify: minify === true,
+      write: !eager,
       legalComments: "none",
       metafile: true,
       logLevel: "warning",
@@ -169,6 +172,11 @@ async function buildBundles() {
       ...(beside && { plugins: [importFromBeside(beside)] }),
       ...(executable && { banner: { js: NODE_BANNER } }),
     });
+    if (eager) {
+      // Engines keep a text of ASCII alone in half the memory.
+      const { code } = await transform(compileEagerly(outputFiles[0].text), { format: "esm", target, charset: "ascii", minify: true });
+      writeFileSync(file(outfile), code);
+    }
     if (executable) chmodSync(file(outfile), 0o755);
     for (const input of Object.keys(metafile.inputs)) {
       const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);

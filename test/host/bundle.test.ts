@@ -10,17 +10,22 @@ import { smallFile } from "../support/small-model.ts";
 const host = new URL("../../host/", import.meta.url);
 let code: string;
 
-beforeAll(async () => {
+async function bundle(format: "iife" | "esm"): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL("index.ts", host))],
+    absWorkingDir: fileURLToPath(new URL("../", host)),
+    entryPoints: ["host/index.ts"],
     bundle: true,
     platform: "neutral",
-    format: "iife",
+    format,
     globalName: "eqm",
     write: false,
     logLevel: "silent",
   });
-  code = outputFiles[0]!.text;
+  return outputFiles[0]!.text;
+}
+
+beforeAll(async () => {
+  code = await bundle("iife");
 });
 
 /** `load` in a context of its own, with a changed WebAssembly. */
@@ -64,4 +69,19 @@ it("imports nothing but format/, build/ and itself, and evaluates no text", () =
   }
   expect(outside).toEqual([]);
   expect(code).not.toMatch(/\bimport\b\s*[("{]/);
+});
+
+it("is compiled with the functions that every load runs, and in ASCII", async () => {
+  const { compileEagerly } = (await import(new URL("../../eager-functions.mjs", import.meta.url).href)) as {
+    readonly compileEagerly: (bundle: string) => string;
+  };
+  const eager = compileEagerly(await bundle("esm"));
+  for (const name of ["load", "readEqm", "verifyStep", "decodeWords"]) {
+    expect(eager).toMatch(new RegExp(`^var ${name} = \\((async )?function ${name}\\(`, "m"));
+    expect(eager).not.toMatch(new RegExp(`^(async )?function ${name}\\(`, "m"));
+  }
+  expect(() => compileEagerly("// host/load.ts\nasync function load() {\n}\n")).toThrow("lacks host/source.ts, ");
+  const shipped = readFileSync(new URL("../../dist/index.js", import.meta.url), "latin1");
+  expect(shipped.match(/=\((async )?function/g)!.length).toBeGreaterThan(100);
+  expect(shipped).toMatch(/^[\0-\x7f]*$/);
 });
