@@ -8,7 +8,9 @@
  * outputs in the order of their names, null where the engine has no such build. `distinct` is the number of different values in the
  * outputs: 1 means that the model said nothing. Imports nothing from an engine but the reading of a file.
  */
-const [bundleUrl, modelUrl, lowest = "-1", highest = "1"] = scriptArguments();
+import { readBytes, scriptArguments } from "./ground.mjs";
+
+const [bundleUrl, modelUrl, lowest = "-1", highest = "1"] = scriptArguments;
 const { load } = await import(bundleUrl);
 const bytes = await readBytes(modelUrl);
 
@@ -33,25 +35,11 @@ for (const build of ["plain", "relaxed"]) {
 }
 console.log(JSON.stringify(report));
 
-function scriptArguments() {
-  return globalThis.scriptArguments ?? globalThis.Deno?.args ?? globalThis.process.argv.slice(2);
-}
-
 function engineName() {
   if (globalThis.Deno !== undefined) return `deno ${Deno.version.deno}`;
   if (globalThis.Bun !== undefined) return `bun ${Bun.version}`;
   if (globalThis.process?.versions?.node !== undefined) return `node ${process.versions.node}`;
   return navigator.userAgent;
-}
-
-async function readBytes(url) {
-  if (new URL(url).protocol === "file:") {
-    const { readFile } = await import("node:fs/promises");
-    return new Uint8Array(await readFile(new URL(url)));
-  }
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
 }
 
 // The generator is mulberry32; the arithmetic is exact or IEEE double, so that every engine draws the same numbers.

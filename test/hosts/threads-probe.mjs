@@ -8,7 +8,9 @@
  * between, all with the same result; `features` are those of the model on two threads. `worker` is the hash of a model in a worker that has
  * threads of its own, where there is a web worker.
  */
-const [webUrl, nodeUrl, modelUrl] = globalThis.scriptArguments ?? globalThis.Deno?.args ?? globalThis.process.argv.slice(2);
+import { readBytes, scriptArguments } from "./ground.mjs";
+
+const [webUrl, nodeUrl, modelUrl] = scriptArguments;
 const isPage = globalThis.document !== undefined;
 const { load } = await import(isPage ? webUrl : nodeUrl);
 const bytes = await readBytes(modelUrl);
@@ -70,14 +72,4 @@ function hashOf(named) {
     for (const byte of new Uint8Array(buffer, byteOffset, byteLength)) hash = Math.imul(hash ^ byte, 0x01000193);
   }
   return (hash >>> 0).toString(16).padStart(8, "0");
-}
-
-async function readBytes(url) {
-  if (new URL(url).protocol === "file:") {
-    const { readFile } = await import("node:fs/promises");
-    return new Uint8Array(await readFile(new URL(url)));
-  }
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
 }

@@ -5,7 +5,9 @@
  * Arguments, all as text: the URL of eqm's compiler, the URL of an .onnx with one input of shape [1, 32, 24, 24]. The workers' scripts are beside
  * the compiler.
  */
-const [bundleUrl, modelUrl] = globalThis.scriptArguments ?? globalThis.Deno?.args ?? globalThis.process.argv.slice(2);
+import { hashOf, readBytes, scriptArguments } from "./ground.mjs";
+
+const [bundleUrl, modelUrl] = scriptArguments;
 const { compile } = await import(bundleUrl);
 const onnx = await readBytes(modelUrl);
 
@@ -32,20 +34,3 @@ for (const count of [1, 2, 3]) {
 }
 if (hashes.size > 1) throw new Error(`with other workers other bytes: ${[...hashes].join(", ")}`);
 console.log(JSON.stringify({ bytesHash: [...hashes][0], workers }));
-
-async function readBytes(url) {
-  if (new URL(url).protocol === "file:") {
-    const { readFile } = await import("node:fs/promises");
-    return new Uint8Array(await readFile(new URL(url)));
-  }
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: HTTP ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
-/** FNV-1a, 32 bits, and the length: enough to tell files apart, and quick on every engine. */
-function hashOf(data) {
-  let hash = 0x811c9dc5;
-  for (const byte of data) hash = Math.imul(hash ^ byte, 0x01000193);
-  return `${(hash >>> 0).toString(16).padStart(8, "0")}-${data.length}`;
-}
