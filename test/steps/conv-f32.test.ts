@@ -4,18 +4,11 @@ import { CHANNELS_32, GEMM_F32 } from "../../format/packings.ts";
 import * as Conv from "../../format/steps/conv-f32.ts";
 import { bitsOf, build, randomFloats } from "../support/floats.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
+import { type WindowCase, windowOf } from "../support/window-case.ts";
 
-interface Case {
-  readonly batch?: number;
-  readonly inH: number;
-  readonly inW: number;
+interface Case extends WindowCase {
   readonly inC: number;
   readonly outC: number;
-  readonly kernel?: readonly [number, number];
-  readonly stride?: readonly [number, number];
-  readonly dilation?: readonly [number, number];
-  /** top, left, bottom, right */
-  readonly pads?: readonly [number, number, number, number];
   readonly groups?: number;
   readonly srcPitch?: number;
   readonly dstPitch?: number;
@@ -24,20 +17,11 @@ interface Case {
   readonly rowBlock?: number;
 }
 
-function outSize(size: number, kernel: number, stride: number, dilation: number, before: number, after: number): number {
-  return Math.floor((size + before + after - (kernel - 1) * dilation - 1) / stride) + 1;
-}
-
 function check(c: Case, spoil?: (src: Float32Array, weights: Float32Array) => void): void {
-  const { batch = 1, inH, inW, inC, outC, groups = 1, min = -Infinity, max = Infinity } = c;
-  const [kernelH, kernelW] = c.kernel ?? [1, 1];
-  const [strideH, strideW] = c.stride ?? [1, 1];
-  const [dilationH, dilationW] = c.dilation ?? [1, 1];
-  const [top, left, bottom, right] = c.pads ?? [0, 0, 0, 0];
+  const { inH, inW, inC, outC, groups = 1, min = -Infinity, max = Infinity } = c;
+  const { batch, kernelH, kernelW, strideH, strideW, dilationH, dilationW, top, left, outH, outW } = windowOf(c, 1, 0);
   const srcPitch = c.srcPitch ?? inC;
   const dstPitch = c.dstPitch ?? outC;
-  const outH = outSize(inH, kernelH, strideH, dilationH, top, bottom);
-  const outW = outSize(inW, kernelW, strideW, dilationW, left, right);
   const groupIn = inC / groups;
   const groupOut = outC / groups;
   const depth = kernelH * kernelW * groupIn;

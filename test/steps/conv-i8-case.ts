@@ -23,19 +23,12 @@ import {
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import { between, clamp, randomFloats, randomInt8, requantize } from "../support/reference-arithmetic.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
+import { type WindowCase, windowOf } from "../support/window-case.ts";
 
 /** A convolution: one image, one 1×1 kernel, no gaps, int8 out, unless said. */
-export interface Case {
-  readonly batch?: number;
-  readonly inH: number;
-  readonly inW: number;
+export interface Case extends WindowCase {
   readonly inC: number;
   readonly outC: number;
-  readonly kernel?: readonly [number, number];
-  readonly stride?: readonly [number, number];
-  readonly dilation?: readonly [number, number];
-  /** top, left, bottom, right */
-  readonly pads?: readonly [number, number, number, number];
   readonly groups?: number;
   readonly srcGap?: number;
   readonly dstGap?: number;
@@ -147,14 +140,20 @@ function limitRuns(weights: Int8Array, length: number): void {
 /** Runs one case on the build and compares every byte of the destination, the gaps between pixels included. */
 export function checkOne(c: Case, seed: number, form: Form, planes: Planes = "patches"): void {
   const next = randomSource(seed);
-  const batch = c.batch ?? 1;
-  const [kh, kw] = c.kernel ?? [1, 1];
-  const [sh, sw] = c.stride ?? [1, 1];
-  const [dh, dw] = c.dilation ?? [1, 1];
-  const [top, left, bottom, right] = c.pads ?? [0, 0, 0, 0];
+  const {
+    batch,
+    kernelH: kh,
+    kernelW: kw,
+    strideH: sh,
+    strideW: sw,
+    dilationH: dh,
+    dilationW: dw,
+    top,
+    left,
+    outH,
+    outW,
+  } = windowOf(c, 1, 0);
   const groups = c.groups ?? 1;
-  const outH = Math.floor((c.inH + top + bottom - (kh - 1) * dh - 1) / sh) + 1;
-  const outW = Math.floor((c.inW + left + right - (kw - 1) * dw - 1) / sw) + 1;
   const srcPitch = c.inC + (c.srcGap ?? 0);
   const dstPitch = c.outC + (c.dstGap ?? 0);
   const inPerGroup = c.inC / groups;

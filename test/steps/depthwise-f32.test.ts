@@ -4,33 +4,17 @@ import { CHANNELS_32, DEPTHWISE_F32 } from "../../format/packings.ts";
 import * as Depthwise from "../../format/steps/depthwise-f32.ts";
 import { bitsOf, build, randomFloats } from "../support/floats.ts";
 import { floatBits, randomSource, stepBench } from "../support/step-bench.ts";
+import { type WindowCase, windowOf } from "../support/window-case.ts";
 
-interface Case {
-  readonly batch?: number;
-  readonly inH: number;
-  readonly inW: number;
+interface Case extends WindowCase {
   readonly channels: number;
-  readonly kernel?: readonly [number, number];
-  readonly stride?: readonly [number, number];
-  readonly dilation?: readonly [number, number];
-  /** top, left, bottom, right */
-  readonly pads?: readonly [number, number, number, number];
   readonly min?: number;
   readonly max?: number;
 }
 
-function outSize(size: number, kernel: number, stride: number, dilation: number, before: number, after: number): number {
-  return Math.floor((size + before + after - (kernel - 1) * dilation - 1) / stride) + 1;
-}
-
 function check(c: Case, spoil?: (src: Float32Array, weights: Float32Array) => void): void {
-  const { batch = 1, inH, inW, channels, min = -Infinity, max = Infinity } = c;
-  const [kernelH, kernelW] = c.kernel ?? [3, 3];
-  const [strideH, strideW] = c.stride ?? [1, 1];
-  const [dilationH, dilationW] = c.dilation ?? [1, 1];
-  const [top, left, bottom, right] = c.pads ?? [1, 1, 1, 1];
-  const outH = outSize(inH, kernelH, strideH, dilationH, top, bottom);
-  const outW = outSize(inW, kernelW, strideW, dilationW, left, right);
+  const { inH, inW, channels, min = -Infinity, max = Infinity } = c;
+  const { batch, kernelH, kernelW, strideH, strideW, dilationH, dilationW, top, left, outH, outW } = windowOf(c, 3, 1);
   const taps = kernelH * kernelW;
   const random = randomSource(77 + channels * 3 + inW);
   const src = randomFloats(random, batch * inH * inW * channels);

@@ -6,17 +6,10 @@ import * as DepthwiseI8 from "../../format/steps/depthwise-i8.ts";
 import { between, randomFloats, randomInt8, requantize } from "../support/reference-arithmetic.ts";
 import { randomSource, stepBench } from "../support/step-bench.ts";
 import { sweep } from "../support/sweep.ts";
+import { type WindowCase, windowOf } from "../support/window-case.ts";
 
-interface Case {
-  readonly batch?: number;
-  readonly inH: number;
-  readonly inW: number;
+interface Case extends WindowCase {
   readonly channels: number;
-  readonly kernel?: readonly [number, number];
-  readonly stride?: readonly [number, number];
-  readonly dilation?: readonly [number, number];
-  /** top, left, bottom, right */
-  readonly pads?: readonly [number, number, number, number];
   readonly rolling?: number;
   readonly bounded?: number;
   readonly range?: readonly [number, number];
@@ -27,13 +20,19 @@ interface Case {
 
 function check(c: Case, seed: number): void {
   const next = randomSource(seed);
-  const batch = c.batch ?? 1;
-  const [kh, kw] = c.kernel ?? [3, 3];
-  const [sh, sw] = c.stride ?? [1, 1];
-  const [dh, dw] = c.dilation ?? [1, 1];
-  const [top, left, bottom, right] = c.pads ?? [1, 1, 1, 1];
-  const outH = Math.floor((c.inH + top + bottom - (kh - 1) * dh - 1) / sh) + 1;
-  const outW = Math.floor((c.inW + left + right - (kw - 1) * dw - 1) / sw) + 1;
+  const {
+    batch,
+    kernelH: kh,
+    kernelW: kw,
+    strideH: sh,
+    strideW: sw,
+    dilationH: dh,
+    dilationW: dw,
+    top,
+    left,
+    outH,
+    outW,
+  } = windowOf(c, 3, 1);
   const inZero = between(next, -128, 127);
   const outZero = between(next, -20, 20);
   const [min, max] = c.range ?? [-128, 127];
