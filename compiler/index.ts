@@ -1,7 +1,7 @@
 /** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
 
 import { CONV_I8 } from "../format/opcodes.ts";
-import { isPairSafe, PAIR_SAFE } from "../format/steps/conv-i8.ts";
+import { isPairSafe, PAIR_SAFE, RUN_SAFE } from "../format/steps/conv-i8.ts";
 import { programBytes } from "../host/memory-layout.ts";
 import { type Program, programsOf } from "../host/program.ts";
 import { bindingsOf } from "./bindings.ts";
@@ -277,23 +277,21 @@ function reportOf(
 
 function pairSafetyOf(layers: readonly LayerReport[], candidates: number): Report["pairSafety"] {
   const macsOfAll = (some: readonly LayerReport[]): number => some.reduce((sum, { macs }) => sum + macs, 0);
+  const partOf = (some: readonly LayerReport[]) => ({ layers: some.length, macsShare: macsOfAll(some) / Math.max(1, macsOfAll(layers)) });
   const safe = layers.filter(({ pairSafe }) => pairSafe);
-  return {
-    candidates: Math.max(candidates, safe.length),
-    layers: safe.length,
-    macsShare: macsOfAll(safe) / Math.max(1, macsOfAll(layers)),
-  };
+  return { candidates: Math.max(candidates, safe.length), ...partOf(safe), runs: partOf(layers.filter(({ runSafe }) => runSafe)) };
 }
 
-/** Names of the nodes whose steps have pair-safe weights; sparse ones are, as they are packed. */
-function pairSafeNodes({ program, stepNodes }: Compiled): ReadonlySet<string | null> {
-  return new Set(stepNodes.filter((_, i) => program.plan.steps[i]![0] === CONV_I8 && isPairSafe(program.plan.steps[i]![PAIR_SAFE]!)));
+/** PAIR_SAFE of the nodes whose steps have weights that the pair dot is right for; sparse ones are, as they are packed. */
+function pairSafeNodes({ program: { plan }, stepNodes }: Compiled): ReadonlyMap<string | null, number> {
+  const marks = plan.steps.map((words) => (words[0] === CONV_I8 ? words[PAIR_SAFE]! : 0));
+  return new Map(stepNodes.flatMap((name, i) => (isPairSafe(marks[i]!) ? [[name, marks[i]!] as const] : [])));
 }
 
 function layersOf(float: Graph, quantized: Quantized | null): readonly LayerReport[] {
   const values = new Map(quantized?.comparison.values.map((value) => [value.name, value.sqnrDb]));
   const int8 = new Map((quantized?.graph ?? float).nodes.map((node) => [node.outputs[0]?.name, node]));
-  const pairSafe = quantized ? pairSafeNodes(quantized.compiled) : new Set();
+  const pairSafe = quantized ? pairSafeNodes(quantized.compiled) : new Map<string | null, number>();
   const moved = new Map(quantized?.mixed?.moves.flatMap(({ nodes, aloneDb }) => nodes.map((value) => [value, aloneDb])));
   const rounding = new Map(quantized?.rounding?.layers.map((layer) => [layer.name, layer]));
   return float.nodes
@@ -318,6 +316,7 @@ function layersOf(float: Graph, quantized: Quantized | null): readonly LayerRepo
         weightBytes: Math.ceil((count * weightBits) / 8),
         macs: macsOf(node),
         ...(pairSafe.has(node.name) && { pairSafe: true as const }),
+        ...(pairSafe.get(node.name) === RUN_SAFE && { runSafe: true as const }),
         ...(rounded && { rounding: { nearest: rounded.noiseOfNearest, now: rounded.noise } }),
       };
     });

@@ -76,7 +76,7 @@ export interface CompileOptions {
    */
   readonly rounding?: "gptq" | "nearest";
   /**
-   * Make eight-bit weights pair-safe, which the relaxed build multiplies faster, but of layers that would lose by it; true by default.
+   * Make eight-bit weights run-safe or else pair-safe, which the relaxed build multiplies faster, but of layers that would lose by it; true by default.
    */
   readonly pairSafe?: boolean;
   /**

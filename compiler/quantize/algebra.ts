@@ -1,5 +1,5 @@
 /**
- * The linear algebra of compiling in WebAssembly (runtime-wasm/linear-algebra.ts), and memory to work in: the same bits on every engine.
+ * The linear algebra of compiling in WebAssembly (runtime-wasm/linear-algebra.ts, rounding.ts), and memory to work in: the same bits on every engine.
  */
 import { base64 } from "../../build/linear-algebra.ts";
 import { decodeBase64 } from "../../host/base64.ts";
@@ -28,7 +28,8 @@ interface Kernels {
     scales: number,
     enough: number,
     levels: number,
-    pairLimit: number,
+    limit: number,
+    bySign: number,
     mates: number,
     support: number,
     integers: number,
@@ -43,7 +44,8 @@ interface Kernels {
     tried: number,
     pivots: number,
     levels: number,
-    pairLimit: number,
+    limit: number,
+    bySign: number,
     mates: number,
     errors: number,
   ): void;

@@ -12,18 +12,18 @@
  *
  * which is GPTQ's column sweep without the inverse of H. Columns of large variance come first.
  *
- * Pair-safe weights (format/packings.ts): whichever of a pair comes second has the range that the first left over; the first leaves the
- * second half of what both are too much. What that clips the later columns compensate like any other error, so that the scale need not
- * be that of the largest pair: of several scales the one with the least error is taken, for each output, or the largest whose error does not matter.
+ * Run-safe and pair-safe weights (format/packings.ts, weight-sets.ts): a weight has the range that those of its set leave over which are rounded already;
+ * what it and those to come are too much is taken off all of them alike. What that clips the later columns compensate like any other error, so that the
+ * scale need not be that of the largest set: of several scales the one with the least error is taken, for each output, or the largest whose error does not matter.
  *
  * Weights that were pruned stay 0: the others are fitted on what is left, and the sweep rounds those to 0 whatever it would compensate.
  */
-import { PAIR_LIMIT } from "../../format/packings.ts";
 import { LANES, multiply, workspace } from "./algebra.ts";
 import { type Factor, factor, solve } from "./cholesky.ts";
 import { ridged, type Support, solveOnSupport, targetsOf } from "./least-squares.ts";
 import { addLargeScales, promisingScales, TRIED } from "./scale-candidates.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
+import { type Bound, MATES, matesOf, type WeightSets } from "./weight-sets.ts";
 
 /** Second moments of a layer's inputs in its two forms, over a number of observations; both in the same unit. */
 export interface Moments {
@@ -41,8 +41,8 @@ export interface RoundingRule {
   readonly bits: WeightBits;
   /** The greatest magnitude, where it is to be less than what the bits hold. */
   readonly levels?: number;
-  /** Index, in an output's weights, of the one that each makes a pair with, or −1; null: any weights do. */
-  readonly partners: Int32Array | null;
+  /** What sets of an output's weights keep to; null: any weights do. */
+  readonly sets: WeightSets | null;
   /** The least scale of each output. */
   readonly leastScales: Float64Array;
   /** Error of each output that does not matter: of scales within it the largest is taken, whose integers are the smallest. 0: the best scale is. */
@@ -171,17 +171,13 @@ export function uncertainty(covariance: Float64Array, depth: number, observation
 /** Rounds prepared weights by a rule. */
 export function roundWeights(
   prepared: Prepared,
-  { bits, levels = weightLevels(bits), partners, leastScales, negligible, shorten = (scale) => scale }: RoundingRule,
+  { bits, levels = weightLevels(bits), sets, leastScales, negligible, shorten = (scale) => scale }: RoundingRule,
 ): Rounded {
   const { depth, order, factor: factored, refitted, support } = prepared;
   const outputs = refitted.length / depth;
-  const places = new Int32Array(depth);
-  order.forEach((column, k) => {
-    places[column] = k;
-  });
-  const mates = partners && Int32Array.from(order, (column) => (partners[column]! < 0 ? -1 : places[partners[column]!]!));
+  const bound = sets && { ...sets, mates: matesOf(sets, order) };
   const pivots = Float64Array.from({ length: depth }, (_, k) => factored.upper[k * depth + k]! ** 2);
-  const candidates = promisingScales(refitted, depth, levels, mates, leastScales, pivots);
+  const candidates = promisingScales(refitted, depth, levels, bound, leastScales, pivots);
   for (let o = 0; o < outputs; o++) {
     const found = candidates.subarray(o * TRIED, (o + 1) * TRIED);
     const enough = negligible?.[o] ?? 0;
@@ -190,7 +186,7 @@ export function roundWeights(
       found[i] = shorten(scale);
     });
   }
-  const { integers, best } = sweep(factored, refitted, candidates, negligible ?? new Float64Array(outputs), levels, mates, support);
+  const { integers, best } = sweep(factored, refitted, candidates, negligible ?? new Float64Array(outputs), levels, bound, support);
   const values = new Int8Array(refitted.length);
   integers.forEach((q, at) => {
     values[at - (at % depth) + order[at % depth]!] = q;
@@ -225,17 +221,17 @@ function sweep(
   scales: Float64Array,
   negligible: Float64Array,
   levels: number,
-  mates: Int32Array | null,
+  bound: Bound | null,
   support: Support | null,
 ): { readonly integers: Int8Array; readonly best: Float64Array } {
   const count = rows.length / size;
   const bytes = Math.ceil(rows.length / 8);
   const scratch = LANES * (2 + size) + Math.ceil((size * LANES) / 8);
-  const room = workspace(lower.length + rows.length + scales.length + size + 2 * bytes + 3 * count + scratch);
+  const room = workspace(lower.length + rows.length + scales.length + MATES * size + 2 * bytes + 3 * count + scratch);
   const [matrix, from, tried, enough] = [room.put(lower), room.put(rows), room.put(scales), room.put(negligible)];
-  const [pairs, kept] = [mates ? room.putBytes(mates) : 0, support ? room.putBytes(support) : 0];
+  const [pairs, kept] = [bound ? room.putBytes(bound.mates) : 0, support ? room.putBytes(support) : 0];
   const [integers, best] = [room.take(bytes), room.take(2 * count)];
-  const limits = [levels, PAIR_LIMIT] as const;
+  const limits = [levels, bound?.limit ?? 0, bound?.bySign ? 1 : 0] as const;
   room.kernels.sweep(
     matrix,
     size,

@@ -3,7 +3,6 @@
  * weights serve several layers, nor those where one output has more weights than MOST_DEPTH.
  */
 import * as Opcode from "../../format/opcodes.ts";
-import { pairsFit } from "../../format/packings.ts";
 import * as ConvF32 from "../../format/steps/conv-f32.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import * as DepthwiseF32 from "../../format/steps/depthwise-f32.ts";
@@ -11,6 +10,7 @@ import { type Graph, type Node, requiredInput } from "../ir/graph.ts";
 import type { Compiled } from "../run/graph-runner.ts";
 import { areAlike, depthOf, type Window, windowOf } from "./patches.ts";
 import { compileIndices, floatConstant } from "./weight-order.ts";
+import { pairsOf, runsOf, type WeightSets } from "./weight-sets.ts";
 
 /** Layers whose outputs have more weights are left as they are: the work grows with the cube. */
 const MOST_DEPTH = 2304;
@@ -27,7 +27,9 @@ export interface Layer {
   /** Place in the model's tensor of each of `weights`. */
   readonly places: Float32Array;
   readonly floatBias: Float32Array | null;
-  readonly partners: Int32Array | null;
+  /** The sets of its weights that the relaxed build multiplies together, four at a time and two; null where its shape has none. */
+  readonly runs: WeightSets | null;
+  readonly pairs: WeightSets | null;
 }
 
 /** The layers that can be refitted, in the order of their steps. */
@@ -69,7 +71,7 @@ export function layersOf(float: Graph, graph: Graph, floatCompiled: Compiled, in
       weights,
       places,
       floatBias: (floatNode.inputs[2]?.constant?.data as Float32Array | undefined) ?? null,
-      partners: words[0] === Opcode.CONV_I8 ? partnersOf(words) : null,
+      ...setsOf(words),
     });
   });
   return found;
@@ -80,8 +82,9 @@ function indexConstant(indices: Compiled, step: number): Float32Array | null {
   return floatConstant(indices, words[words[0] === Opcode.CONV_F32 ? ConvF32.WEIGHTS : DepthwiseF32.WEIGHTS]!);
 }
 
-/** The pairs of a CONV_I8 step, or null where its shape has none that are safe. */
-function partnersOf(w: Int32Array): Int32Array | null {
+/** Those of a CONV_I8 step; others have none. */
+function setsOf(w: Int32Array): Pick<Layer, "runs" | "pairs"> {
+  if (w[0] !== Opcode.CONV_I8) return { runs: null, pairs: null };
   const sizes = [
     w[ConvI8.KERNEL_H]!,
     w[ConvI8.KERNEL_W]!,
@@ -91,9 +94,7 @@ function partnersOf(w: Int32Array): Int32Array | null {
     w[ConvI8.SRC_PITCH]!,
   ] as const;
   const [count, length] = [ConvI8.segments(...sizes), ConvI8.segmentLength(...sizes)];
-  if (!pairsFit(count, length)) return null;
-  return Int32Array.from({ length: count * length }, (_, k) => {
-    const mate = (k % length) ^ 1;
-    return mate < length ? k - (k % length) + mate : -1;
-  });
+  // Sparse weights are multiplied in pairs.
+  const isSparse = ConvI8.isSparse(w[ConvI8.PAIR_SAFE]!);
+  return { runs: isSparse ? null : runsOf(count, length), pairs: pairsOf(count, length) };
 }

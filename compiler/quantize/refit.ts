@@ -1,11 +1,10 @@
 /**
- * Rounds the weights of a quantized graph anew, layer by layer, each for the inputs that the layers before it give (gptq.ts), and pair-safe
- * (format/packings.ts) where that is asked for and costs little. Samples walk through the float32 and the int8 model in step. Without
+ * Rounds the weights of a quantized graph anew, layer by layer, each for the inputs that the layers before it give (gptq.ts), and run-safe or else
+ * pair-safe (format/packings.ts) where that is asked for and costs little. Samples walk through the float32 and the int8 model in step. Without
  * samples every input counts as much as any other.
  *
  * A layer's weights stay as they are where refit-layers.ts leaves it out.
  */
-import { PAIR_LIMIT } from "../../format/packings.ts";
 import { type Graph, type Node, onlyOutput, requiredInput } from "../ir/graph.ts";
 import { quantizedResult } from "../lower/builder.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
@@ -21,6 +20,7 @@ import { checkRefit } from "./refit-check.ts";
 import { type Layer, layersOf } from "./refit-layers.ts";
 import { shortScale } from "./scale-candidates.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
+import { areSafe, keepTo, type WeightSets } from "./weight-sets.ts";
 import { biasScales, leastScales, quantizeBias } from "./weights.ts";
 
 /** Samples beyond what this many bytes of states allow are left out. */
@@ -31,7 +31,7 @@ const FEWEST_OBSERVATIONS = 1024;
 const MOST_OBSERVATIONS = 6144;
 
 /**
- * Pair-safe weights may add this many times the noise that rounding to nearest does, fitted to samples and not; or any noise so far below
+ * Run-safe or pair-safe weights may add this many times the noise that rounding to nearest does, fitted to samples and not; or any noise so far below
  * the signal, or below the noise that comes with the layer's input.
  */
 const ALLOWED_NOISE = 1.1;
@@ -43,7 +43,7 @@ const NEGLIGIBLE_TO_INPUT = 1 / 16;
  * weights: what a layer's noise costs at the outputs is about its part of the noise there, what it saves is a number of bits for each weight.
  */
 const SPARE_NOISE = 1 / 10;
-/** Magnitudes of eight-bit weights whose rounding does not matter much: the fewer, the smaller the file. Any two are pair-safe. */
+/** Magnitudes of eight-bit weights whose rounding does not matter much: the fewer, the smaller the file. Any two are pair-safe, of the first two any four run-safe. */
 const COARSE_LEVELS = [15, 31, 63];
 /** Of so many samples every CHECK_EVERY-th is kept from fitting, to check the fit by. */
 const FEWEST_CHECKED = 8;
@@ -51,9 +51,10 @@ const FEWEST_CHECKED = 8;
 /** What became of a layer. */
 export interface RefittedLayer {
   readonly name: string;
-  /** Whether its shape allows pair-safe weights, and whether it has them. */
+  /** Whether its shape allows pair-safe weights, whether it has weights that the pair dot is right for, and whether they are run-safe. */
   readonly isPairable: boolean;
   readonly isPairSafe: boolean;
+  readonly isRunSafe: boolean;
   /** Variance that the weights' rounding adds to the layer's result, as a part of that: to nearest, and as it is now. */
   readonly noiseOfNearest: number;
   readonly noise: number;
@@ -160,7 +161,7 @@ interface Group {
 
 async function refitLayer(
   graph: Graph,
-  { node, weights, places, window, floatBias, partners: pairable }: Layer,
+  { node, weights, places, window, floatBias, runs, pairs }: Layer,
   observed: Observed | null,
   products: MomentProducts,
   { bits: chosenBits, pairSafe, compact, negligible, explore }: RefitRule,
@@ -171,8 +172,6 @@ async function refitLayer(
   const outputs = weights.length / depth;
   const perGroup = outputs / window.groups;
   const bits = chosenBits.get(node.name) ?? 8;
-  // Weights of five to seven bits are pair-safe whatever they are, those of fewer have a product of their own.
-  const partners = bits === 8 ? pairable : null;
   const unit = inputScale(node);
   const old = rowsOf(requiredInput(node, 1).producer!, places, outputs);
   const part = <T extends Float32Array | Float64Array | Int8Array>(data: T, g: number, length: number): T =>
@@ -199,12 +198,12 @@ async function refitLayer(
   const spare = inputNoise.map((noise) => (compact ? noise * spareShare : 0));
   const resultScale = quantizedResult(onlyOutput(node))?.scale ?? 1;
   const shorten = (scale: number): number => (compact ? shortScale(scale, unit, resultScale) : scale);
-  const round = (to: WeightBits, mates: Int32Array | null, levels = weightLevels(to)): readonly Rounded[] =>
+  const round = (to: WeightBits, sets: WeightSets | null, levels = weightLevels(to)): readonly Rounded[] =>
     groups.map(({ prepared }, g) =>
       roundWeights(prepared, {
         bits: to,
         levels,
-        partners: mates,
+        sets,
         leastScales: part(least, g, perGroup),
         ...(to === 8 && { negligible: part(spare, g, perGroup) }),
         shorten,
@@ -229,35 +228,35 @@ async function refitLayer(
   };
   await explore?.(node.name, (other) => formOf(round(other, null)));
   const allowed = (negligible?.get(node.name) ?? 0) * signal;
-  const coarse = (): readonly Rounded[] | null => {
+  // Weights of four bits and fewer have a product of their own.
+  const setsFor = (levels: number): readonly WeightSets[] =>
+    pairSafe && bits > 4 ? [runs, pairs].filter((sets) => sets !== null).filter((sets) => !areSafe(sets, levels)) : [];
+  const enough =
+    sum(spare) +
+    Math.max((observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest, NEGLIGIBLE_NOISE * signal, NEGLIGIBLE_TO_INPUT * sum(inputNoise));
+  const choose = (): readonly Rounded[] => {
     for (const levels of bits === 8 && allowed > 0 ? COARSE_LEVELS : []) {
-      const found = round(bits, null, levels);
-      if (noiseOf(found) <= allowed) return found;
+      for (const sets of [...setsFor(levels), null]) {
+        const found = round(bits, sets, levels);
+        if (noiseOf(found) <= allowed) return found;
+      }
     }
-    return null;
+    for (const sets of setsFor(weightLevels(bits))) {
+      const found = round(bits, sets);
+      if (noiseOf(found) <= enough) return found;
+    }
+    return round(bits, null);
   };
-  const coarser = coarse();
-  let rounded = coarser ?? round(bits, pairSafe ? partners : null);
-  if (
-    !coarser &&
-    pairSafe &&
-    partners &&
-    noiseOf(rounded) >
-      sum(spare) +
-        Math.max(
-          (observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest,
-          NEGLIGIBLE_NOISE * signal,
-          NEGLIGIBLE_TO_INPUT * sum(inputNoise),
-        )
-  )
-    rounded = round(bits, null);
+  const rounded = choose();
   const form = formOf(rounded);
   setLayerForm(graph, node, form);
   const inOrder = Int8Array.from(places, (place) => form.values[place]!);
+  const isRunSafe = bits > 4 && runs !== null && keepTo(runs, inOrder);
   return {
     name: node.name,
-    isPairable: bits > 4 && pairable !== null,
-    isPairSafe: bits > 4 && pairable !== null && arePairSafe(inOrder, depth, pairable),
+    isPairable: bits > 4 && pairs !== null,
+    isPairSafe: isRunSafe || (bits > 4 && pairs !== null && keepTo(pairs, inOrder)),
+    isRunSafe,
     noiseOfNearest: signal > 0 ? nearest / signal : 0,
     noise: form.noise,
   };
@@ -267,14 +266,6 @@ function sum(data: Iterable<number>): number {
   let total = 0;
   for (const x of data) total += x;
   return total;
-}
-
-function arePairSafe(values: Int8Array, depth: number, partners: Int32Array): boolean {
-  return values.every((q, i) => {
-    const k = i % depth;
-    const mate = partners[k]!;
-    return mate < 0 || Math.abs(q) + Math.abs(values[i - k + mate]!) <= PAIR_LIMIT;
-  });
 }
 
 /** The weights behind a DequantizeLinear in the file's order. */

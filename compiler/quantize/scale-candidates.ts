@@ -3,9 +3,9 @@
  * where an error does not matter, the largest that are expected to stay within it. Integers of larger scales are smaller, and take log₂ of the
  * factor fewer bits each in an entropy-coded file.
  */
-import { PAIR_LIMIT } from "../../format/packings.ts";
 import { workspace } from "./algebra.ts";
 import { weightLevels } from "./weight-bits.ts";
+import { type Bound, MATES } from "./weight-sets.ts";
 
 /** Scales that are looked at, and how many of them are tried with compensation. */
 const SCALES = 24;
@@ -31,7 +31,7 @@ export function promisingScales(
   rows: Float64Array,
   depth: number,
   levels: number,
-  mates: Int32Array | null,
+  bound: Bound | null,
   leastScales: Float64Array,
   pivots: Float64Array,
 ): Float64Array {
@@ -40,17 +40,17 @@ export function promisingScales(
   const looked = new Float64Array(outputs * SCALES);
   for (let o = 0; o < outputs; o++) {
     const row = rows.subarray(o * depth, (o + 1) * depth);
-    const range = scaleRange(row, levels, leastRange, mates);
+    const range = scaleRange(row, levels, leastRange, bound);
     for (let i = 0; i < SCALES; i++)
       looked[o * SCALES + i] = range
         ? Math.fround(Math.max(leastScales[o]!, range.low + ((range.high - range.low) * i) / (SCALES - 1)))
         : Math.fround(Math.max(leastScales[o]!, ANY_SCALE));
   }
-  const room = workspace(rows.length + 2 * looked.length + 2 * depth);
+  const room = workspace(rows.length + 2 * looked.length + (1 + MATES) * depth);
   const [from, scales, weights] = [room.put(rows), room.put(looked), room.put(pivots)];
-  const pairs = mates ? room.putBytes(mates) : 0;
+  const mates = bound ? room.putBytes(bound.mates) : 0;
   const to = room.take(looked.length);
-  room.kernels.scaleErrors(from, outputs, depth, scales, SCALES, weights, levels, PAIR_LIMIT, pairs, to);
+  room.kernels.scaleErrors(from, outputs, depth, scales, SCALES, weights, levels, bound?.limit ?? 0, bound?.bySign ? 1 : 0, mates, to);
   const errors = room.doubles(to, looked.length);
   const places = Int32Array.from({ length: SCALES }, (_, i) => i);
   const chosen = new Float64Array(outputs * TRIED);
@@ -66,18 +66,26 @@ function scaleRange(
   row: Float64Array,
   levels: number,
   leastRange: number,
-  mates: Int32Array | null,
+  bound: Bound | null,
 ): { readonly low: number; readonly high: number } | null {
-  let largest = 0;
-  let largestPair = 0;
-  for (let k = 0; k < row.length; k++) {
-    const magnitude = Math.abs(row[k]!);
-    const mate = mates ? mates[k]! : -1;
-    largest = Math.max(largest, magnitude);
-    if (mate >= 0) largestPair = Math.max(largestPair, magnitude + Math.abs(row[mate]!));
-  }
+  const largest = row.reduce((most, w) => Math.max(most, Math.abs(w)), 0);
   if (largest === 0) return null;
-  return { low: (largest / levels) * leastRange, high: Math.max(largest / levels, mates ? largestPair / PAIR_LIMIT : 0) };
+  const high = Math.max(largest / levels, bound ? largestSum(row, bound) / bound.limit : 0);
+  return { low: (largest / levels) * leastRange, high };
+}
+
+/** The most that weights of a set add up to. */
+function largestSum(row: Float64Array, { mates, bySign }: Bound): number {
+  let largest = 0;
+  for (let k = 0; k < row.length; k++) {
+    let sum = Math.abs(row[k]!);
+    for (let at = k * MATES; at < (k + 1) * MATES && mates[at]! >= 0; at++) {
+      const other = row[mates[at]!]!;
+      if (!bySign || other * row[k]! > 0) sum += Math.abs(other);
+    }
+    largest = Math.max(largest, sum);
+  }
+  return largest;
 }
 
 /**

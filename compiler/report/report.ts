@@ -18,8 +18,9 @@ export interface LayerReport {
   /** Bytes of the weights before they are entropy coded. */
   readonly weightBytes: number;
   readonly macs: number;
-  /** The relaxed build multiplies this layer by pairs. */
+  /** The relaxed build multiplies this layer by pairs; and adds the products of two of them up before it widens them. */
   readonly pairSafe?: true;
+  readonly runSafe?: true;
   /** Variance that the weights' rounding adds to the layer's result, as a part of that: to the nearest, and as it is. */
   readonly rounding?: { readonly nearest: number; readonly now: number };
 }
@@ -86,8 +87,16 @@ export interface Report {
     readonly unsuited: readonly { readonly name: string; readonly op: string; readonly reason: "range" | "time" }[];
     readonly moved: readonly { readonly name: string; readonly op: string; readonly aloneDb: number }[];
   } | null;
-  /** Layers whose eight-bit weights could be pair-safe by their shape, those that are, and their part of all multiply-accumulates. */
-  readonly pairSafety: { readonly candidates: number; readonly layers: number; readonly macsShare: number } | null;
+  /**
+   * Layers whose eight-bit weights could be pair-safe by their shape, those that are, and their part of all multiply-accumulates; of these those that
+   * are run-safe, likewise.
+   */
+  readonly pairSafety: {
+    readonly candidates: number;
+    readonly layers: number;
+    readonly macsShare: number;
+    readonly runs: { readonly layers: number; readonly macsShare: number };
+  } | null;
   /** Agreement with the float32 model on calibration samples. */
   readonly outputs: readonly { readonly name: string; readonly sqnrDb: number; readonly maxAbs: number }[];
   /** What was searched for and found, where there was a target or a greatest drop. */

@@ -5,7 +5,7 @@ import { LANES, multiply, quadraticForms, transposed, Workspace } from "../../co
 import { factor, solve } from "../../compiler/quantize/cholesky.ts";
 import { prepare, roundWeights } from "../../compiler/quantize/gptq.ts";
 import type { WeightBits } from "../../compiler/quantize/weight-bits.ts";
-import { PAIR_LIMIT } from "../../format/packings.ts";
+import { matesOf, pairsOf, runsOf, type WeightSets } from "../../compiler/quantize/weight-sets.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
 
 const SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 50];
@@ -134,72 +134,77 @@ describe("multiply", () => {
   });
 });
 
-/** What is left of a pair, as gptq.ts states it. */
-function share(own: number, other: number): number {
-  return Math.round(Math.max(0, own - Math.max(0, own + other - PAIR_LIMIT) / 2));
+/** What a weight may be beside those of its set that are rounded and those that are not yet, as gptq.ts states it. */
+function share(t: number, { limit, bySign }: WeightSets, rounded: readonly number[], toCome: readonly number[]): number {
+  const counts = (other: number): boolean => !bySign || other * t > 0;
+  let room = limit;
+  for (const q of rounded.filter(counts)) room -= Math.abs(q);
+  const sharing = toCome.filter(counts);
+  const excess = sharing.reduce((sum, other) => sum + Math.abs(other), Math.abs(t)) - room;
+  return excess <= 0 ? room : Math.min(room, Math.round(Math.max(0, Math.abs(t) - excess / (sharing.length + 1))));
 }
 
-test.each([
-  { bits: 8, isPaired: true, isSparse: false },
-  { bits: 8, isPaired: false, isSparse: true },
-  { bits: 4, isPaired: false, isSparse: false },
-  { bits: 2, isPaired: false, isSparse: true },
-] as const)(
-  "rounding $bits bits (pairs $isPaired, sparse $isSparse) compensates in the stated order",
-  async ({ bits, isPaired, isSparse }) => {
-    for (const [depth, outputs] of [
-      [1, 1],
-      [2, 5],
-      [9, 3],
-      [18, 4],
-      [31, 9],
-    ] as const) {
-      const seed = depth * 7 + outputs;
-      const weights = new Float32Array(numbers(outputs * depth, seed));
-      const support = isSparse ? Uint8Array.from(weights, (w) => (Math.abs(w) > 0.4 ? 1 : 0)) : null;
-      if (support) for (let i = 0; i < weights.length; i++) weights[i] = weights[i]! * support[i]!;
-      const moments = { depth, observations: 900, covariance: definite(depth, seed + 1), cross: definite(depth, seed + 2) };
-      const prepared = (await prepare(weights, moments, support, noPause))!;
-      const partners = isPaired ? Int32Array.from({ length: depth }, (_, k) => ((k ^ 1) < depth ? k ^ 1 : -1)) : null;
-      const { values, scales, errors } = roundWeights(prepared, {
-        bits: bits as WeightBits,
-        partners,
-        leastScales: new Float64Array(outputs),
-      });
-      const { order, refitted, factor: found } = prepared;
-      const levels = 2 ** (bits - 1) - 1;
-      for (let o = 0; o < outputs; o++) {
-        const scale = scales[o]!;
-        const integers: number[] = [];
-        let total = 0;
-        for (let k = 0; k < depth; k++) {
-          let sum = 0;
-          for (let i = 0; i < k; i++) sum += (refitted[o * depth + i]! - integers[i]! * scale) * found.lower[k * depth + i]!;
-          const pivot = found.lower[k * depth + k]!;
-          const target = refitted[o * depth + k]! + sum / pivot;
-          const mate = partners ? order.indexOf(partners[order[k]!]!) : -1;
-          let limit = levels;
-          if (prepared.support?.[o * depth + k] === 0) limit = 0;
-          else if (mate >= 0) {
-            const other =
-              mate < k
-                ? PAIR_LIMIT - Math.abs(integers[mate]!)
-                : share(Math.abs(target / scale), Math.abs(refitted[o * depth + mate]! / scale));
-            limit = Math.min(levels, other);
-          }
-          const q = Math.max(-limit, Math.min(limit, roundHalfEven(target / scale)));
-          integers.push(q);
-          const error = target - q * scale;
-          total += error * error * pivot * pivot;
-          expect(values[o * depth + order[k]!]! - q).toBe(0);
-        }
-        expect(errors[o]).toBe(total);
-      }
-    }
-  },
-);
+const SETS = { pairs: (depth: number) => pairsOf(1, depth), runs: (depth: number) => runsOf(1, depth), none: () => null };
 
-test.each([true, false])("errors of scales are those of weights rounded each by itself (pairs %s)", (isPaired) => {
+test.each([
+  { bits: 8, bound: "pairs", isSparse: false },
+  { bits: 8, bound: "runs", isSparse: false },
+  { bits: 8, bound: "runs", isSparse: true },
+  { bits: 7, bound: "runs", isSparse: false },
+  { bits: 8, bound: "none", isSparse: true },
+  { bits: 4, bound: "none", isSparse: false },
+  { bits: 2, bound: "none", isSparse: true },
+] as const)("rounding $bits bits (sets: $bound, sparse $isSparse) compensates in the stated order", async ({ bits, bound, isSparse }) => {
+  for (const [depth, outputs] of [
+    [1, 1],
+    [2, 5],
+    [9, 3],
+    [18, 4],
+    [31, 9],
+  ] as const) {
+    const seed = depth * 7 + outputs;
+    const weights = new Float32Array(numbers(outputs * depth, seed));
+    const support = isSparse ? Uint8Array.from(weights, (w) => (Math.abs(w) > 0.4 ? 1 : 0)) : null;
+    if (support) for (let i = 0; i < weights.length; i++) weights[i] = weights[i]! * support[i]!;
+    const moments = { depth, observations: 900, covariance: definite(depth, seed + 1), cross: definite(depth, seed + 2) };
+    const prepared = (await prepare(weights, moments, support, noPause))!;
+    const sets = SETS[bound](depth);
+    const { values, scales, errors } = roundWeights(prepared, {
+      bits: bits as WeightBits,
+      sets,
+      leastScales: new Float64Array(outputs),
+    });
+    const { order, refitted, factor: found } = prepared;
+    const levels = 2 ** (bits - 1) - 1;
+    for (let o = 0; o < outputs; o++) {
+      const scale = scales[o]!;
+      const integers: number[] = [];
+      let total = 0;
+      for (let k = 0; k < depth; k++) {
+        let sum = 0;
+        for (let i = 0; i < k; i++) sum += (refitted[o * depth + i]! - integers[i]! * scale) * found.lower[k * depth + i]!;
+        const pivot = found.lower[k * depth + k]!;
+        const target = refitted[o * depth + k]! + sum / pivot;
+        let limit = levels;
+        if (prepared.support?.[o * depth + k] === 0) limit = 0;
+        else if (sets) {
+          const mates = Array.from({ length: depth }, (_, i) => i).filter((i) => i !== k && sets.sets[order[i]!] === sets.sets[order[k]!]);
+          const rounded = mates.filter((i) => i < k).map((i) => integers[i]!);
+          const toCome = mates.filter((i) => i > k).map((i) => refitted[o * depth + i]! / scale);
+          limit = Math.min(levels, share(target / scale, sets, rounded, toCome));
+        }
+        const q = Math.max(-limit, Math.min(limit, roundHalfEven(target / scale)));
+        integers.push(q);
+        const error = target - q * scale;
+        total += error * error * pivot * pivot;
+        expect(values[o * depth + order[k]!]! - q).toBe(0);
+      }
+      expect(errors[o]).toBe(total);
+    }
+  }
+});
+
+test.each(["pairs", "runs", "none"] as const)("errors of scales are those of weights rounded each by itself (sets: %s)", (bound) => {
   for (const [size, count] of [
     [1, 3],
     [2, 1],
@@ -208,19 +213,21 @@ test.each([true, false])("errors of scales are those of weights rounded each by 
   ] as const) {
     const [rows, pivots] = [numbers(size * count, size), numbers(size, 5).map((x) => x * x)];
     const scales = numbers(count * 6, 11).map((x) => Math.fround(0.002 + Math.abs(x) / 60));
-    const mates = isPaired ? Int32Array.from({ length: size }, (_, k) => ((k ^ 1) < size ? k ^ 1 : -1)) : null;
+    const sets = SETS[bound](size);
+    const order = Int32Array.from({ length: size }, (_, k) => k);
     const room = new Workspace();
-    room.reserve(rows.length + 2 * scales.length + 2 * size);
+    room.reserve(rows.length + 2 * scales.length + 4 * size);
     const [from, tried, weights] = [room.put(rows), room.put(scales), room.put(pivots)];
-    const [pairs, to] = [mates ? room.putBytes(mates) : 0, room.take(scales.length)];
-    room.kernels.scaleErrors(from, count, size, tried, 6, weights, 127, PAIR_LIMIT, pairs, to);
+    const [mates, to] = [sets ? room.putBytes(matesOf(sets, order)) : 0, room.take(scales.length)];
+    room.kernels.scaleErrors(from, count, size, tried, 6, weights, 127, sets?.limit ?? 0, sets?.bySign ? 1 : 0, mates, to);
     const expected = scales.map((scale, at) => {
       const first = Math.floor(at / 6) * size;
       let error = 0;
       for (let k = 0; k < size; k++) {
         const t = rows[first + k]! / scale;
-        const mate = mates ? mates[k]! : -1;
-        const limit = mate < 0 ? 127 : Math.min(127, share(Math.abs(t), Math.abs(rows[first + mate]! / scale)));
+        const mates = sets ? [...order].filter((i) => i !== k && sets.sets[i] === sets.sets[k]) : [];
+        const others = mates.map((i) => rows[first + i]! / scale);
+        const limit = sets ? Math.min(127, share(t, sets, [], others)) : 127;
         const d = Math.max(-limit, Math.min(limit, roundHalfEven(t))) * scale - rows[first + k]!;
         error += d * d * pivots[k]!;
       }

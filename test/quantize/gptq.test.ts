@@ -1,10 +1,12 @@
 /** Rounding of weights: within the limits, better than to the nearest, and right where it can be checked by trying everything. */
 import { expect, test } from "vitest";
+import { isPairSafe, isRunSafe } from "../../compiler/lower/convolution.ts";
 import { roundHalfEven } from "../../compiler/lower/rescale.ts";
 import { factor, solve } from "../../compiler/quantize/cholesky.ts";
 import { type Moments, prepare, prepareBlind, roundingErrors, roundWeights } from "../../compiler/quantize/gptq.ts";
 import { shortScale } from "../../compiler/quantize/scale-candidates.ts";
-import { PAIR_LIMIT } from "../../format/packings.ts";
+import { areSafe, keepTo, pairsOf, runsOf } from "../../compiler/quantize/weight-sets.ts";
+import { pairsFit, runOf, runsFit } from "../../format/packings.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
 
 /** Moments of correlated inputs, and of the same inputs with errors. */
@@ -32,8 +34,6 @@ function weightsOf(count: number, seed: number): Float32Array {
   const random = randomNumbers(seed);
   return Float32Array.from({ length: count }, () => random() + random() + random() - 1.5);
 }
-
-const neighbours = (depth: number): Int32Array => Int32Array.from({ length: depth }, (_, k) => ((k ^ 1) < depth ? k ^ 1 : -1));
 
 const total = (data: Float64Array): number => data.reduce((a, b) => a + b, 0);
 
@@ -67,7 +67,7 @@ test.each([8, 4, 3, 2] as const)(
     for (const depth of [2, 9, 31, 64]) {
       const weights = weightsOf(6 * depth, depth);
       const prepared = (await prepare(weights, momentsOf(depth, 400, depth + 1), null, noPause))!;
-      const { values, scales, errors } = roundWeights(prepared, { bits, partners: null, leastScales: new Float64Array(6) });
+      const { values, scales, errors } = roundWeights(prepared, { bits, sets: null, leastScales: new Float64Array(6) });
       expect(values.every((q) => Math.abs(q) <= levels)).toBe(true);
       const nearest = values.map((_, i) =>
         Math.max(-levels, Math.min(levels, roundHalfEven(weights[i]! / scales[Math.floor(i / depth)]!))),
@@ -79,29 +79,101 @@ test.each([8, 4, 3, 2] as const)(
   },
 );
 
-test("pairs of weights keep to their limit, at less noise than scales that hold the largest pair", async () => {
-  for (const depth of [2, 5, 24, 65]) {
-    const weights = weightsOf(8 * depth, depth + 3);
-    const partners = neighbours(depth);
-    const prepared = (await prepare(weights, momentsOf(depth, 500, depth), null, noPause))!;
-    const { values, scales, errors } = roundWeights(prepared, { bits: 8, partners, leastScales: new Float64Array(8) });
-    const wide = new Float32Array(8);
-    for (let o = 0; o < 8; o++) {
-      for (let k = 0; k < depth; k++) {
-        const mate = partners[k]!;
-        const [w, m] = [weights[o * depth + k]!, mate < 0 ? 0 : weights[o * depth + mate]!];
-        wide[o] = Math.max(wide[o]!, Math.abs(w) / 127, (Math.abs(w) + Math.abs(m)) / 127);
-        if (mate >= 0) expect(Math.abs(values[o * depth + k]!) + Math.abs(values[o * depth + mate]!)).toBeLessThanOrEqual(PAIR_LIMIT);
+/** Of each set of an output's weights, by the definitions of format/packings.ts, what its positive and its negative weights add up to. */
+function sumsOf(
+  values: Int8Array,
+  depth: number,
+  setOf: (k: number) => number,
+): readonly { readonly more: number; readonly less: number }[] {
+  const sums = new Map<number, { more: number; less: number }>();
+  values.forEach((q, i) => {
+    const set = Math.floor(i / depth) * 2 * depth + setOf(i % depth);
+    const { more, less } = sums.get(set) ?? { more: 0, less: 0 };
+    sums.set(set, { more: more + Math.max(0, q), less: less - Math.min(0, q) });
+  });
+  return [...sums.values()];
+}
+
+test.each(["pairs", "runs"] as const)(
+  "%s of weights keep to their limit, at less noise than scales that hold the largest of them",
+  async (kind) => {
+    for (const depth of [2, 5, 24, 65]) {
+      const weights = weightsOf(8 * depth, depth + 3);
+      const sets = (kind === "pairs" ? pairsOf : runsOf)(1, depth)!;
+      const prepared = (await prepare(weights, momentsOf(depth, 500, depth), null, noPause))!;
+      const { values, scales, errors } = roundWeights(prepared, { bits: 8, sets, leastScales: new Float64Array(8) });
+      const wide = new Float32Array(8);
+      for (let o = 0; o < 8; o++) {
+        const row = weights.subarray(o * depth, (o + 1) * depth);
+        for (let k = 0; k < depth; k++) {
+          const together = row.filter((w, i) => sets.sets[i] === sets.sets[k] && (kind === "pairs" || w * row[k]! > 0));
+          wide[o] = Math.max(wide[o]!, Math.abs(row[k]!) / 127, together.reduce((sum, w) => sum + Math.abs(w), 0) / 127);
+        }
       }
+      for (const { more, less } of sumsOf(values, depth, kind === "pairs" ? (k) => k >> 1 : runOf))
+        expect(kind === "pairs" ? more + less : Math.max(more, less)).toBeLessThanOrEqual(128);
+      expect(keepTo(sets, values)).toBe(true);
+      const nearest = values.map((_, i) => roundHalfEven(weights[i]! / wide[Math.floor(i / depth)]!));
+      expect(total(errors)).toBeLessThan(total(roundingErrors(prepared, nearest, wide)));
+      expect(scales.every((s) => s > 0)).toBe(true);
     }
-    const nearest = values.map((_, i) => roundHalfEven(weights[i]! / wide[Math.floor(i / depth)]!));
-    expect(total(errors)).toBeLessThan(total(roundingErrors(prepared, nearest, wide)));
-    expect(scales.every((s) => s > 0)).toBe(true);
+  },
+);
+
+test("runs of a weight far larger than the others keep to their limit, with scales held above it and below it", async () => {
+  for (const depth of [8, 21, 40]) {
+    const weights = weightsOf(6 * depth, depth + 9).map((w, i) => (i % 7 === 0 ? w * 30 : w));
+    const prepared = (await prepare(weights, momentsOf(depth, 300, depth + 2), null, noPause))!;
+    for (const least of [0, 0.01, 3]) {
+      const { values } = roundWeights(prepared, { bits: 8, sets: runsOf(1, depth), leastScales: new Float64Array(6).fill(least) });
+      for (const { more, less } of sumsOf(values, depth, runOf)) expect(Math.max(more, less)).toBeLessThanOrEqual(128);
+    }
+  }
+});
+
+test("sets that so few levels keep to anyway change nothing", async () => {
+  const depth = 37;
+  const prepared = (await prepare(weightsOf(5 * depth, 4), momentsOf(depth, 300, 6), null, noPause))!;
+  const [pairs, runs] = [pairsOf(1, depth)!, runsOf(1, depth)!];
+  expect([127, 64, 63, 32, 31].map((levels) => [areSafe(pairs, levels), areSafe(runs, levels)])).toEqual([
+    [false, false],
+    [true, false],
+    [true, false],
+    [true, true],
+    [true, true],
+  ]);
+  const rule = { bits: 8, leastScales: new Float64Array(5) } as const;
+  expect(roundWeights(prepared, { ...rule, levels: 63, sets: pairs })).toEqual(roundWeights(prepared, { ...rule, levels: 63, sets: null }));
+  expect(roundWeights(prepared, { ...rule, levels: 31, sets: runs })).toEqual(roundWeights(prepared, { ...rule, levels: 31, sets: null }));
+  expect(roundWeights(prepared, { ...rule, levels: 127, sets: runs })).not.toEqual(
+    roundWeights(prepared, { ...rule, levels: 127, sets: null }),
+  );
+});
+
+test("what is a pair and what is a run is where weights stand in the packed depth, as packing proves it", () => {
+  const random = randomNumbers(11);
+  for (const [segments, length] of [
+    [1, 1],
+    [1, 7],
+    [1, 30],
+    [3, 8],
+    [3, 7],
+    [2, 12],
+    [2, 5],
+  ] as const) {
+    const depth = segments * length;
+    const [pairs, runs] = [pairsOf(segments, length), runsOf(segments, length)];
+    expect([pairs !== null, runs !== null]).toEqual([pairsFit(segments, length), pairsFit(segments, length) && runsFit(segments, length)]);
+    for (let round = 0; round < 200; round++) {
+      const values = Int8Array.from({ length: 2 * depth }, () => Math.floor((random() - 0.5) * (round % 2 === 0 ? 160 : 100)));
+      if (pairs) expect(keepTo(pairs, values)).toBe(isPairSafe(values, segments, length));
+      if (runs) expect(keepTo(runs, values)).toBe(isRunSafe(values, segments, length));
+    }
   }
 });
 
 test("one weight is rounded to the nearest multiple of its scale; zeros stay zeros with a scale; a least scale is kept", () => {
-  const rule = { bits: 8, partners: null, leastScales: Float64Array.of(0, 0, 0.5) } as const;
+  const rule = { bits: 8, sets: null, leastScales: Float64Array.of(0, 0, 0.5) } as const;
   const { values, scales } = roundWeights(prepareBlind(Float32Array.of(1, 0, 0, 0, 1, 2), 2), rule);
   expect(values[0]! * scales[0]!).toBeCloseTo(1, 2);
   expect([...values.subarray(2, 4)]).toEqual([0, 0]);
@@ -124,13 +196,13 @@ test("of scales whose error does not matter the largest is taken, and where it d
   for (const depth of [9, 31, 64]) {
     const weights = weightsOf(6 * depth, depth);
     const prepared = (await prepare(weights, momentsOf(depth, 400, depth + 1), null, noPause))!;
-    for (const partners of [null, neighbours(depth)]) {
-      const rule = { bits: 8, partners, leastScales: new Float64Array(6) } as const;
+    for (const sets of [null, pairsOf(1, depth), runsOf(1, depth)]) {
+      const rule = { bits: 8, sets, leastScales: new Float64Array(6) } as const;
       const best = roundWeights(prepared, rule);
       expect(roundWeights(prepared, { ...rule, negligible: new Float64Array(6) })).toEqual(best);
       const negligible = best.errors.map((error, o) => error * [4, 16, 64, 0, 1e4, 0.5][o]!);
       const { values, scales, errors } = roundWeights(prepared, { ...rule, negligible });
-      for (const [o, factor] of [1.2, 2, 3, 1, 4, 1].entries()) {
+      for (const [o, factor] of [1.2, 2, 3, 1, 3.5, 1].entries()) {
         const row = values.subarray(o * depth, (o + 1) * depth);
         expect(errors[o]).toBeLessThanOrEqual(Math.max(negligible[o]!, best.errors[o]!));
         expect(scales[o]! / best.scales[o]!).toBeGreaterThanOrEqual(factor);

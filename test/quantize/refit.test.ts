@@ -13,8 +13,8 @@ import type { WeightBits } from "../../compiler/quantize/weight-bits.ts";
 import { compileGraph, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { SampleWalk } from "../../compiler/run/sample-walk.ts";
 import { CONV_I8 } from "../../format/opcodes.ts";
-import { GEMM_I8, GEMM_PAIR_SAFE_I8 } from "../../format/packings.ts";
-import { PAIR_SAFE, SCALE } from "../../format/steps/conv-i8.ts";
+import { GEMM_I8, isPaired } from "../../format/packings.ts";
+import { PAIR_SAFE, RUN_SAFE, SCALE } from "../../format/steps/conv-i8.ts";
 import type { Program } from "../../host/program.ts";
 import { graphOf, randomNumbers } from "../passes/evaluation.ts";
 import { EVERY_LAYER } from "../support/layers-network.ts";
@@ -119,7 +119,7 @@ test("compact weights take fewer bytes, their scales too, for little more noise,
     const { program } = compileGraph(graph, DESCRIPTION);
     const scales = program.plan.steps.filter(([opcode]) => opcode === CONV_I8).map((words) => constantAt(program, words[SCALE]!));
     const constants = program.constants.reduce((sum, { bytes, packing }) => {
-      return packing === GEMM_I8 || packing === GEMM_PAIR_SAFE_I8 ? sum + encodeBytes(bytes, 1).length : sum;
+      return packing === GEMM_I8 || isPaired(packing) ? sum + encodeBytes(bytes, 1).length : sum;
     }, 0);
     return { constants, scales };
   };
@@ -135,14 +135,21 @@ test("compact weights take fewer bytes, their scales too, for little more noise,
   expect(pairSafe(compact)).toEqual(expect.arrayContaining([...pairSafe(plain)]));
 });
 
-test("pair-safe layers are those that the file marks", async () => {
-  const made = await make();
+test.each([
+  ["run-safe", 100],
+  ["pair-safe", 1],
+] as const)("%s layers are those that the file marks", async (kind, loudest) => {
+  const made = await make(24, loudest);
   const { graph, layers } = await refit(made, true);
   const { program, stepNodes } = compileGraph(graph, DESCRIPTION);
-  const marked = stepNodes.filter((_, i) => program.plan.steps[i]![0] === CONV_I8 && program.plan.steps[i]![PAIR_SAFE] === 1);
-  expect(layers.filter(({ isPairSafe }) => isPairSafe).map(({ name }) => name)).toEqual(marked);
-  expect(marked.length).toBeGreaterThanOrEqual(2);
+  const marked = (marks: readonly number[]): readonly (string | null)[] =>
+    stepNodes.filter((_, i) => program.plan.steps[i]![0] === CONV_I8 && marks.includes(program.plan.steps[i]![PAIR_SAFE]!));
+  expect(layers.filter(({ isPairSafe }) => isPairSafe).map(({ name }) => name)).toEqual(marked([1, RUN_SAFE]));
+  expect(layers.filter(({ isRunSafe }) => isRunSafe).map(({ name }) => name)).toEqual(marked([RUN_SAFE]));
+  expect(marked([kind === "run-safe" ? RUN_SAFE : 1]).length).toBeGreaterThanOrEqual(2);
   expect(errorOf(made, graph)).toBeLessThan(errorOf(made, made.int8) * 1.2);
+  const free = await refit(made, false);
+  expect(free.layers.filter(({ isRunSafe }) => isRunSafe)).toEqual([]);
 });
 
 test("without samples weights become pair-safe and biases stay", async () => {

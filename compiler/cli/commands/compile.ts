@@ -345,6 +345,7 @@ function describe(path: string, { output }: CompileCommandOptions, report: Repor
             "pair-safe",
             `${pairSafety.layers} of ${pairSafety.candidates} layers, ${(pairSafety.macsShare * 100).toFixed(0)} % of the MACs`,
           ] as const,
+          ["run-safe", `${pairSafety.runs.layers} of them, ${(pairSafety.runs.macsShare * 100).toFixed(0)} % of the MACs`] as const,
         ]),
     ...outputs.map(({ name, sqnrDb, maxAbs }) => [`SQNR ${name}`, `${sqnrDb.toFixed(2)} dB, max error ${formatReal(maxAbs)}`] as const),
     ...budgetFacts(report),
