@@ -25,9 +25,9 @@ export function decodeUtf8(bytes: Uint8Array): string | number {
   const parts: string[] = [];
   let codes: number[] = [];
   let i = 0;
-  // ASCII in the engine's own code: this runs once in a process as a rule, before any of it is compiled.
+  // ASCII in the engine's own code: this runs once in a process as a rule, before any of it is compiled. Spreading would take the iterator, byte by byte.
   for (; i < bytes.length; i += CHUNK) {
-    const text = String.fromCharCode(...bytes.subarray(i, i + CHUNK));
+    const text: string = String.fromCharCode.apply(null, bytes.subarray(i, i + CHUNK) as unknown as number[]);
     if (/[^\0-\x7f]/.test(text)) break;
     parts.push(text);
   }
