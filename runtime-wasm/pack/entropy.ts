@@ -20,6 +20,8 @@ const TAIL: usize = 320;
 
 /** Words that one round may read, in bytes. */
 const ROUND_BYTES: usize = 32;
+/** Words that are decoded in one call, in bytes: engines go over to optimised code at the next one. */
+const PIECE_BYTES: usize = 16384;
 
 /**
  * Decodes the `bytes` bytes at `src` to the `count` bytes at `dst`, which do not overlap; `scratch` is of `scratchBytes` bytes, as decoderBytes
@@ -48,17 +50,23 @@ export function decode(src: usize, bytes: i32, dst: usize, count: i32, scratch: 
   const last = Entropy.lastBytes(count);
   const rounds = (count - last) >> 4;
   store<i32>(own + LEFT, rounds);
-  if (end - p > ROUND_BYTES) p = decodeRounds(p, end - ROUND_BYTES, dst, scratch, own, precision, planes);
+  while (end - p > ROUND_BYTES && load<i32>(own + LEFT) > 0) {
+    p = decodeRounds(p, min(p + PIECE_BYTES, end - ROUND_BYTES), next(dst, rounds, own), scratch, own, precision, planes);
+  }
   // What is left of the words is decoded from a copy with zeros behind it, so that nothing behind the stream is read.
   const tailBytes = end - p;
   if (tailBytes > ROUND_BYTES) return BAD_STREAM;
   memory.fill(own + TAIL, 0, 2 * ROUND_BYTES);
   memory.copy(own + TAIL, p, tailBytes);
   p = own + TAIL;
-  const done = <usize>(rounds - load<i32>(own + LEFT)) << 4;
-  p = decodeRounds(p, own + TAIL + tailBytes, dst + done, scratch, own, precision, planes);
+  p = decodeRounds(p, own + TAIL + tailBytes, next(dst, rounds, own), scratch, own, precision, planes);
   if (load<i32>(own + LEFT) != 0 || p != own + TAIL + tailBytes) return BAD_STREAM;
   return takeLast(dst + (<usize>rounds << 4), last, own);
+}
+
+/** Where in the result of `rounds` rounds those that are left begin. */
+function next(dst: usize, rounds: i32, own: usize): usize {
+  return dst + (<usize>(rounds - load<i32>(own + LEFT)) << 4);
 }
 
 /** Writes the `count` bytes that the final states hold. */
@@ -93,14 +101,19 @@ function readTable(p: usize, end: usize, slots: usize, precision: i32): usize {
       length = <i32>load<u8>(p++) + 2;
     }
     if (length > 256 - symbol || units > left) return 0;
+    if (units == 0) {
+      symbol += length;
+      continue;
+    }
     left -= units;
     const frequency = units / length;
     let more = units % length;
     if (frequency + <i32>(more > 0) > Entropy.MAX_FREQUENCY) return 0;
     while (length-- > 0) {
       const own = frequency + <i32>(more-- > 0);
-      fillSlots(slots, (own << 20) | (symbol++ ^ 0x80), own);
+      if (own > 0) fillSlots(slots, (own << 20) | (symbol ^ 0x80), own);
       slots += <usize>own << 2;
+      symbol++;
     }
   }
   return left == 0 ? p : 0;

@@ -37,6 +37,12 @@ export function packGemmPairedI8(packing: i32, src: usize, dst: usize, groups: i
 /** Whether each pair of a segment is within the limit. */
 function isPairSafe(p: usize, length: i32): bool {
   let largest = i16x8.splat(0);
+  for (; length >= 32; length -= 32) {
+    const first = i16x8.extadd_pairwise_i8x16_u(i8x16.abs(v128.load(p)));
+    const second = i16x8.extadd_pairwise_i8x16_u(i8x16.abs(v128.load(p, 16)));
+    largest = i16x8.max_u(largest, i16x8.max_u(first, second));
+    p += 32;
+  }
   for (; length >= 16; length -= 16) {
     largest = i16x8.max_u(largest, i16x8.extadd_pairwise_i8x16_u(i8x16.abs(v128.load(p))));
     p += 16;
@@ -108,6 +114,15 @@ function packQuads(src: usize, dst: usize, offsets: usize, outputs: i32, segment
 
 /** `length` adjacent values to every eighth four bytes. */
 function packSegment(src: usize, out: usize, length: i32): void {
+  for (; length >= 16; length -= 16) {
+    const values = v128.load(src);
+    v128.store_lane<i32>(out, values, 0);
+    v128.store_lane<i32>(out, values, 1, 32);
+    v128.store_lane<i32>(out, values, 2, 64);
+    v128.store_lane<i32>(out, values, 3, 96);
+    src += 16;
+    out += 128;
+  }
   for (; length >= 4; length -= 4) {
     store<i32>(out, load<i32>(src));
     src += 4;
