@@ -25,6 +25,7 @@ const SOURCES = new Set([
   "host/indices.ts",
   "host/program.ts",
   "host/memory-layout.ts",
+  "host/pack-constants.ts",
   "host/tensor.ts",
   "host/description.ts",
   "host/transfer.ts",

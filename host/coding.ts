@@ -37,7 +37,10 @@ export function codingOf(stream: Uint8Array, encoding: number = RANS): Coding | 
 
 function blocksCodingOf(stream: Uint8Array, decodedBytes: number): Coding | undefined {
   if (stream.length < BLOCKS_HEADER_BYTES) return undefined;
-  const [depth, outputs, values, coded] = [4, 8, 12, 16].map((at) => uint32At(stream, at)) as [number, number, number, number];
+  const depth = uint32At(stream, 4);
+  const outputs = uint32At(stream, 8);
+  const values = uint32At(stream, 12);
+  const coded = uint32At(stream, 16);
   const groups = decodedBytes / (depth * outputs);
   if (!(Number.isInteger(groups) && values <= decodedBytes && BLOCKS_HEADER_BYTES + coded <= stream.length)) return undefined;
   const maskBytes = Math.ceil((groups * Math.ceil(outputs / BLOCK_ROWS) * depth) / 8);

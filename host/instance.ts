@@ -5,15 +5,15 @@
  * arena; `startThreads` brings those.
  */
 import { dataAddress, PAGE_BYTES, PLAN_ADDRESS } from "../format/memory.ts";
-import { BLOCKS, COPY, NIBBLES } from "../format/packings.ts";
 import * as Status from "../format/status.ts";
 import { now } from "./clock.ts";
 import { Crew } from "./crew.ts";
-import { disposed, FormatError, outOfMemory, RunError } from "./errors.ts";
-import { programBytes, stagingOf } from "./memory-layout.ts";
+import { disposed, outOfMemory, RunError } from "./errors.ts";
+import { programBytes } from "./memory-layout.ts";
 import type { TensorRegion } from "./metadata.ts";
 import { Pace } from "./pace.ts";
-import { type Constant, canonicalBytes, type Plan, type Program, planWords, programsOf } from "./program.ts";
+import { packConstants } from "./pack-constants.ts";
+import { type Plan, type Program, planWords, programsOf } from "./program.ts";
 import { instantiate, type Runtime } from "./runtime.ts";
 import { type Schedule, scheduledMemoryBytes, scheduleWords } from "./schedule.ts";
 import type { Sharing } from "./sharing.ts";
@@ -47,7 +47,7 @@ export class Instance {
     this.#data = dataAddress(words.reduce((sum, count) => sum + count, 0));
     this.#schedules = schedules;
     this.#stepAddresses = writePlans(plans, this.#memory.buffer);
-    this.#packConstants(program);
+    packConstants(program, this.#runtime, this.#memory.buffer, this.#data);
   }
 
   /** Starts the further threads of the schedules. Throws LoadError `worker-failed`, or the signal's reason. */
@@ -152,44 +152,6 @@ export class Instance {
     if (!this.#memory) throw disposed();
     return this.#memory.buffer;
   }
-
-  #packConstants({ constants, plan }: Program): void {
-    const staging = plan.constantsBytes;
-    for (const [index, constant] of constants.entries()) {
-      const { packing, bytes, coding, address, p0, p1, p2 } = constant;
-      if (coding) this.#decode(constant, index, staging);
-      else this.bytes(packing === COPY ? address : staging, bytes.length).set(bytes);
-      if (packing === COPY) continue;
-      const status = this.#runtime!.pack(packing, this.#data + staging, this.#data + address, canonicalBytes(constant), p0, p1, p2);
-      if (status === Status.NOT_PAIR_SAFE) throw badWeights(index, constant, "it claims to be pair-safe, and a pair of its weights is not");
-      if (status === Status.NOT_RUN_SAFE) throw badWeights(index, constant, "it claims to be run-safe, and a run of its weights is not");
-      if (status === Status.NOT_FOUR_BITS) throw badWeights(index, constant, "it claims to be of four bits, and one of its weights is not");
-      if (status === Status.OTHER_BLOCKS) throw badWeights(index, constant, `what is not zero of it is not what it claims, ${p2}`);
-      if (status !== Status.OK) throw statusError(status);
-    }
-    // What was staged must not show through steps that read before they write.
-    this.bytes(staging, plan.stagingBytes).fill(0);
-  }
-
-  /** Decodes a constant to where its canonical bytes are wanted, as stagingOf lays it out. */
-  #decode(constant: Constant, index: number, staging: number): void {
-    const { packing, bytes, address, coding } = constant;
-    const { decoder, coded } = stagingOf(constant);
-    const [from, to] = packing === COPY ? [staging, address] : [coded === undefined ? address : staging + coded, staging];
-    const { encoding, decodedBytes, decoderBytes, fileOffset } = coding!;
-    this.bytes(from, bytes.length).set(bytes);
-    const data = this.#data;
-    const runtime = this.#runtime!;
-    const places = [data + from, bytes.length, data + to, decodedBytes] as const;
-    const memory = [data + staging + decoder, decoderBytes] as const;
-    const status =
-      encoding === NIBBLES
-        ? runtime.decodeNibbles(...places)
-        : encoding === BLOCKS
-          ? runtime.decodeBlocks(...places, ...memory)
-          : runtime.decode(...places, ...memory);
-    if (status !== Status.OK) throw new FormatError("bad-constants", `Constant ${index}: its coded bytes are not sound.`, fileOffset);
-  }
 }
 
 /** How long a thread watches for work before it sleeps; where there are more threads than processors, watching takes one from another. */
@@ -210,7 +172,8 @@ function writeSteps(steps: readonly Int32Array[], start: number, buffer: ArrayBu
   const addresses = new Int32Array(steps.length + 1);
   const memory = new Int32Array(buffer);
   let at = start;
-  for (const [i, words] of steps.entries()) {
+  for (let i = 0; i < steps.length; i++) {
+    const words = steps[i]!;
     addresses[i] = at;
     memory.set(words, at / 4);
     at += words.length * 4;
@@ -256,16 +219,10 @@ function trapped(cause?: unknown): RunError {
   );
 }
 
-function badWeights(index: number, { coding }: Constant, problem: string): FormatError {
-  return new FormatError("bad-constants", `Constant ${index}: ${problem}.`, coding?.fileOffset, { constant: index });
-}
-
 function statusError(status: number): RunError {
   switch (status) {
     case Status.UNKNOWN_STEP:
       return new RunError("unknown-step", "The plan holds a step that this build of the runtime does not have: update eqm.");
-    case Status.UNKNOWN_PACKING:
-      return new RunError("unknown-packing", "A constant has a packing that this build of the runtime does not have: update eqm.");
     case Status.INDEX_OUT_OF_RANGE:
       return new RunError(
         "index-out-of-range",

@@ -55,7 +55,9 @@ function withoutPrototypes(value: JsonValue, depth: number, order: { ascends: bo
   if (typeof value !== "object" || value === null) return value;
   const copy = Object.create(null) as Record<string, JsonValue>;
   let last = "";
-  for (const key of Object.keys(value)) {
+  const keys = Object.keys(value);
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
     if (key < last) order.ascends = false;
     last = key;
     copy[key] = withoutPrototypes((value as Readonly<Record<string, JsonValue>>)[key]!, depth + 1, order);

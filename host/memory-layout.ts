@@ -45,7 +45,7 @@ export function stagingOf(constant: Pick<Constant, "packing" | "bytes" | "coding
 /** Bytes that the arena's place must hold while loading: the largest staging of a constant. */
 export function stagingBytes(constants: readonly Pick<Constant, "packing" | "bytes" | "coding">[]): number {
   let largest = 0;
-  for (const constant of constants) largest = Math.max(largest, stagingOf(constant).bytes);
+  for (let i = 0; i < constants.length; i++) largest = Math.max(largest, stagingOf(constants[i]!).bytes);
   return largest;
 }
 

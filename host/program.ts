@@ -64,6 +64,6 @@ export function canonicalBytes({ bytes, coding }: Pick<Constant, "bytes" | "codi
 /** Words of all steps of a plan. */
 export function planWords(plan: Plan): number {
   let words = 0;
-  for (const step of plan.steps) words += step.length;
+  for (let i = 0; i < plan.steps.length; i++) words += plan.steps[i]!.length;
   return words;
 }

@@ -195,7 +195,8 @@ function readConstants(table: Section, blob: Section): Constant[] {
     throw bad(0, `The table of constants has ${words.length} words, not those of ${count} rows.`);
   const known = new Map<number, number>();
   let end = 0;
-  const constants = Array.from({ length: count }, (_, i): Constant => {
+  const constants: Constant[] = [];
+  for (let i = 0; i < count; i++) {
     const row = 1 + i * Packing.ROW_WORDS;
     const offset = words[row + Packing.FILE_OFFSET]!;
     const length = words[row + Packing.FILE_BYTES]!;
@@ -229,9 +230,13 @@ function readConstants(table: Section, blob: Section): Constant[] {
         `Constant ${i}: ${canonical} bytes of packing ${packing} (${p0}, ${p1}, ${p2}) do not become ${words[row + Packing.PACKED_BYTES]}.`,
       );
     }
-    const constant = { packing, p0, p1, p2, bytes, address: words[row + Packing.ADDRESS]! };
-    return coding ? { ...constant, coding: { ...coding, fileOffset: blob.offset + offset } } : constant;
-  });
+    const address = words[row + Packing.ADDRESS]!;
+    constants.push(
+      coding
+        ? { packing, p0, p1, p2, bytes, coding: { ...coding, fileOffset: blob.offset + offset }, address }
+        : { packing, p0, p1, p2, bytes, address },
+    );
+  }
   if (end !== blob.bytes.length)
     throw new FormatError("bad-constants", "The constants' section holds bytes that no constant uses.", blob.offset + end);
   return constants;

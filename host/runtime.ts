@@ -40,16 +40,16 @@ export function instantiateBeside(module: WebAssembly.Module, memory: WebAssembl
 }
 
 function instanceOn(module: WebAssembly.Module, memory: WebAssembly.Memory): Runtime {
-  const { abi, ...runtime } = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Runtime & {
+  const runtime = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Runtime & {
     readonly abi: WebAssembly.Global;
   };
-  if (abi.value !== ABI) {
+  if (runtime.abi.value !== ABI) {
     throw new LoadError(
       "other-build",
       "The runtime and the loader are of different versions of eqm: install the package again, or build it anew.",
       {
         expected: ABI,
-        got: abi.value as unknown,
+        got: runtime.abi.value as unknown,
       },
     );
   }

@@ -59,8 +59,7 @@ export function verifyProgram(program: Program, locate: Locate = () => undefined
 function verifyVariant(program: Program, fail: Fail): void {
   verifySizes(program, fail);
   verifyConstants(program, fail);
-  const special = specialRegions(program.constants);
-  for (let i = 0; i < program.plan.steps.length; i++) verifyStep(program, special, i, fail);
+  verifySteps(program, fail);
   verifyMetadata(program, fail);
   verifyGolden(program, fail);
 }
@@ -81,51 +80,36 @@ function verifySizes({ constants, plan }: Program, fail: Fail): void {
     fail("too-much-memory", place, `The plan wants ${dataBytes(plan)} bytes of data, more than ${MAX_DATA_BYTES}.`);
 }
 
+// What follows goes over every constant and step, once, before the engine has compiled any of it: no iterators, and few objects to collect.
+
 function verifyConstants({ constants, plan }: Program, fail: Fail): void {
+  let index = 0;
   let end = 0;
-  for (const [index, constant] of constants.entries()) {
+  const bad = (problem: string): never => fail("bad-constants", { part: "constant", index }, `Constant ${index}${problem}.`);
+  for (; index < constants.length; index++) {
+    const constant = constants[index]!;
     const { packing, p0, p1, p2, bytes, address } = constant;
-    const place: Place = { part: "constant", index };
     const canonical = canonicalBytes(constant);
-    if (!packingHolds(packing, canonical, p0, p1, p2)) {
-      fail(
-        "bad-constants",
-        place,
-        `Constant ${index}: ${canonical} bytes do not fit packing ${packing} with parameters ${p0}, ${p1}, ${p2}.`,
-      );
-    }
-    if (address % ALIGNMENT !== 0)
-      fail("bad-constants", place, `Constant ${index}: its address ${address} is no multiple of ${ALIGNMENT}.`);
-    if (address < end)
-      fail("bad-constants", place, `Constant ${index}: its address ${address} is below ${end}, where the one before it ends.`);
+    if (!packingHolds(packing, canonical, p0, p1, p2))
+      bad(`: ${canonical} bytes do not fit packing ${packing} with parameters ${p0}, ${p1}, ${p2}`);
+    if (address % ALIGNMENT !== 0) bad(`: its address ${address} is no multiple of ${ALIGNMENT}`);
+    if (address < end) bad(`: its address ${address} is below ${end}, where the one before it ends`);
     end = address + packedBytes(packing, canonical, p0, p1, p2);
     if (constant.coding && !isSparse(packing) && address + bytes.length > end)
-      fail(
-        "bad-constants",
-        place,
-        `Constant ${index}: its ${bytes.length} coded bytes do not fit in the ${end - address} of the packed ones.`,
-      );
-    if (end > plan.constantsBytes)
-      fail("bad-constants", place, `Constant ${index} ends at ${end}, the constants' region at ${plan.constantsBytes}.`);
+      bad(`: its ${bytes.length} coded bytes do not fit in the ${end - address} of the packed ones`);
+    if (end > plan.constantsBytes) bad(` ends at ${end}, the constants' region at ${plan.constantsBytes}`);
   }
 }
 
-function verifyStep(program: Program, special: readonly SpecialRegion[], index: number, fail: Fail): void {
+function verifySteps(program: Program, fail: Fail): void {
   const { constantsBytes, arenaBytes, steps } = program.plan;
-  const words = steps[index]!;
-  const place: Place = { part: "step", index };
-  const layout = layoutOf(words[OPCODE]!);
-  if (!layout)
-    return fail(
-      "bad-step",
-      place,
-      `Step ${index}: there is no opcode ${words[OPCODE]} in this version: update eqm, or compile the model again.`,
-    );
-  const refuse = (problem: string): never => fail("bad-step", place, `Step ${index} (${layout.name}): ${problem}.`);
-  if (words.length !== layout.words || words[LENGTH] !== layout.words) refuse(`it has ${words[LENGTH]} words, not ${layout.words}`);
+  const special = specialRegions(program.constants);
   const end = constantsBytes + arenaBytes;
   const reads: Region[] = [];
   const writes: Region[] = [];
+  let index = 0;
+  const refuse = (problem: string): never =>
+    fail("bad-step", { part: "step", index }, `Step ${index} (${layoutOf(steps[index]![OPCODE]!)!.name}): ${problem}.`);
   const extents: Extents = {
     read(address, bytes) {
       reads.push({ address, bytes });
@@ -140,15 +124,34 @@ function verifyStep(program: Program, special: readonly SpecialRegion[], index: 
       if (!holds) refuse(`not so: ${claim}`);
     },
   };
-  layout.extents(words, extents);
-  for (let i = 1; i < writes.length; i++) {
-    const own = writes[i]!;
-    if ([...reads, ...writes.slice(0, i)].some((other) => overlap(own, other)))
-      refuse(`its scratch at ${own.address} lies over what it reads or writes`);
+  for (; index < steps.length; index++) {
+    const words = steps[index]!;
+    const layout = layoutOf(words[OPCODE]!);
+    if (!layout)
+      return fail(
+        "bad-step",
+        { part: "step", index },
+        `Step ${index}: there is no opcode ${words[OPCODE]} in this version: update eqm, or compile the model again.`,
+      );
+    if (words.length !== layout.words || words[LENGTH] !== layout.words) refuse(`it has ${words[LENGTH]} words, not ${layout.words}`);
+    reads.length = 0;
+    writes.length = 0;
+    layout.extents(words, extents);
+    for (let i = 1; i < writes.length; i++) {
+      const own = writes[i]!;
+      if (liesOver(own, reads, reads.length) || liesOver(own, writes, i))
+        refuse(`its scratch at ${own.address} lies over what it reads or writes`);
+    }
+    verifySpecialWeights(words, reads, special, refuse);
+    const problem = indexProblem(words, program);
+    if (problem !== undefined) refuse(problem);
   }
-  verifySpecialWeights(words, reads, special, refuse);
-  const problem = indexProblem(words, program);
-  if (problem !== undefined) refuse(problem);
+}
+
+/** Whether a region meets one of the first `count` others. */
+function liesOver(own: Region, others: readonly Region[], count: number): boolean {
+  for (let i = 0; i < count; i++) if (overlap(own, others[i]!)) return true;
+  return false;
 }
 
 /** Packings of weights that look different in each build: what they are called, and the mark of the steps that read them. */
@@ -180,7 +183,8 @@ interface SpecialRegion extends Region {
 /** Those of a program, which lie apart and ascend. */
 function specialRegions(constants: readonly Constant[]): readonly SpecialRegion[] {
   const special: SpecialRegion[] = [];
-  for (const constant of constants) {
+  for (let i = 0; i < constants.length; i++) {
+    const constant = constants[i]!;
     const { packing, address, p0, p1, p2 } = constant;
     if (SPECIAL_WEIGHTS.has(packing))
       special.push({ constant, address, bytes: packedBytes(packing, canonicalBytes(constant), p0, p1, p2) });
@@ -190,7 +194,8 @@ function specialRegions(constants: readonly Constant[]): readonly SpecialRegion[
 
 /** The last of regions that ascend which begins before `end`. */
 function lastBefore<T extends Region>(regions: readonly T[], end: number): T | undefined {
-  let [from, to] = [0, regions.length];
+  let from = 0;
+  let to = regions.length;
   while (from < to) {
     const middle = (from + to) >> 1;
     if (regions[middle]!.address < end) from = middle + 1;
@@ -230,9 +235,15 @@ function verifySpecialWeights(
     if (p0 !== outputs || !isShape || canonicalBytes(constant) !== groups * outputs * segments * length)
       refuse(`its ${name} weights are of another shape`);
   }
-  const own = marked === undefined ? -1 : reads.findIndex(({ address }) => address === words[ConvI8.WEIGHTS]);
-  for (const [i, read] of reads.entries()) {
-    const region = i === own ? undefined : lastBefore(special, read.address + read.bytes);
+  let own = marked === undefined ? -1 : words[ConvI8.WEIGHTS]!;
+  for (let i = 0; i < reads.length; i++) {
+    const read = reads[i]!;
+    if (read.address === own) {
+      // The first read of that address is of the weights.
+      own = -1;
+      continue;
+    }
+    const region = lastBefore(special, read.address + read.bytes);
     if (region && overlap(read, region)) refuse(`it reads ${SPECIAL_WEIGHTS.get(region.constant.packing)!.name} weights as something else`);
   }
 }
