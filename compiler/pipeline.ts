@@ -133,7 +133,7 @@ export async function quantizeGraph(
 ): Promise<Quantized> {
   const seen = observed ?? (await observeGraph(float, module, options));
   const { pause } = watches(options);
-  const plain = await quantizeOnce(float, module, options, seen, new Set(), given);
+  const plain = await quantizeOnce(float, module, options, seen, new Set(), true, given);
   const isMixed = (options.precision ?? DEFAULT_PRECISION) === "mixed" && given === undefined;
   const { taken, mixed: mixture } = isMixed ? await mixed(float, module, options, seen, plain) : { taken: plain, mixed: null };
   const floor = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
@@ -168,7 +168,7 @@ function mixed(
     { float, floatCompiled, module, working, parameters: plain.parameters, goalDb, compared, fitted },
     plain,
     (moved) => insertAll(float, calibration, options, plain.weightBits, moved).graph,
-    (moved) => quantizeOnce(float, module, options, observed, moved),
+    (moved, compact) => quantizeOnce(float, module, options, observed, moved, compact),
     { ...watch("mix precisions"), pause },
   );
 }
@@ -200,6 +200,7 @@ async function quantizeOnce(
   options: CompileOptions,
   observed: Observed,
   moved: ReadonlySet<string>,
+  compact: boolean,
   given?: ReadonlyMap<string, WeightBits>,
 ): Promise<Attempt> {
   const { floatCompiled, synthetic, compared, fitted, negligible } = observed;
@@ -221,8 +222,7 @@ async function quantizeOnce(
     {
       rounding: options.rounding ?? "gptq",
       pairSafe: options.pairSafe ?? true,
-      // Where nodes had to move to float32 there is no agreement to spare.
-      compact: moved.size === 0,
+      compact,
       bits,
       negligible,
       samples: synthetic ? [] : fitted,

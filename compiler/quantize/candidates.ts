@@ -4,7 +4,8 @@
  *
  *   1  every quantized value alone: what noise does it bring to the outputs (sensitivity.ts)?
  *   2  values in the order of noise taken away by time lost (moves.ts)
- *   3  the shortest beginning of that list which reaches the goal, by bisection over models that are compiled and measured, and of it what is needed
+ *   3  the shortest beginning of that list which reaches the goal, by doubling and bisection over models that are compiled and measured, and of it what
+ *      is needed
  *
  * The models of the third step have weights rounded to the nearest, or those that the int8 model got, which were fitted to other inputs: whichever is
  * better. What is chosen then gets weights of its own, and mostly comes out better than measured; so the search begins below the goal.
@@ -22,7 +23,7 @@ import { type OutputNoise, sensitivities } from "./sensitivity.ts";
 /** Where the goal is out of reach, this much less than what is within reach is enough, in dB. */
 const CLOSE_ENOUGH_DB = 0.5;
 /** Less than this, in dB, is not worth anything in float32. */
-const LEAST_GAIN_DB = 0.5;
+export const LEAST_GAIN_DB = 0.5;
 /** Samples that values are tried on, as far as this much work allows: multiply-accumulates, to which an element counts as ELEMENT_MACS. */
 const MOST_SAMPLES = 8;
 const MOST_WORK = 60e9;
@@ -91,6 +92,12 @@ async function shortest(
   let best = { length: whole, db: await measure(whole) };
   const wanted = Math.min(goalDb, best.db - CLOSE_ENOUGH_DB);
   let low = 0;
+  // Weights do not suit inputs that they were not fitted to: in between, longer beginnings may be worse than shorter ones.
+  for (let length = 1; length < best.length; length *= 2) {
+    const db = await measure(length);
+    if (db >= wanted) best = { length, db };
+    else low = length;
+  }
   while (best.length - low > 1) {
     const middle = (low + best.length) >> 1;
     const db = await measure(middle);

@@ -7,15 +7,20 @@ import type { Graph, Node } from "../ir/graph.ts";
 import { macsOf } from "../report/macs.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import type { Sample, Watch } from "./calibrate.ts";
-import { chooseMoves, findMoves, movedBy, takeWeights } from "./candidates.ts";
+import { chooseMoves, findMoves, LEAST_GAIN_DB, movedBy, takeWeights } from "./candidates.ts";
 import type { Move } from "./moves.ts";
 import { leastSqnrDb, outputMeasure } from "./output-measure.ts";
 import type { Parameters } from "./ranges.ts";
 import type { Unsuited, Working } from "./working-nodes.ts";
 
-/** The search aims lower than the goal by this, in dB, and again higher where that was too low: so often. */
+/**
+ * The search aims lower than the goal by this, in dB, but higher than what there is without any move by LEAST_GAIN_DB, and again higher where that was too
+ * low: so often.
+ */
 const HEAD_START_DB = 2;
 const ROUNDS = 2;
+/** Beyond the goal by this, in dB, weights may be compact (refit.ts), which costs less. */
+const COMPACT_DB = 1;
 /** Multiply-accumulates that judging a model may take, where that is more than the samples kept for it. */
 const JUDGING_MACS = 5e9;
 
@@ -49,13 +54,13 @@ export interface Mixture {
 
 /**
  * Moves nodes to float32 where the outputs of `plain`, which has none there, are too far from the float32 model's. `insert` gives the graph with the nodes
- * of these first outputs in float32 and weights rounded to the nearest, `attempt` the whole of it.
+ * of these first outputs in float32 and weights rounded to the nearest, `attempt` the whole of it, its weights compact or not.
  */
 export async function mixPrecisions<Attempt extends { readonly graph: Graph }>(
   { float, floatCompiled, module, working, parameters, goalDb, compared, fitted }: Mixture,
   plain: Attempt,
   insert: (moved: ReadonlySet<string>) => Graph,
-  attempt: (moved: ReadonlySet<string>) => Promise<Attempt>,
+  attempt: (moved: ReadonlySet<string>, compact: boolean) => Promise<Attempt>,
   watch: Watch,
 ): Promise<{ readonly taken: Attempt; readonly mixed: Mixed }> {
   const agreementOn = (samples: readonly Sample[]): ((graph: Graph) => Promise<number>) => {
@@ -80,14 +85,19 @@ export async function mixPrecisions<Attempt extends { readonly graph: Graph }>(
   const few = agreementOn(judges.filter((_, i) => i % 2 === 0));
   const trial = trialOf(plain.graph, insert, few);
   const candidates = await findMoves({ float, int8, parameters, goalDb, samples: fitted }, floatCompiled, module, watch);
-  let aimDb = goalDb - HEAD_START_DB;
+  let aimDb = Math.max(goalDb - HEAD_START_DB, (await few(plain.graph)) + LEAST_GAIN_DB);
   for (let round = 0; round < ROUNDS && best.mixed.afterDb < goalDb; round++) {
     const moves = await chooseMoves(candidates, beforeDb - HEAD_START_DB, aimDb, trial);
     if (moves.length === 0) break;
-    const taken = await attempt(movedBy(moves));
+    const taken = await attempt(movedBy(moves), false);
     const afterDb = await agreementOf(taken.graph);
     if (afterDb > best.mixed.afterDb) best = { taken, mixed: { goalDb, unsuited, moves, beforeDb, afterDb } };
     aimDb += goalDb - afterDb + HEAD_START_DB / 4;
+  }
+  if (best.taken !== plain && best.mixed.afterDb >= goalDb + COMPACT_DB) {
+    const taken = await attempt(movedBy(best.mixed.moves), true);
+    const afterDb = await agreementOf(taken.graph);
+    if (afterDb >= goalDb) best = { taken, mixed: { ...best.mixed, afterDb } };
   }
   return best;
 }

@@ -3,6 +3,9 @@ import { expect, test } from "vitest";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
 import { type Graph, typeOf } from "../../compiler/ir/graph.ts";
 import { calibrate, rangesOf, type Sample } from "../../compiler/quantize/calibrate.ts";
+import { chooseMoves } from "../../compiler/quantize/candidates.ts";
+import { insertQuantization } from "../../compiler/quantize/insert.ts";
+import { mixPrecisions } from "../../compiler/quantize/mix-precisions.ts";
 import { neededMoves, orderMoves, wholeNoise } from "../../compiler/quantize/moves.ts";
 import { parametersOf } from "../../compiler/quantize/ranges.ts";
 import { int8Nodes } from "../../compiler/quantize/scope.ts";
@@ -135,6 +138,49 @@ test("moves that turn out not to matter are taken back, those that cost most fir
   const moves = [move("a", 0.5, 10), move("b", 0.001, 5), move("c", 0.002, 8), move("d", 0.2, 20), move("free", 0.001, -1)];
   expect(neededMoves(moves, 3, [0.75]).map(({ nodes }) => nodes[0])).toEqual(["a"]);
   expect(neededMoves(moves, 5, [0.717]).map(({ nodes }) => nodes[0])).toEqual(["a", "c", "d", "free"]);
+});
+
+test("the fewest moves that reach the goal are found, although some more do not reach it", async () => {
+  const moves = Array.from({ length: 23 }, (_, i) => ({ nodes: [`n${i}`], noise: [0.01], aloneDb: 20, costNs: 0 }));
+  const candidates = { moves, noise: [0.23] };
+  const found = (count: number): number => (count >= 20 ? 26 : count >= 3 && count <= 6 ? 22 : 19);
+  const chosen = await chooseMoves(candidates, 19, 21, async ({ length }) => found(length));
+  expect(chosen).toEqual(moves.slice(0, 3));
+  expect(await chooseMoves(candidates, 26, 21, async ({ length }) => found(length))).toEqual([]);
+});
+
+test("a goal that is hardly missed is reached by moving something, with compact weights where there is agreement to spare", async () => {
+  const float = graphOf(NETWORK);
+  const samples = samplesOf(float, 4);
+  const floatCompiled = compileGraph(float, DESCRIPTION);
+  const ranges = rangesOf(await calibrate(floatCompiled, plainModule, samples, float, WATCH), "minmax");
+  const working = workingNodes(float, NONE, NONE, ranges);
+  const insert = (moved: ReadonlySet<string>) => {
+    const graph = cloneGraph(float);
+    const { nodes } = workingNodes(graph, NONE, moved, ranges);
+    return { graph, parameters: insertQuantization(graph, nodes, ranges) };
+  };
+  const { graph, parameters } = insert(NONE);
+  const tried: { readonly moved: number; readonly compact: boolean }[] = [];
+  const mixTo = (goalDb: number) =>
+    mixPrecisions(
+      { float, floatCompiled, module: plainModule, working, parameters, goalDb, compared: samples, fitted: samples },
+      { graph },
+      (moved) => insert(moved).graph,
+      async (moved, compact) => {
+        tried.push({ moved: moved.size, compact });
+        return { graph: insert(moved).graph };
+      },
+      WATCH,
+    );
+  const { beforeDb } = (await mixTo(0)).mixed;
+  expect(tried).toEqual([]);
+  const { taken, mixed } = await mixTo(beforeDb + 0.2);
+  expect(mixed.moves.length).toBeGreaterThan(0);
+  expect(mixed.afterDb).toBeGreaterThanOrEqual(beforeDb + 0.2);
+  expect(taken.graph).not.toBe(graph);
+  expect(tried[0]).toEqual({ moved: tried[0]!.moved, compact: false });
+  expect(tried.slice(1)).toEqual(mixed.afterDb >= beforeDb + 1.2 ? [{ moved: tried[0]!.moved, compact: true }] : []);
 });
 
 test("values that share a scale are one unit, whose noise counts where it comes in", () => {
