@@ -5,14 +5,13 @@ import { describePlan, type PlanDescription, type TensorDescription } from "./de
 import { disposed, InputError, RunError } from "./errors.ts";
 import { imageInput } from "./image-input.ts";
 import type { Instance } from "./instance.ts";
-import { readMembers, writeMembers } from "./members.ts";
-import type { Metadata, TensorRegion } from "./metadata.ts";
-import { choosePlan, chosenPlan, type Given, withMembers } from "./plans.ts";
+import type { Metadata } from "./metadata.ts";
+import { choosePlan, chosenPlan, type Given } from "./plans.ts";
 import type { Image } from "./preprocess.ts";
 import { type Program, programsOf } from "./program.ts";
+import { readOutputs, type Slot, type Slots, slotsOf, writeInputs } from "./slots.ts";
 import { CarriedStates, type States, Stream } from "./stream.ts";
-import { elementCount, type Tensor, type TypedArray } from "./tensor.ts";
-import { readTensor, writeTensor } from "./transfer.ts";
+import type { Tensor, TypedArray } from "./tensor.ts";
 import { type Warmup, type WarmupOptions, warmUp } from "./warmup.ts";
 
 /**
@@ -38,18 +37,6 @@ export interface Features {
   readonly fastFloat?: boolean;
   /** Why there are fewer threads than were asked for. */
   readonly threadsReason?: string;
-}
-
-interface Slot {
-  readonly region: TensorRegion;
-  readonly view: TypedArray;
-  /** Where the number of entries stands, of an output that is counted. */
-  readonly count?: Int32Array;
-}
-
-interface Slots {
-  readonly inputs: readonly Slot[];
-  readonly outputs: readonly Slot[];
 }
 
 /** A loaded model; `using` disposes of it where the engine knows Symbol.dispose. */
@@ -81,10 +68,7 @@ export class Model {
     this.plans = plans.map(describePlan);
     this.inputs = this.plans[0]!.inputs;
     this.outputs = this.plans[0]!.outputs;
-    const countOf = ({ name, counted }: TensorRegion): Partial<Slot> =>
-      counted ? { count: this.#instance.tensor({ name, dtype: "int32", shape: [1], address: counted.address }) as Int32Array } : {};
-    const slot = (region: TensorRegion): Slot => ({ region, view: this.#instance.tensor(region), ...countOf(region) });
-    this.#slots = plans.map(({ inputs, outputs }) => ({ inputs: inputs.map(slot), outputs: outputs.map(slot) }));
+    this.#slots = plans.map((metadata) => slotsOf(instance, metadata));
   }
 
   /** Runs the model, synchronously. Throws InputError where inputs or output arrays do not fit, RunError where a run stops. */
@@ -97,29 +81,11 @@ export class Model {
         throw new InputError("missing-input", `The input ${JSON.stringify(name)} is missing.`, { input: name });
     const { plan, members } = choosePlan(this.plans, inputs);
     const { batch } = this.plans[plan]!;
+    const part = batch && members !== undefined && members !== batch.size ? { batch, members } : undefined;
     const slots = this.#slots[plan]!;
-    const axisOf = (side: "inputs" | "outputs", index: number): number | undefined => {
-      const axis = batch?.[side][index] ?? -1;
-      return axis < 0 || members === undefined || members === batch?.size ? undefined : axis;
-    };
-    for (const [i, { region, view }] of slots.inputs.entries()) {
-      const axis = axisOf("inputs", i);
-      if (axis === undefined) writeTensor(inputs[region.name]!, region, view);
-      else writeMembers(inputs[region.name]!, withMembers(region, batch!, axis, members!), view, axis, members!, batch!.size);
-    }
+    writeInputs(slots.inputs, inputs, part);
     this.#instance.run(plan);
-    const results = Object.create(null) as Outputs;
-    for (const [i, { region, view, count }] of slots.outputs.entries()) {
-      const into = Object.hasOwn(outputs, region.name) ? outputs[region.name] : undefined;
-      const axis = axisOf("outputs", i);
-      if (axis !== undefined) {
-        results[region.name] = readMembers(view, withMembers(region, batch!, axis, members!), into, axis, members!, batch!.size);
-        continue;
-      }
-      const filled = count ? view.subarray(0, filledLength(region, count[0]!)) : view;
-      results[region.name] = readTensor(filled, region, into);
-    }
-    return results;
+    return readOutputs(slots.outputs, outputs, part);
   }
 
   /**
@@ -174,12 +140,6 @@ export class Model {
 // Engines without Symbol.dispose have no `using` either.
 if (Symbol.dispose)
   Object.defineProperty(Model.prototype, Symbol.dispose, { value: Model.prototype.dispose, configurable: true, writable: true });
-
-/** Elements of an output with `count` entries, of which there are never more than its shape says. */
-function filledLength({ shape, counted }: TensorRegion, count: number): number {
-  const most = shape[counted!.axis]!;
-  return (elementCount(shape) / Math.max(1, most)) * Math.max(0, Math.min(most, count));
-}
 
 function checkNames(given: Readonly<Record<string, unknown>>, slots: readonly Slot[], what: "input" | "output"): void {
   for (const name of Object.keys(given)) {

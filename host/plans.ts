@@ -21,7 +21,11 @@ export interface Choice {
  * takes them, `ambiguous-shape` where arrays could stand for several shapes.
  */
 export function choosePlan(plans: readonly PlanDescription[], inputs: Given): Choice {
-  if (plans.length === 1 && !plans[0]?.batch) return { plan: 0, members: undefined };
+  return plans.length === 1 && !plans[0]?.batch ? { plan: 0, members: undefined } : chooseAmong(plans, inputs);
+}
+
+/** Chooses among several plans, or as many members of a batch as are there. */
+function chooseAmong(plans: readonly PlanDescription[], inputs: Given): Choice {
   const found = new Map<string, Choice>();
   const sizeOf = (plan: number): number => plans[plan]?.batch?.size ?? 0;
   for (const [plan, description] of plans.entries()) {
