@@ -31,6 +31,8 @@ import { StepClock } from "./step-clock.ts";
 /** Models that are made until one keeps to its target, and to find out what lies below and above. */
 const ATTEMPTS = 4;
 const SURVEYED = 4;
+/** Multiply-accumulates that a survey may take, each model all samples once: of large models those that the search makes have to do. */
+const SURVEY_MACS = 20e9;
 /** A model that leaves more than this part of its target free may grow. */
 const WASTE = 0.01;
 
@@ -161,13 +163,15 @@ class Search {
     return best;
   }
 
-  /** Makes models between the smallest and the largest, so that the front can be seen. */
+  /** Makes models between the smallest and the largest, so that the front can be seen, as far as they are small enough. */
   async survey(): Promise<void> {
     const { front, by } = this.allocations;
     const last = front.length - 1;
-    for (let i = 0; i <= SURVEYED; i++) {
+    const { float, observed } = this.source;
+    const steps = Math.min(SURVEYED, Math.floor(SURVEY_MACS / Math.max(1, usedMacs(float) * observed.samples.length)));
+    for (let i = 0; steps > 0 && i <= steps; i++) {
       const [least, most] = [front[0]![by], front[last]![by]];
-      await this.make(front[i === SURVEYED ? last : this.within(least + ((most - least) * i) / SURVEYED)]!);
+      await this.make(front[i === steps ? last : this.within(least + ((most - least) * i) / steps)]!);
     }
   }
 
