@@ -1,4 +1,4 @@
-/** XXH64 through the runtime, on one page of memory of its own: hashes any number of bytes in chunks, without allocating. */
+/** What reading a file does to all of its bytes, through the runtime and in chunks, on one page of memory of its own: XXH64, and words from varints. */
 import { PAGE_BYTES } from "../format/memory.ts";
 import { instantiate } from "./runtime.ts";
 
@@ -8,7 +8,7 @@ export interface Digest {
   readonly high: number;
 }
 
-/** Hashes streams of bytes, one stream at a time. */
+/** Hashes streams of bytes, one stream at a time, and decodes words. */
 export interface Hasher {
   /** Starts a stream. */
   begin(): void;
@@ -18,12 +18,19 @@ export interface Hasher {
   end(): Digest;
   /** The digest of `bytes` alone. */
   digest(bytes: Uint8Array): Digest;
+  /** The words of `bytes` (varint.ts), which end with a whole one; or the offset of the first one that is not canonical. */
+  decodeWords(bytes: Uint8Array): Int32Array | number;
 }
 
 /** The page: runtime constants and the hash's state, the digest, then the chunk. */
 const DIGEST = 1024;
 const CHUNK = 1088;
 const CHUNK_BYTES = PAGE_BYTES - CHUNK;
+
+/** Bytes of varints that are decoded at a time, of which each may become a word behind them; and the most that one of them takes. */
+const VARINTS_BYTES = 12800;
+const VARINT_BYTES = 5;
+const WORDS = CHUNK + VARINTS_BYTES;
 
 /** A hasher on the build `module`. */
 export function createHasher(module: WebAssembly.Module): Hasher {
@@ -45,10 +52,28 @@ export function createHasher(module: WebAssembly.Module): Hasher {
     return { low: digest.getUint32(0, true), high: digest.getUint32(4, true) };
   }
 
+  function decodeWords(bytes: Uint8Array): Int32Array | number {
+    const words = new Int32Array(bytes.length);
+    let count = 0;
+    for (let at = 0; at < bytes.length; ) {
+      let end = Math.min(at + VARINTS_BYTES, bytes.length);
+      // Not within a number, unless it is longer than any may be.
+      if (end < bytes.length) for (let back = 0; back < VARINT_BYTES && bytes[end - 1]! >= 0x80; back++) end--;
+      chunk.set(bytes.subarray(at, end));
+      const decoded = runtime.decodeVarints(CHUNK, end - at, WORDS);
+      if (decoded < 0) return at - 1 - decoded;
+      words.set(new Int32Array(memory.buffer, WORDS, decoded), count);
+      count += decoded;
+      at = end;
+    }
+    return words.slice(0, count);
+  }
+
   return {
     begin: () => runtime.hashBegin(),
     update,
     end,
+    decodeWords,
     digest(bytes) {
       runtime.hashBegin();
       update(bytes);

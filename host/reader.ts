@@ -32,7 +32,7 @@ export function readEqm(bytes: Uint8Array, hasher: Hasher): Program {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   readHeader(bytes, view, hasher);
   const sections = readSections(bytes, view, hasher);
-  const program = readProgram(sections, view.getUint32(File.HEADER_ABI * 4, true));
+  const program = readProgram(sections, view.getUint32(File.HEADER_ABI * 4, true), hasher);
   const declared = view.getUint32(File.HEADER_MEMORY_BYTES * 4, true);
   const needed = programBytes(program);
   if (declared !== needed) {
@@ -118,7 +118,7 @@ function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): Readon
   return sections;
 }
 
-function readProgram(sections: ReadonlyMap<number, readonly Section[]>, layouts: number): Program {
+function readProgram(sections: ReadonlyMap<number, readonly Section[]>, layouts: number, hasher: Hasher): Program {
   const required = (kind: number, name: string) => {
     const section = sections.get(kind)?.[0];
     if (!section) throw new FormatError("bad-section", `The section ${name} is missing.`, File.HEADER_SECTIONS * 4);
@@ -128,8 +128,8 @@ function readProgram(sections: ReadonlyMap<number, readonly Section[]>, layouts:
   const tableSection = required(File.CONSTANTS_TABLE, "CONSTANTS_TABLE");
   const firstPlan = required(File.PLAN, "PLAN");
   const planSections = sections.get(File.PLAN)!;
-  const constants = readConstants(tableSection, required(File.CONSTANTS, "CONSTANTS"));
-  const plans = planSections.map(readPlan);
+  const constants = readConstants(tableSection, required(File.CONSTANTS, "CONSTANTS"), hasher);
+  const plans = planSections.map((section) => readPlan(section, hasher));
   const known = layoutsChecksum(plans.flatMap(({ plan }) => plan.steps));
   if (known !== undefined && known !== layouts) throw otherLayouts(File.HEADER_ABI * 4, known, layouts);
   const metadata = readJson(metadataSection, "bad-metadata", readMetadata);
@@ -187,8 +187,8 @@ function readGoldens(
   return goldens;
 }
 
-function readConstants(table: Section, blob: Section): Constant[] {
-  const words = decodeWords(table.bytes, table.offset);
+function readConstants(table: Section, blob: Section, hasher: Hasher): Constant[] {
+  const words = decodeWords(table.bytes, table.offset, hasher);
   const bad = (index: number, problem: string) => new FormatError("bad-constants", problem, table.offset + wordOffset(table.bytes, index));
   const count = words[0] ?? -1;
   if (count < 0 || words.length !== 1 + count * Packing.ROW_WORDS)
@@ -242,8 +242,8 @@ function readConstants(table: Section, blob: Section): Constant[] {
   return constants;
 }
 
-function readPlan({ bytes, offset }: Section): { readonly plan: Plan; readonly stepWords: readonly number[] } {
-  const words = decodeWords(bytes, offset);
+function readPlan({ bytes, offset }: Section, hasher: Hasher): { readonly plan: Plan; readonly stepWords: readonly number[] } {
+  const words = decodeWords(bytes, offset, hasher);
   const bad = (index: number, problem: string) => new FormatError("bad-plan", problem, offset + wordOffset(bytes, index));
   const header = PlanWord.PLAN_HEADER_WORDS;
   if (words.length < header) throw bad(0, "The plan is shorter than its header.");

@@ -16,6 +16,7 @@ export interface Runtime {
   decode(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
   decodeBlocks(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
   decodeNibbles(src: number, bytes: number, dst: number, count: number): number;
+  decodeVarints(src: number, bytes: number, dst: number): number;
   pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;
   run(plan: number, end: number, data: number): number;
   /** Where this instance's kernels have KERNEL_SCRATCH_BYTES, if not in the reserved area: for further threads. */

@@ -4,32 +4,21 @@
  * Canonical: the shortest form only, at most five bytes, nothing above 32 bits.
  */
 import { FormatError } from "./errors.ts";
+import type { Hasher } from "./hash.ts";
 
 /** Decodes all words of `bytes`, which start at byte `offset` of the file. Throws FormatError `bad-varint`. */
-export function decodeWords(bytes: Uint8Array, offset: number): Int32Array {
-  const end = bytes.length;
-  if (end > 0 && bytes[end - 1]! >= 0x80) throw badVarint("is cut off", offset + end - 1);
-  const words = new Int32Array(end);
-  let count = 0;
-  let at = 0;
-  while (at < end) {
-    const start = at;
-    let byte = bytes[at++]!;
-    let value = byte;
-    if (byte >= 0x80) {
-      value &= 0x7f;
-      let shift = 7;
-      do {
-        byte = bytes[at++]!;
-        if (shift === 28 && byte > 0x0f) throw badVarint("is longer than 32 bits", offset + start);
-        value |= (byte & 0x7f) << shift;
-        shift += 7;
-      } while (byte >= 0x80);
-      if (byte === 0) throw badVarint("is not in its shortest form", offset + start);
-    }
-    words[count++] = (value >>> 1) ^ -(value & 1);
-  }
-  return words.slice(0, count);
+export function decodeWords(bytes: Uint8Array, offset: number, hasher: Hasher): Int32Array {
+  if (bytes.length > 0 && bytes[bytes.length - 1]! >= 0x80) throw badVarint("is cut off", offset + bytes.length - 1);
+  const words = hasher.decodeWords(bytes);
+  if (typeof words === "number")
+    throw badVarint(isTooLong(bytes, words) ? "is longer than 32 bits" : "is not in its shortest form", offset + words);
+  return words;
+}
+
+/** Whether the number at byte `at` goes on behind 32 bits. */
+function isTooLong(bytes: Uint8Array, at: number): boolean {
+  for (let i = at; i < at + 4; i++) if (bytes[i]! < 0x80) return false;
+  return bytes[at + 4]! > 0x0f;
 }
 
 /** Encodes words; the inverse of `decodeWords`. */

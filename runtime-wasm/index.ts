@@ -10,6 +10,7 @@ import { run } from "./run.ts";
 import { probe, useFusedDot } from "./simd/dot.ts";
 import { useFusedMultiplyAdd } from "./simd/multiply-add.ts";
 import { tryDots } from "./trial.ts";
+import { decodeVarints } from "./varint.ts";
 
 /** Checksum of the layouts in format/ that this build was compiled with. */
 const abi: i32 = ABI;
@@ -19,6 +20,7 @@ export {
   decode,
   decodeBlocks,
   decodeNibbles,
+  decodeVarints,
   hashBegin,
   hashEnd,
   hashUpdate,

@@ -138,7 +138,7 @@ describe("a file with coded constants", () => {
         const constants = sections.get(File.CONSTANTS)!;
         for (let n = 1 + (random() % 3); n > 0; n--) constants[random() % constants.length]! ^= 1 + (random() % 255);
       } else {
-        const words = decodeWords(sections.get(File.CONSTANTS_TABLE)!, 0);
+        const words = decodeWords(sections.get(File.CONSTANTS_TABLE)!, 0, hasher);
         words[random() % words.length] = random() % 2 ? random() % 4096 : random() | 0;
         sections.set(File.CONSTANTS_TABLE, encodeWords(words));
       }

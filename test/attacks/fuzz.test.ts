@@ -211,7 +211,7 @@ it("refuses or runs files with changed words of plan and constants table", () =>
   const sections = allSections(sound);
   const outcomes = rounds(ROUNDS * 2, "changed words", (random) => {
     const kind = pick(random, [File.PLAN, File.CONSTANTS_TABLE]);
-    const words = decodeWords(sections.get(kind)!, 0);
+    const words = decodeWords(sections.get(kind)!, 0, hasher);
     for (let n = 1 + (random() % 2); n > 0; n--) words[random() % words.length] = hostileWord(random);
     return attempt(() => readEqm(withSections(sound, new Map(sections).set(kind, encodeWords(words))), hasher), random);
   });

@@ -45,7 +45,7 @@ function sortedJson(value: unknown): string {
 /** The small file with words of the plan or the constants table changed. */
 export function withWords(kind: number, change: (words: Int32Array) => ArrayLike<number>): Uint8Array {
   const sections = allSections(smallFile());
-  return withSections(smallFile(), sections.set(kind, encodeWords(change(decodeWords(sections.get(kind)!, 0)))));
+  return withSections(smallFile(), sections.set(kind, encodeWords(change(decodeWords(sections.get(kind)!, 0, hasher)))));
 }
 
 /** One of the words, set. */
