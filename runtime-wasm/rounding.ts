@@ -1,14 +1,15 @@
 /**
  * Rounding of weights (compiler/quantize/gptq.ts), in the module of linear-algebra.ts.
  *
- * Columns may be bound to MATES others at most, each by `mates`, int32 [size][MATES], −1 where there are fewer: of such a set of weights the positive ones
+ * Columns may be bound to three others at most, `mates`, int32 [size][3], −1 behind the last one: of such a set of weights the positive ones
  * add up to `limit` at most, and so do the magnitudes of the negative ones; where not `bySign`, all magnitudes together do. `mates` 0: none is.
  */
 import { accumulate, LANE_BYTES, LANES } from "./lanes.ts";
 
 /** Scales that are tried for a row. */
 const TRIED: i32 = 4;
-const MATES: i32 = 3;
+/** Of the mates of a column. */
+const MATES_BYTES: usize = 12;
 
 /**
  * Rounds rows of weights in order, each with TRIED scales, and keeps the integers of the largest whose error is small enough, else of the one with the
@@ -50,6 +51,7 @@ export function sweep(
       memory.fill(sums, 0, LANE_BYTES);
       accumulate(sums, left, row, isDiagonal ? k : 0, k);
       const pivot = load<f64>(row + ((<usize>k) << 3));
+      const bound = mates + <usize>k * MATES_BYTES;
       for (let b = 0; b < taken; b++) {
         const at = (first + b) * size;
         const weight = load<f64>(rows + ((<usize>(at + k)) << 3));
@@ -63,13 +65,22 @@ export function sweep(
           if (isFixed) {
             most = 0;
           } else if (mates != 0) {
-            begin(t, limit);
-            for (let i = 0; i < MATES; i++) {
-              const mate = load<i32>(mates + ((<usize>(k * MATES + i)) << 2));
-              if (mate >= k) meet(load<f64>(rows + ((<usize>(at + mate)) << 3)) / scale, false, bySign);
-              else if (mate >= 0) meet(<f64>load<i8>(rounded + <usize>(mate * LANES + lane)), true, bySign);
+            let room = limit;
+            let wanted = Math.abs(t);
+            let sharing: f64 = 1;
+            for (let i: usize = 0; i < MATES_BYTES; i += 4) {
+              const mate = load<i32>(bound + i);
+              if (mate < 0) break;
+              const other = mate < k ? <f64>load<i8>(rounded + <usize>(mate * LANES + lane)) : load<f64>(rows + ((<usize>(at + mate)) << 3)) / scale;
+              if (bySign && !(other * t > 0)) continue;
+              if (mate < k) {
+                room -= Math.abs(other);
+              } else {
+                wanted += Math.abs(other);
+                sharing++;
+              }
             }
-            most = min(levels, share());
+            most = min(levels, share(Math.abs(t), room, wanted, sharing));
           }
           const q = max(-most, min(most, nearest(t)));
           const error = target - q * scale;
@@ -123,12 +134,14 @@ export function scaleErrors(
       const own = load<f64>(row + ((<usize>k) << 3));
       const weight = f64x2.splat(own);
       const pivot = v128.load64_splat(pivots + ((<usize>k) << 3));
-      // The sum of the magnitudes of all that may meet this weight: with a scale that it fits, no weight of them has to be clipped.
+      // What the weight and its mates add up to: with a scale that it fits, none of them has to be clipped.
       let all = Math.abs(own);
-      const bound = mates + ((<usize>(k * MATES)) << 2);
-      for (let i = 0; i < MATES && mates != 0; i++) {
-        const mate = load<i32>(bound + ((<usize>i) << 2));
-        if (mate >= 0) all += Math.abs(load<f64>(row + ((<usize>mate) << 3)));
+      const bound = mates + <usize>k * MATES_BYTES;
+      for (let i: usize = 0; i < MATES_BYTES && mates != 0; i += 4) {
+        const mate = load<i32>(bound + i);
+        if (mate < 0) break;
+        const other = load<f64>(row + ((<usize>mate) << 3));
+        if (!bySign || other * own > 0) all += Math.abs(other);
       }
       for (let c: usize = 0; c < pitch; c += 16) {
         const scale = v128.load(scales + c);
@@ -149,43 +162,25 @@ export function scaleErrors(
   }
 }
 
-/** What weight k of a row may be where none that it meets is rounded yet. */
+/** What weight k of a row may be where no mate of it is rounded yet. */
 function shareOf(row: usize, k: i32, bound: usize, scale: f64, limit: f64, bySign: i32): f64 {
-  begin(load<f64>(row + ((<usize>k) << 3)) / scale, limit);
-  for (let i = 0; i < MATES; i++) {
-    const mate = load<i32>(bound + ((<usize>i) << 2));
-    if (mate >= 0) meet(load<f64>(row + ((<usize>mate) << 3)) / scale, false, bySign);
-  }
-  return share();
-}
-
-/** What is known of a weight that is about to be rounded: what it would be, the limit less what others took of it, what others will want, and how many. */
-let own: f64 = 0;
-let room: f64 = 0;
-let wanted: f64 = 0;
-let sharing: f64 = 0;
-
-function begin(t: f64, limit: f64): void {
-  own = t;
-  room = limit;
-  wanted = Math.abs(t);
-  sharing = 1;
-}
-
-/** Another one of the set, that is rounded or to come. */
-function meet(t: f64, isRounded: bool, bySign: i32): void {
-  if (bySign && !(t * own > 0)) return;
-  if (isRounded) {
-    room -= Math.abs(t);
-  } else {
-    wanted += Math.abs(t);
+  const t = load<f64>(row + ((<usize>k) << 3)) / scale;
+  let wanted = Math.abs(t);
+  let sharing: f64 = 1;
+  for (let i: usize = 0; i < MATES_BYTES; i += 4) {
+    const mate = load<i32>(bound + i);
+    if (mate < 0) break;
+    const other = load<f64>(row + ((<usize>mate) << 3)) / scale;
+    if (bySign && !(other * t > 0)) continue;
+    wanted += Math.abs(other);
     sharing++;
   }
+  return share(Math.abs(t), limit, wanted, sharing);
 }
 
-/** What the weight's magnitude may be, an integer: what it would be, less its share of what all together want too much. */
-function share(): f64 {
+/** What a magnitude may be, an integer, of `sharing` ones that want `wanted` together and have `room`: what it is, less its share of what is too much. */
+function share(own: f64, room: f64, wanted: f64, sharing: f64): f64 {
   const excess = wanted - room;
   if (excess <= 0) return room;
-  return min(room, Math.floor(max<f64>(0, Math.abs(own) - excess / sharing) + 0.5));
+  return min(room, Math.floor(max<f64>(0, own - excess / sharing) + 0.5));
 }
