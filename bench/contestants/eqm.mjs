@@ -3,14 +3,19 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
+/** Entries by address: Node takes a while to find even a module that it has. */
+const entries = new Map();
+
 /** The entry that starts threads is apart from the one for a single thread. */
 export function prepare({ dist, threads = 1 }) {
-  return import(pathToFileURL(join(dist, threads > 1 ? "threads.node.js" : "index.js")));
+  const { href } = pathToFileURL(join(dist, threads > 1 ? "threads.node.js" : "index.js"));
+  if (!entries.has(href)) entries.set(href, import(href));
+  return entries.get(href);
 }
 
 export async function load(path, { dist, threads = 1, build }) {
   const eqm = await prepare({ dist, threads });
-  const model = await eqm.load(new Uint8Array(readFileSync(path)), { threads, ...(build && { build }) });
+  const model = await eqm.load(readFileSync(path), { threads, ...(build && { build }) });
   if (model.features.threads !== threads) {
     model.dispose();
     throw new Error(`on ${model.features.threads} thread: ${model.features.threadsReason}`);
