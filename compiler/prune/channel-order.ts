@@ -31,8 +31,9 @@ export interface ChannelOrder {
 /** Orders that are started from: the given one, and others by chance. */
 const STARTS = 4;
 const MOST_SWEEPS = 16;
-/** Sums that a sweep may take; of layers that need more a part of the inputs is looked at. */
-const MOST_WORK = 5e7;
+/** Sums that a sweep may take, of layers that need more a part of the inputs is looked at; and what all sweeps from one order may. */
+const SWEEP_WORK = 8e6;
+const MOST_WORK = 3.2e7;
 /** A gain that is more than rounding, as a part of the whole. */
 const LEAST_GAIN = 1e-9;
 
@@ -48,28 +49,32 @@ export async function orderChannels(
   pause: () => Promise<void>,
 ): Promise<ChannelOrder> {
   const work = ((channels.length * channels.length) / 2) * layers.reduce((sum, { depth }) => sum + depth, 0);
-  const panels = layers.map((layer) => new Panels(channels, layer, tile, Math.max(1, Math.ceil(work / MOST_WORK))));
+  const stride = Math.max(1, Math.ceil(work / SWEEP_WORK));
+  const panels = layers.map((layer) => new Panels(channels, layer, tile, stride));
+  const starts = stride > 1 ? 1 : STARTS;
+  const sweeps = Math.min(MOST_SWEEPS, Math.ceil((MOST_WORK * stride) / work));
   const given = Int32Array.from(channels.keys());
   const lostBy = (order: Int32Array): number => panels.reduce((sum, each) => sum + each.fill(order, fraction), 0);
   const before = lostBy(given);
   let best: { readonly order: Int32Array; readonly lost: number } = { order: given, lost: before };
-  for (let start = 0; start < STARTS; start++) {
+  for (let start = 0; start < starts; start++) {
     const order = start === 0 ? given.slice() : shuffled(given, start);
-    const lost = await improve(order, panels, lostBy, pause);
+    const lost = await improve(order, panels, lostBy, sweeps, pause);
     if (lost < best.lost) best = { order, lost };
   }
   return { arrangement: new Map(channels.map((channel, i) => [channel, channels[best.order[i]!]!])), before, after: best.lost };
 }
 
-/** Exchanges pairs in `order` until none gains; gives what is lost then. */
+/** Exchanges pairs in `order` until none gains, or for so many sweeps; gives what is lost then. */
 async function improve(
   order: Int32Array,
   panels: readonly Panels[],
   lostBy: (order: Int32Array) => number,
+  sweeps: number,
   pause: () => Promise<void>,
 ): Promise<number> {
   let lost = lostBy(order);
-  for (let sweep = 0; sweep < MOST_SWEEPS; sweep++) {
+  for (let sweep = 0; sweep < sweeps; sweep++) {
     let isBetter = false;
     for (let a = 0; a < order.length; a++) {
       await pause();
