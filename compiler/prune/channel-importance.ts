@@ -111,7 +111,7 @@ async function readersOf(
 }
 
 /** The position along an axis of the model's tensor of the weight that is i-th in the file. */
-export function channelAt({ node, places }: Layer, axis: number, i: number): number {
+function channelAt({ node, places }: Layer, axis: number, i: number): number {
   const { shape } = requiredInput(node, 1).constant!;
   const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
   return Math.floor(places[i]! / inner) % shape[axis]!;

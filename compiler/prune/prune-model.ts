@@ -17,7 +17,6 @@ import { masksOf, type PruningMask, type PruningMasks, resolveMasks } from "./ma
 import { type Criterion, shapeOf, type WeightPattern } from "./pattern.ts";
 import { lossCurves, type Pruned, pruneGraph, type Trial } from "./prune-graph.ts";
 import { pruningSchedule } from "./schedule.ts";
-import { shareBlocks } from "./shared-blocks.ts";
 
 /** Noise of rounding that does not matter, as a part of what pruning took from a layer's result. */
 const NEGLIGIBLE = 1 / 32;
@@ -107,8 +106,7 @@ async function pruneInRounds(
   watch: (phase: string) => Watch,
 ): Promise<Pruned> {
   const [first, ...more] = pruningSchedule({ to: fraction, steps }) as [number, ...number[]];
-  const start = await inOrder(float, compiled, module, samples.fitted, { ...request, fraction }, watch("share blocks"));
-  let pruned = await pruneWeights(start.graph, start.compiled, module, samples, { ...request, fraction: first }, watch);
+  let pruned = await pruneWeights(float, compiled, module, samples, { ...request, fraction: first }, watch);
   for (const next of more) {
     const names = pruned.layers.map(({ name }) => name);
     const masks = resolveMasks(pruned.graph, masksOf(pruned.graph, names));
@@ -116,28 +114,6 @@ async function pruneInRounds(
     pruned = await pruneWeights(pruned.graph, from, module, samples, { ...request, masks, fraction: next }, watch);
   }
   return pruned;
-}
-
-/** The graph with channels side by side that can be pruned together, where that matters: not under masks, which have an order of their own. */
-async function inOrder(
-  graph: Graph,
-  compiled: Compiled,
-  module: WebAssembly.Module,
-  samples: readonly Sample[],
-  { fraction, pattern, criterion, excluded, masks }: WeightRequest,
-  watch: Watch,
-): Promise<{ readonly graph: Graph; readonly compiled: Compiled }> {
-  const { outputs: tile } = shapeOf(pattern, fraction);
-  if (tile === 1 || fraction === 0 || criterion !== "obc" || masks.size > 0 || samples.length === 0) return { graph, compiled };
-  const chosen = prunable(graph, excluded);
-  const sharing = { tile, fraction, isPruned: (layer: string) => chosen.has(layer) };
-  const ordered = await shareBlocks(graph, compiled, module, samples, sharing, watch);
-  return { graph: ordered, compiled: compileGraph(ordered, compiled.program.metadata) };
-}
-
-/** Names of the layers that may lose weights. */
-function prunable(graph: Graph, excluded: ReadonlySet<string>): ReadonlySet<string> {
-  return new Set(innerLayers(graph, graph.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
 }
 
 /** The part of all weights of these layers that is 0. */
@@ -154,7 +130,7 @@ async function pruneWeights(
   { fraction, pattern, criterion, excluded, masks }: WeightRequest,
   watch: (phase: string) => Watch,
 ): Promise<Pruned> {
-  const chosen = prunable(float, excluded);
+  const chosen = new Set(innerLayers(float, float.nodes).flatMap(({ name }) => (excluded.has(name) ? [] : [name])));
   const sparsities =
     fraction > 0 && criterion === "obc" && !shapeOf(pattern, fraction).groups
       ? await sharedOut(float, compiled, module, samples, { fraction, pattern, chosen }, watch("weigh layers"))

@@ -28,20 +28,15 @@ export interface Walks {
   dispose(): void;
 }
 
-/** Starts both walks with `compiled`. Of each layer so many observations are gathered for each weight of an output, within bounds. */
-export function openWalks(
-  compiled: Compiled,
-  crew: Crew,
-  samples: readonly Sample[],
-  observationsPerWeight = OBSERVATIONS_PER_WEIGHT,
-): Walks {
+/** Starts both walks with `compiled`. */
+export function openWalks(compiled: Compiled, crew: Crew, samples: readonly Sample[]): Walks {
   const used = samples.slice(0, Math.max(1, Math.floor(MEMORY_BUDGET_BYTES / Math.max(1, 2 * mostLiveBytes(compiled)))));
   const walk = new PairWalk(crew, compiled, compiled, used);
   return {
     samples: used.length,
     observe(layer) {
       const { window, step, depth } = layer;
-      const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, observationsPerWeight * depth));
+      const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));
       const addend = addendOf(layer, compiled);
       const side = { step, window, factor: 1, ...(addend && { addend }) };
       return observeLayer(walk, side, side, { samples: used.length, wanted, checked: 0 });
