@@ -12,7 +12,7 @@ import { medianRatio } from "./statistics.mjs";
 const HELP = `npm run accuracy:pruned [-- options]
 
   --models A,B     only these; their rows are replaced in bench/pruned.json and bench/PRUNED.md
-  --only TEXT      of them only rows of whose model and options this is a part
+  --only REGEX     of them only rows whose model and options match
   --node PATH      the Node that times are measured in (default: this one)
   --json           the results as one JSON object on stdout
 
@@ -91,7 +91,7 @@ async function main(args) {
   const known = { float: new Map(), dense: new Map() };
   const rows = [];
   for (const row of ROWS) {
-    if ((!wanted || wanted.includes(row.model)) && keyOf(row).includes(options.only)) rows.push(measure(row, known, options.node));
+    if ((!wanted || wanted.includes(row.model)) && new RegExp(options.only).test(keyOf(row))) rows.push(measure(row, known, options.node));
     else rows.push(...earlier.filter((old) => keyOf(old) === keyOf(row)));
   }
   const timesNode = execFileSync(options.node, ["-p", "process.versions.node"], { encoding: "utf8" }).trim();
