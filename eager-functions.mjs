@@ -11,7 +11,7 @@ const SOURCES = new Set([
   "host/base64.ts",
   "host/builds.ts",
   "host/runtime.ts",
-  "host/hash.ts",
+  "host/scanner.ts",
   "host/reader.ts",
   "host/varint.ts",
   "host/coding.ts",

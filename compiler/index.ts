@@ -45,7 +45,7 @@ export async function compile(
 ): Promise<{ readonly bytes: Uint8Array<ArrayBuffer>; readonly report: Report }> {
   checkOptions(options);
   const clock = stopwatch();
-  const { module, hasher } = await compilerRuntime();
+  const { module, scanner } = await compilerRuntime();
   const bindings = bindingsOf(options.shapes);
   const { graph } = importGraph(onnx, options, bindings[0]);
   // What the plans for other sizes are merged with is the graph as it was before anything was done to it.
@@ -67,7 +67,7 @@ export async function compile(
     if (isGiven || options.precision === "float32") {
       compiled = compileFused(float, description);
     } else {
-      if (isSearched(options)) ({ quantized, budget } = await compressToBudget(float, module, hasher, further));
+      if (isSearched(options)) ({ quantized, budget } = await compressToBudget(float, module, scanner, further));
       else quantized = await quantizeGraph(float, module, further, await pruned?.observe());
       compiled = quantized.compiled;
     }
@@ -80,7 +80,7 @@ export async function compile(
         : { program: compiled.program, warnings: [] };
     const histograms = quantized?.calibration.histograms;
     const { program: described, states } = addStates(plans.program, options.state);
-    const { program, bytes, warnings } = finishFile(described, module, hasher, options.compression, (name) => {
+    const { program, bytes, warnings } = finishFile(described, module, scanner, options.compression, (name) => {
       const histogram = histograms?.get(name);
       return histogram ? { low: histogram.min, high: histogram.max } : givenRange(graph, name);
     });

@@ -2,9 +2,10 @@
  * The golden vector of a file: pseudo-random inputs that everyone can make again, and the hashes of what they lead to. Whether
  * a machine runs the model right is then a matter of comparing hashes.
  */
-import { digestText, type Hasher } from "./hash.ts";
+
 import type { Inspectable } from "./inspection.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
+import { digestText, type Scanner } from "./scanner.ts";
 import { stepResult } from "./step-result.ts";
 import type { DType, TypedArray } from "./tensor.ts";
 
@@ -115,18 +116,18 @@ export interface GoldenRun {
 }
 
 /** Runs a model on golden inputs, one step at a time. `ranges` must hold for the inputs' types. Throws RunError. */
-export function runGolden(model: Inspectable, ranges: readonly GoldenRange[], hasher: Hasher): GoldenRun {
+export function runGolden(model: Inspectable, ranges: readonly GoldenRange[], scanner: Scanner): GoldenRun {
   const inputs = [...model.inputs.values()];
   for (const [i, input] of inputs.entries()) fillGolden(input, i, ranges[i]!);
-  const inputsHash = hashAll(inputs, hasher);
+  const inputsHash = hashAll(inputs, scanner);
   const steps = model.plan.steps.map((words, i) => {
     model.runSteps(i, i + 1);
     const result = stepResult(words, model);
-    return result ? digestText(hasher.digest(result)) : "";
+    return result ? digestText(scanner.digest(result)) : "";
   });
   const outputs = [...model.outputs];
   return {
-    golden: { generator: 1, ranges, inputs: inputsHash, outputs: hashAll([...model.outputs.values()], hasher), steps },
+    golden: { generator: 1, ranges, inputs: inputsHash, outputs: hashAll([...model.outputs.values()], scanner), steps },
     constantOutputs: outputs.filter(([, data]) => data.length > 1 && allEqual(data)).map(([name]) => name),
     nanOutputs: outputs.filter(([, data]) => data instanceof Float32Array && data.some(Number.isNaN)).map(([name]) => name),
   };
@@ -143,18 +144,18 @@ export interface GoldenVerdict {
 }
 
 /** Runs a model on its golden inputs and compares. Throws RunError. */
-export function verifyGolden(model: Inspectable, golden: Golden, hasher: Hasher): GoldenVerdict {
-  const { golden: own } = runGolden(model, golden.ranges, hasher);
+export function verifyGolden(model: Inspectable, golden: Golden, scanner: Scanner): GoldenVerdict {
+  const { golden: own } = runGolden(model, golden.ranges, scanner);
   const wrong = golden.steps.findIndex((hash, i) => hash !== own.steps[i]);
   const inputsHold = own.inputs === golden.inputs;
   const outputsHold = own.outputs === golden.outputs;
   return { holds: inputsHold && outputsHold && wrong < 0, inputsHold, outputsHold, ...(wrong >= 0 && { firstWrongStep: wrong }) };
 }
 
-function hashAll(arrays: readonly TypedArray[], hasher: Hasher): string {
-  hasher.begin();
-  for (const { buffer, byteOffset, byteLength } of arrays) hasher.update(new Uint8Array(buffer, byteOffset, byteLength));
-  return digestText(hasher.end());
+function hashAll(arrays: readonly TypedArray[], scanner: Scanner): string {
+  scanner.begin();
+  for (const { buffer, byteOffset, byteLength } of arrays) scanner.update(new Uint8Array(buffer, byteOffset, byteLength));
+  return digestText(scanner.end());
 }
 
 function allEqual(data: TypedArray): boolean {

@@ -3,11 +3,11 @@
  * golden vectors go through here, with the build that is given, on the same proof and the same memory as everyone else.
  */
 import type { Golden } from "./golden.ts";
-import type { Hasher } from "./hash.ts";
 import { Instance } from "./instance.ts";
 import type { Metadata } from "./metadata.ts";
 import type { Plan, Program } from "./program.ts";
 import { readEqm } from "./reader.ts";
+import type { Scanner } from "./scanner.ts";
 import type { TypedArray } from "./tensor.ts";
 import { verifyProgram } from "./verify.ts";
 
@@ -39,8 +39,8 @@ export function openProgram(program: Program, module: WebAssembly.Module, fastFl
 }
 
 /** Opens a file's bytes. Throws FormatError, LoadError. */
-export function openFile(bytes: Uint8Array, module: WebAssembly.Module, hasher: Hasher): Inspectable {
-  return inspect(readEqm(bytes, hasher), module);
+export function openFile(bytes: Uint8Array, module: WebAssembly.Module, scanner: Scanner): Inspectable {
+  return inspect(readEqm(bytes, scanner), module);
 }
 
 function inspect(program: Program, module: WebAssembly.Module, fastFloat = false): Inspectable {

@@ -3,10 +3,10 @@ import { type BuildName, checkSteps, chooseBuild } from "./builds.ts";
 import { now } from "./clock.ts";
 import type { ThreadStarter } from "./crew.ts";
 import { InputError } from "./errors.ts";
-import { createHasher, type Hasher } from "./hash.ts";
 import { Instance } from "./instance.ts";
 import { Model } from "./model.ts";
 import { readEqm } from "./reader.ts";
+import { createScanner, type Scanner } from "./scanner.ts";
 import { MAX_THREADS, share } from "./sharing.ts";
 import { isCallersOwn, type Source, sourceBytes } from "./source.ts";
 import { loadInWorker, type WorkerLike, type WorkerModel } from "./worker-model.ts";
@@ -35,7 +35,7 @@ export interface LoadOptions {
   readonly worker?: () => WorkerLike;
 }
 
-let hasher: Hasher | undefined;
+let scanner: Scanner | undefined;
 
 /**
  * Loads a model, with the option `worker` into a worker. The bytes are read, checked and packed without a pause, so the caller
@@ -66,8 +66,8 @@ export async function load(
   const [{ name, module }, bytes] = await Promise.all([chooseBuild(build), sourceBytes(source, signal)]);
   signal?.throwIfAborted();
   ended("open");
-  hasher ??= createHasher(module);
-  const program = readEqm(bytes, hasher);
+  scanner ??= createScanner(module);
+  const program = readEqm(bytes, scanner);
   checkSteps(program);
   ended("check");
   const alone = (threadsReason?: string): Model => {

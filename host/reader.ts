@@ -10,12 +10,12 @@ import * as PlanWord from "../format/plan.ts";
 import { codingOf, isCoding } from "./coding.ts";
 import { type FormatCode, FormatError, hashMismatch, newerVersion, notEqm, otherLayouts, truncated } from "./errors.ts";
 import { type Golden, goldenPlan, readGolden } from "./golden.ts";
-import type { Digest, Hasher } from "./hash.ts";
 import { type JsonValue, parseJson } from "./json.ts";
 import { layoutsChecksum } from "./layouts.ts";
 import { programBytes } from "./memory-layout.ts";
 import { readMetadata } from "./metadata.ts";
 import { type Constant, joinPrograms, type Plan, type Program } from "./program.ts";
+import type { Digest, Scanner } from "./scanner.ts";
 import { decodeUtf8 } from "./utf8.ts";
 import { decodeWords, wordOffset } from "./varint.ts";
 import { type Place, verifyProgram } from "./verify.ts";
@@ -28,11 +28,11 @@ interface Section {
 }
 
 /** Reads and proves a file. Throws FormatError. */
-export function readEqm(bytes: Uint8Array, hasher: Hasher): Program {
+export function readEqm(bytes: Uint8Array, scanner: Scanner): Program {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  readHeader(bytes, view, hasher);
-  const sections = readSections(bytes, view, hasher);
-  const program = readProgram(sections, view.getUint32(File.HEADER_ABI * 4, true), hasher);
+  readHeader(bytes, view, scanner);
+  const sections = readSections(bytes, view, scanner);
+  const program = readProgram(sections, view.getUint32(File.HEADER_ABI * 4, true), scanner);
   const declared = view.getUint32(File.HEADER_MEMORY_BYTES * 4, true);
   const needed = programBytes(program);
   if (declared !== needed) {
@@ -49,7 +49,7 @@ export function readEqm(bytes: Uint8Array, hasher: Hasher): Program {
   return program;
 }
 
-function readHeader(bytes: Uint8Array, view: DataView, hasher: Hasher): void {
+function readHeader(bytes: Uint8Array, view: DataView, scanner: Scanner): void {
   if (bytes.length < 4 || view.getUint32(0, true) !== File.MAGIC) {
     throw notEqm(
       bytes.length === 0
@@ -73,10 +73,11 @@ function readHeader(bytes: Uint8Array, view: DataView, hasher: Hasher): void {
   if (tableEnd > fileBytes)
     throw new FormatError("bad-header", `The table of ${count} sections does not fit the file.`, File.HEADER_SECTIONS * 4);
 
-  hasher.begin();
-  hasher.update(bytes.subarray(0, File.HEADER_HASH_LOW * 4));
-  hasher.update(bytes.subarray(File.HEADER_BYTES, tableEnd));
-  if (!holds(hasher.end(), word(File.HEADER_HASH_LOW), word(File.HEADER_HASH_HIGH))) throw hashMismatch("header", File.HEADER_HASH_LOW * 4);
+  scanner.begin();
+  scanner.update(bytes.subarray(0, File.HEADER_HASH_LOW * 4));
+  scanner.update(bytes.subarray(File.HEADER_BYTES, tableEnd));
+  if (!holds(scanner.end(), word(File.HEADER_HASH_LOW), word(File.HEADER_HASH_HIGH)))
+    throw hashMismatch("header", File.HEADER_HASH_LOW * 4);
 
   for (const index of [File.HEADER_THREAD_BYTES, File.HEADER_RESERVED]) {
     if (word(index) !== 0) throw new FormatError("bad-header", `Word ${index} of the header is reserved and not 0.`, index * 4);
@@ -86,7 +87,7 @@ function readHeader(bytes: Uint8Array, view: DataView, hasher: Hasher): void {
 /** Kinds of which a file has as many sections as it has plans, or up to as many. */
 const REPEATED: readonly number[] = [File.PLAN, File.GOLDEN];
 
-function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): ReadonlyMap<number, readonly Section[]> {
+function readSections(bytes: Uint8Array, view: DataView, scanner: Scanner): ReadonlyMap<number, readonly Section[]> {
   const sections = new Map<number, Section[]>();
   const count = view.getUint32(File.HEADER_SECTIONS * 4, true);
   let end = File.HEADER_BYTES + count * File.SECTION_BYTES;
@@ -108,7 +109,7 @@ function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): Readon
     for (let at = end; at < offset; at++)
       if (bytes[at] !== 0) throw new FormatError("bad-padding", "A byte between sections is not 0.", at);
     const content = bytes.subarray(offset, offset + length);
-    if (!holds(hasher.digest(content), word(File.SECTION_HASH_LOW), word(File.SECTION_HASH_HIGH)))
+    if (!holds(scanner.digest(content), word(File.SECTION_HASH_LOW), word(File.SECTION_HASH_HIGH)))
       throw hashMismatch(`section ${i} (kind ${kind})`, offset);
     sections.set(kind, [...(sections.get(kind) ?? []), { kind, offset, bytes: content }]);
     end = offset + length;
@@ -118,7 +119,7 @@ function readSections(bytes: Uint8Array, view: DataView, hasher: Hasher): Readon
   return sections;
 }
 
-function readProgram(sections: ReadonlyMap<number, readonly Section[]>, layouts: number, hasher: Hasher): Program {
+function readProgram(sections: ReadonlyMap<number, readonly Section[]>, layouts: number, scanner: Scanner): Program {
   const required = (kind: number, name: string) => {
     const section = sections.get(kind)?.[0];
     if (!section) throw new FormatError("bad-section", `The section ${name} is missing.`, File.HEADER_SECTIONS * 4);
@@ -128,8 +129,8 @@ function readProgram(sections: ReadonlyMap<number, readonly Section[]>, layouts:
   const tableSection = required(File.CONSTANTS_TABLE, "CONSTANTS_TABLE");
   const firstPlan = required(File.PLAN, "PLAN");
   const planSections = sections.get(File.PLAN)!;
-  const constants = readConstants(tableSection, required(File.CONSTANTS, "CONSTANTS"), hasher);
-  const plans = planSections.map((section) => readPlan(section, hasher));
+  const constants = readConstants(tableSection, required(File.CONSTANTS, "CONSTANTS"), scanner);
+  const plans = planSections.map((section) => readPlan(section, scanner));
   const known = layoutsChecksum(plans.flatMap(({ plan }) => plan.steps));
   if (known !== undefined && known !== layouts) throw otherLayouts(File.HEADER_ABI * 4, known, layouts);
   const metadata = readJson(metadataSection, "bad-metadata", readMetadata);
@@ -187,8 +188,8 @@ function readGoldens(
   return goldens;
 }
 
-function readConstants(table: Section, blob: Section, hasher: Hasher): Constant[] {
-  const words = decodeWords(table.bytes, table.offset, hasher);
+function readConstants(table: Section, blob: Section, scanner: Scanner): Constant[] {
+  const words = decodeWords(table.bytes, table.offset, scanner);
   const bad = (index: number, problem: string) => new FormatError("bad-constants", problem, table.offset + wordOffset(table.bytes, index));
   const count = words[0] ?? -1;
   if (count < 0 || words.length !== 1 + count * Packing.ROW_WORDS)
@@ -242,8 +243,8 @@ function readConstants(table: Section, blob: Section, hasher: Hasher): Constant[
   return constants;
 }
 
-function readPlan({ bytes, offset }: Section, hasher: Hasher): { readonly plan: Plan; readonly stepWords: readonly number[] } {
-  const words = decodeWords(bytes, offset, hasher);
+function readPlan({ bytes, offset }: Section, scanner: Scanner): { readonly plan: Plan; readonly stepWords: readonly number[] } {
+  const words = decodeWords(bytes, offset, scanner);
   const bad = (index: number, problem: string) => new FormatError("bad-plan", problem, offset + wordOffset(bytes, index));
   const header = PlanWord.PLAN_HEADER_WORDS;
   if (words.length < header) throw bad(0, "The plan is shorter than its header.");

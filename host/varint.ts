@@ -4,12 +4,12 @@
  * Canonical: the shortest form only, at most five bytes, nothing above 32 bits.
  */
 import { FormatError } from "./errors.ts";
-import type { Hasher } from "./hash.ts";
+import type { Scanner } from "./scanner.ts";
 
 /** Decodes all words of `bytes`, which start at byte `offset` of the file. Throws FormatError `bad-varint`. */
-export function decodeWords(bytes: Uint8Array, offset: number, hasher: Hasher): Int32Array {
+export function decodeWords(bytes: Uint8Array, offset: number, scanner: Scanner): Int32Array {
   if (bytes.length > 0 && bytes[bytes.length - 1]! >= 0x80) throw badVarint("is cut off", offset + bytes.length - 1);
-  const words = hasher.decodeWords(bytes);
+  const words = scanner.decodeWords(bytes);
   if (typeof words === "number")
     throw badVarint(isTooLong(bytes, words) ? "is longer than 32 bits" : "is not in its shortest form", offset + words);
   return words;

@@ -5,7 +5,7 @@ import { expect, it } from "vitest";
 import { compile } from "../compiler/index.ts";
 import { Instance } from "../host/instance.ts";
 import { readEqm } from "../host/reader.ts";
-import { hasher, plainModule } from "./support/small-model.ts";
+import { plainModule, scanner } from "./support/small-model.ts";
 
 const models = join(process.env["EQM_ASSETS"] ?? join(import.meta.dirname, "../../shared"), "models");
 const isPresent = existsSync(models);
@@ -19,7 +19,7 @@ it.skipIf(!isPresent).each(["mnist_cntk", "resnet8_cifar10", "kws_dscnn"])("%s c
     const coded = await compile(onnx, { ...options, precision });
     expect(coded.bytes.length).toBeLessThan(plain.bytes.length);
     expect(coded.report.weightBytes).toBeLessThan(plain.report.weightBytes);
-    const [a, b] = [plain.bytes, coded.bytes].map((bytes) => readEqm(bytes, hasher));
+    const [a, b] = [plain.bytes, coded.bytes].map((bytes) => readEqm(bytes, scanner));
     expect(b!.constants.some(({ coding }) => coding)).toBe(true);
     expect(b!.golden).toEqual(a!.golden);
     const [before, after] = [a!, b!].map((program) => new Instance(program, plainModule).bytes(0, program.plan.constantsBytes));

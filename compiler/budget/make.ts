@@ -1,5 +1,5 @@
 /** Makes the model of an allocation, and says what it takes and what it is worth. */
-import type { Hasher } from "../../host/hash.ts";
+import type { Scanner } from "../../host/scanner.ts";
 import { finishFile } from "../emit/finish.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { CompileOptions } from "../options.ts";
@@ -48,7 +48,7 @@ export async function makeModel(
   { float, observed, heldOut, pattern, options, clock }: Source,
   { bits, sparsities }: Recipe,
   module: WebAssembly.Module,
-  hasher: Hasher,
+  scanner: Scanner,
 ): Promise<Model> {
   const { onProgress: _, ...quiet } = options;
   const { pause, watch } = watches(quiet);
@@ -63,7 +63,7 @@ export async function makeModel(
     quantized = { ...made, comparison: { ...made.comparison, outputs } };
   } else quantized = await quantizeGraph(float, module, { ...quiet, force: true }, observed, bits);
   const { histograms } = quantized.calibration;
-  const { bytes } = finishFile(quantized.compiled.program, module, hasher, options.compression, (name) => {
+  const { bytes } = finishFile(quantized.compiled.program, module, scanner, options.compression, (name) => {
     const seen = histograms.get(name);
     return seen ? { low: seen.min, high: seen.max } : null;
   });

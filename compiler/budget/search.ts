@@ -9,7 +9,7 @@
  * Layers are pruned, too, where multiply-accumulates are limited, where a pattern is given, and where a file cannot be small enough by bits
  * alone. Times of steps take part where time is limited, and only as a table holds them: with the same table, the same on every engine.
  */
-import type { Hasher } from "../../host/hash.ts";
+import type { Scanner } from "../../host/scanner.ts";
 import { CompileError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type CompileOptions, DEFAULT_MIN_SQNR_DB } from "../options.ts";
@@ -48,11 +48,11 @@ interface Made extends Model {
 export async function compressToBudget(
   float: Graph,
   module: WebAssembly.Module,
-  hasher: Hasher,
+  scanner: Scanner,
   options: CompileOptions,
 ): Promise<{ readonly quantized: Quantized; readonly budget: BudgetReport }> {
   const { target, maxDrop } = options;
-  let search = await Search.create(float, module, hasher, options);
+  let search = await Search.create(float, module, scanner, options);
   let best = target === undefined ? await search.smallestWithin(maxDrop!) : await search.bestWithin(target);
   if (target !== undefined && !isWithin(best.amounts, target) && search.withPruning) {
     search = await search.withPruning("unstructured");
@@ -93,7 +93,7 @@ class Search {
     this.build = build;
   }
 
-  static async create(float: Graph, module: WebAssembly.Module, hasher: Hasher, given: CompileOptions): Promise<Search> {
+  static async create(float: Graph, module: WebAssembly.Module, scanner: Scanner, given: CompileOptions): Promise<Search> {
     const { options, labelsOf } = withLabels(given);
     const excluded = keptNames(float, options.exclude ?? []);
     const observed = await observeGraph(float, module, options, heldOutOf);
@@ -122,7 +122,7 @@ class Search {
       const source = { float, observed, heldOut, pattern: pattern ?? "block", options, clock };
       const times = { float, dense: database.inserted, observed, pattern: source.pattern, options, isInner };
       const timeOf = clock ? await timeForms(times, module, clock, watch("time layers")) : (): number => 0;
-      const build = (recipe: Recipe): Promise<Model> => makeModel(source, recipe, module, hasher);
+      const build = (recipe: Recipe): Promise<Model> => makeModel(source, recipe, module, scanner);
       return new Search(formsOf(choices, curves, source.pattern, timeOf), source, build, pattern ? null : withPattern);
     };
     return withPattern(patternFor(options, float));

@@ -5,12 +5,12 @@
 import * as File from "../../format/file.ts";
 import { packedBytes, RAW } from "../../format/packings.ts";
 import { goldenJson } from "../../host/golden.ts";
-import type { Digest, Hasher } from "../../host/hash.ts";
 import { writeJson } from "../../host/json.ts";
 import { layoutsChecksum } from "../../host/layouts.ts";
 import { programBytes } from "../../host/memory-layout.ts";
 import { metadataJson } from "../../host/metadata.ts";
 import { type Constant, canonicalBytes, type Plan, type Program, programsOf } from "../../host/program.ts";
+import type { Digest, Scanner } from "../../host/scanner.ts";
 import { encodeUtf8 } from "../../host/utf8.ts";
 import { encodeWords } from "../../host/varint.ts";
 import { verifyProgram } from "../../host/verify.ts";
@@ -21,9 +21,9 @@ interface Section {
 }
 
 /** The bytes of a program's file. Constants of equal bytes stand in it once. Throws FormatError where the program does not hold. */
-export function emitFile(program: Program, hasher: Hasher): Uint8Array<ArrayBuffer> {
+export function emitFile(program: Program, scanner: Scanner): Uint8Array<ArrayBuffer> {
   verifyProgram(program);
-  const { table, blob } = emitConstants(program.constants, hasher);
+  const { table, blob } = emitConstants(program.constants, scanner);
   const [first, ...others] = programsOf(program);
   const all = [first, ...others];
   const sections: Section[] = [
@@ -34,7 +34,7 @@ export function emitFile(program: Program, hasher: Hasher): Uint8Array<ArrayBuff
     ...all.flatMap(({ golden }, plan) => (golden ? [{ kind: File.GOLDEN, bytes: encodeUtf8(writeJson(goldenJson(golden, plan))) }] : [])),
   ];
   const layouts = layoutsChecksum(all.flatMap(({ plan }) => plan.steps)) as number;
-  return assemble(sections, programBytes(program), layouts, hasher);
+  return assemble(sections, programBytes(program), layouts, scanner);
 }
 
 function encodePlan({ constantsBytes, arenaBytes, stagingBytes, steps }: Plan): Uint8Array {
@@ -42,14 +42,14 @@ function encodePlan({ constantsBytes, arenaBytes, stagingBytes, steps }: Plan): 
   return encodeWords([constantsBytes, arenaBytes, stagingBytes, steps.length, words.length, ...words]);
 }
 
-function emitConstants(constants: readonly Constant[], hasher: Hasher): { readonly table: number[]; readonly blob: Uint8Array } {
+function emitConstants(constants: readonly Constant[], scanner: Scanner): { readonly table: number[]; readonly blob: Uint8Array } {
   const table: number[] = [constants.length];
   const pieces: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
   const byDigest = new Map<string, { readonly offset: number; readonly bytes: Uint8Array }[]>();
   let end = 0;
   for (const constant of constants) {
     const { packing, p0, p1, p2, bytes, coding, address } = constant;
-    const { low, high } = hasher.digest(bytes);
+    const { low, high } = scanner.digest(bytes);
     const alike = byDigest.get(`${low} ${high}`) ?? [];
     let piece = alike.find((other) => equal(other.bytes, bytes));
     if (!piece) {
@@ -66,7 +66,7 @@ function emitConstants(constants: readonly Constant[], hasher: Hasher): { readon
   return { table, blob };
 }
 
-function assemble(sections: readonly Section[], memory: number, layouts: number, hasher: Hasher): Uint8Array<ArrayBuffer> {
+function assemble(sections: readonly Section[], memory: number, layouts: number, scanner: Scanner): Uint8Array<ArrayBuffer> {
   const tableEnd = File.HEADER_BYTES + sections.length * File.SECTION_BYTES;
   let end = tableEnd;
   const placed = sections.map((section) => {
@@ -86,7 +86,7 @@ function assemble(sections: readonly Section[], memory: number, layouts: number,
     put(row, File.SECTION_KIND, kind);
     put(row, File.SECTION_OFFSET, offset);
     put(row, File.SECTION_LENGTH, bytes.length);
-    putHash(row, File.SECTION_HASH_LOW, hasher.digest(bytes));
+    putHash(row, File.SECTION_HASH_LOW, scanner.digest(bytes));
     file.set(bytes, offset);
   }
   put(0, File.HEADER_MAGIC, File.MAGIC);
@@ -95,10 +95,10 @@ function assemble(sections: readonly Section[], memory: number, layouts: number,
   put(0, File.HEADER_SECTIONS, sections.length);
   put(0, File.HEADER_ABI, layouts);
   put(0, File.HEADER_MEMORY_BYTES, memory);
-  hasher.begin();
-  hasher.update(file.subarray(0, File.HEADER_HASH_LOW * 4));
-  hasher.update(file.subarray(File.HEADER_BYTES, tableEnd));
-  putHash(0, File.HEADER_HASH_LOW, hasher.end());
+  scanner.begin();
+  scanner.update(file.subarray(0, File.HEADER_HASH_LOW * 4));
+  scanner.update(file.subarray(File.HEADER_BYTES, tableEnd));
+  putHash(0, File.HEADER_HASH_LOW, scanner.end());
   return file;
 }
 

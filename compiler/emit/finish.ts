@@ -1,7 +1,7 @@
 /** From a planned program to the bytes of its file: constants coded, a golden vector added, sections written. */
 import type { GoldenRange } from "../../host/golden.ts";
-import type { Hasher } from "../../host/hash.ts";
 import type { Program } from "../../host/program.ts";
+import type { Scanner } from "../../host/scanner.ts";
 import { compressConstants } from "./compress.ts";
 import { emitFile } from "./emit.ts";
 import { addGolden } from "./golden.ts";
@@ -17,10 +17,10 @@ export interface Finished {
 export function finishFile(
   program: Program,
   module: WebAssembly.Module,
-  hasher: Hasher,
+  scanner: Scanner,
   compression: "rans" | "none" | undefined,
   rangeOf: (name: string) => GoldenRange | null,
 ): Finished {
-  const withGolden = addGolden(compressConstants(program, compression), module, hasher, rangeOf);
-  return { ...withGolden, bytes: emitFile(withGolden.program, hasher) };
+  const withGolden = addGolden(compressConstants(program, compression), module, scanner, rangeOf);
+  return { ...withGolden, bytes: emitFile(withGolden.program, scanner) };
 }

@@ -1,9 +1,9 @@
 /** Adds a golden vector to a program: pseudo-random inputs in the calibrated ranges, run on the shipped runtime. */
 import { type GoldenRange, rangeHolds, runGolden } from "../../host/golden.ts";
-import type { Hasher } from "../../host/hash.ts";
 import { openProgram } from "../../host/inspection.ts";
 import type { TensorRegion } from "../../host/metadata.ts";
 import { joinPrograms, type Program, programsOf } from "../../host/program.ts";
+import type { Scanner } from "../../host/scanner.ts";
 
 /** What `addGolden` gives: the program, with a golden vector where one could be had. */
 export interface WithGolden {
@@ -15,21 +15,26 @@ export interface WithGolden {
 export function addGolden(
   program: Program,
   module: WebAssembly.Module,
-  hasher: Hasher,
+  scanner: Scanner,
   rangeOf: (name: string) => GoldenRange | null,
 ): WithGolden {
-  const [first, ...others] = programsOf(program).map((each) => addToOne(each, module, hasher, rangeOf));
+  const [first, ...others] = programsOf(program).map((each) => addToOne(each, module, scanner, rangeOf));
   return {
     program: joinPrograms([first!.program, ...others.map((other) => other.program)]),
     warnings: [...new Set([first!, ...others].flatMap(({ warnings }) => warnings))],
   };
 }
 
-function addToOne(program: Program, module: WebAssembly.Module, hasher: Hasher, rangeOf: (name: string) => GoldenRange | null): WithGolden {
+function addToOne(
+  program: Program,
+  module: WebAssembly.Module,
+  scanner: Scanner,
+  rangeOf: (name: string) => GoldenRange | null,
+): WithGolden {
   const model = openProgram(program, module);
   try {
     const ranges = program.metadata.inputs.map((input) => goldenRange(input, rangeOf(input.name)));
-    const { golden, constantOutputs, nanOutputs } = runGolden(model, ranges, hasher);
+    const { golden, constantOutputs, nanOutputs } = runGolden(model, ranges, scanner);
     if (nanOutputs.length > 0) {
       return {
         program,

@@ -4,9 +4,9 @@
  */
 
 import { runtimeModule } from "../../host/builds.ts";
-import { createHasher } from "../../host/hash.ts";
 import { type Inspectable, openProgram } from "../../host/inspection.ts";
 import { joinPrograms, type Program } from "../../host/program.ts";
+import { createScanner } from "../../host/scanner.ts";
 import { type DType, dtypeBytes, elementCount, type Tensor, type TypedArray, viewArray } from "../../host/tensor.ts";
 import { CompileError } from "../errors.ts";
 import { fuseSteps } from "../fuse/index.ts";
@@ -34,10 +34,10 @@ export interface Observation {
 /** The runtime that the compiler works with: the plain build, the same in Node and in a browser tab. */
 export async function compilerRuntime(): Promise<{
   readonly module: WebAssembly.Module;
-  readonly hasher: ReturnType<typeof createHasher>;
+  readonly scanner: ReturnType<typeof createScanner>;
 }> {
   const module = await runtimeModule("plain");
-  return { module, hasher: createHasher(module) };
+  return { module, scanner: createScanner(module) };
 }
 
 /** A graph lowered and planned, with the names of its channels-last values. */

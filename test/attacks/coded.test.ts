@@ -17,7 +17,7 @@ import { readEqm } from "../../host/reader.ts";
 import { decodeWords, encodeWords } from "../../host/varint.ts";
 import { verifyProgram } from "../../host/verify.ts";
 import { allSections, withSections } from "../support/reseal.ts";
-import { constant, hasher, plainModule, program, step } from "../support/small-model.ts";
+import { constant, plainModule, program, scanner, step } from "../support/small-model.ts";
 import { randomSource } from "../support/step-bench.ts";
 import { sweep } from "../support/sweep.ts";
 
@@ -75,23 +75,23 @@ function memoryOf(loaded: Program): Uint8Array {
 describe("a file with coded constants", () => {
   const plain = uncoded();
   const coded = compressConstants(plain);
-  const file = emitFile(coded, hasher);
+  const file = emitFile(coded, scanner);
 
   it("codes what becomes smaller, and only that", () => {
     const { RANS, NIBBLES, BLOCKS } = Packing;
     expect(coded.constants.map(({ coding }) => coding?.encoding)).toEqual([RANS, RANS, undefined, RANS, RANS, RANS, NIBBLES, RANS, BLOCKS]);
-    expect(file.length).toBeLessThan(emitFile(plain, hasher).length * 0.7);
+    expect(file.length).toBeLessThan(emitFile(plain, scanner).length * 0.7);
   });
 
   it("loads to the same memory as without coding, and leaves nothing behind in the arena", () => {
-    const memory = memoryOf(readEqm(file, hasher));
+    const memory = memoryOf(readEqm(file, scanner));
     expect(Buffer.compare(memory.subarray(0, OUTPUT), memoryOf(plain).subarray(0, OUTPUT))).toBe(0);
     expect(memory.subarray(OUTPUT).every((byte) => byte === 0)).toBe(true);
   });
 
   it("decoded and encoded gives the same bytes", () => {
-    expect(Buffer.compare(emitFile(readEqm(file, hasher), hasher), file)).toBe(0);
-    expect(Buffer.compare(emitFile(compressConstants(uncoded()), hasher), file)).toBe(0);
+    expect(Buffer.compare(emitFile(readEqm(file, scanner), scanner), file)).toBe(0);
+    expect(Buffer.compare(emitFile(compressConstants(uncoded()), scanner), file)).toBe(0);
   });
 
   it("has four-bit weights two to a byte where nothing is to be compressed, and all else as it is", () => {
@@ -100,7 +100,7 @@ describe("a file with coded constants", () => {
       ...[undefined, undefined, undefined, undefined, undefined, undefined],
       ...[Packing.NIBBLES, Packing.NIBBLES, undefined],
     ]);
-    const memory = memoryOf(readEqm(emitFile(uncompressed, hasher), hasher));
+    const memory = memoryOf(readEqm(emitFile(uncompressed, scanner), scanner));
     expect(Buffer.compare(memory.subarray(0, OUTPUT), memoryOf(plain).subarray(0, OUTPUT))).toBe(0);
   });
 
@@ -121,7 +121,7 @@ describe("a file with coded constants", () => {
     const second = coded.constants[0]!.bytes.length;
     constants[second + 300]! ^= 0x10;
     const damaged = withSections(file, sections);
-    const loaded = readEqm(damaged, hasher);
+    const loaded = readEqm(damaged, scanner);
     const offset = loaded.constants[1]!.coding!.fileOffset!;
     expect(damaged.subarray(offset, offset + 5)).toEqual(coded.constants[1]!.bytes.subarray(0, 5));
     expect(() => new Instance(loaded, plainModule)).toThrow(
@@ -138,12 +138,12 @@ describe("a file with coded constants", () => {
         const constants = sections.get(File.CONSTANTS)!;
         for (let n = 1 + (random() % 3); n > 0; n--) constants[random() % constants.length]! ^= 1 + (random() % 255);
       } else {
-        const words = decodeWords(sections.get(File.CONSTANTS_TABLE)!, 0, hasher);
+        const words = decodeWords(sections.get(File.CONSTANTS_TABLE)!, 0, scanner);
         words[random() % words.length] = random() % 2 ? random() % 4096 : random() | 0;
         sections.set(File.CONSTANTS_TABLE, encodeWords(words));
       }
       try {
-        new Instance(readEqm(withSections(file, sections), hasher), plainModule).run();
+        new Instance(readEqm(withSections(file, sections), scanner), plainModule).run();
         outcomes.loaded++;
       } catch (error) {
         if (!(error instanceof FormatError)) throw new Error(`FUZZ_SEED=${SEED + round}: ${String(error)}`, { cause: error });

@@ -2,11 +2,11 @@
 import { expect, it } from "vitest";
 import { FormatError } from "../../host/errors.ts";
 import { readEqm } from "../../host/reader.ts";
-import { hasher, smallFile } from "../support/small-model.ts";
+import { scanner, smallFile } from "../support/small-model.ts";
 
 function rejection(bytes: Uint8Array): FormatError {
   try {
-    readEqm(bytes, hasher);
+    readEqm(bytes, scanner);
   } catch (error) {
     if (error instanceof FormatError) return error;
     throw error;
@@ -25,7 +25,7 @@ it("rejects every change of one byte, whatever bits it turns", () => {
     }
     file[at] = right;
   }
-  expect(readEqm(file, hasher).plan.steps).toHaveLength(3);
+  expect(readEqm(file, scanner).plan.steps).toHaveLength(3);
 });
 
 it("rejects every truncation", () => {

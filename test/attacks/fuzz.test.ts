@@ -14,7 +14,7 @@ import { readEqm } from "../../host/reader.ts";
 import { decodeWords, encodeWords } from "../../host/varint.ts";
 import { verifyProgram } from "../../host/verify.ts";
 import { allSections, reseal, withSections } from "../support/reseal.ts";
-import { constant, hasher, plainModule, program, smallFile } from "../support/small-model.ts";
+import { constant, plainModule, program, scanner, smallFile } from "../support/small-model.ts";
 import { floatBits, randomSource } from "../support/step-bench.ts";
 import { type StepModule, stepModules } from "../support/step-modules.ts";
 import { sweep } from "../support/sweep.ts";
@@ -201,7 +201,7 @@ it("refuses or runs files with changed bytes and hashes put right", () => {
     const file = sound.slice();
     for (let n = 1 + (random() % 4); n > 0; n--)
       file[random() % file.length] = random() % 3 ? random() : pick(random, [0, 1, 0x7f, 0x80, 0xff]);
-    return attempt(() => readEqm(reseal(file), hasher), random);
+    return attempt(() => readEqm(reseal(file), scanner), random);
   });
   expect(outcomes.refused).toBeGreaterThan(ROUNDS);
 });
@@ -211,9 +211,9 @@ it("refuses or runs files with changed words of plan and constants table", () =>
   const sections = allSections(sound);
   const outcomes = rounds(ROUNDS * 2, "changed words", (random) => {
     const kind = pick(random, [File.PLAN, File.CONSTANTS_TABLE]);
-    const words = decodeWords(sections.get(kind)!, 0, hasher);
+    const words = decodeWords(sections.get(kind)!, 0, scanner);
     for (let n = 1 + (random() % 2); n > 0; n--) words[random() % words.length] = hostileWord(random);
-    return attempt(() => readEqm(withSections(sound, new Map(sections).set(kind, encodeWords(words))), hasher), random);
+    return attempt(() => readEqm(withSections(sound, new Map(sections).set(kind, encodeWords(words))), scanner), random);
   });
   expect(outcomes.refused).toBeGreaterThan(ROUNDS);
 });
@@ -246,7 +246,7 @@ it("refuses or runs files with changed metadata", () => {
   const outcomes = rounds(ROUNDS * 2, "changed metadata", (random) => {
     const at = random() % text.length;
     const changed = text.slice(0, at) + pick(random, pieces) + text.slice(at + (random() % 4));
-    return attempt(() => readEqm(withSections(sound, new Map(sections).set(File.METADATA, Buffer.from(changed))), hasher), random);
+    return attempt(() => readEqm(withSections(sound, new Map(sections).set(File.METADATA, Buffer.from(changed))), scanner), random);
   });
   expect(outcomes.refused).toBeGreaterThan(ROUNDS);
 });

@@ -4,7 +4,7 @@ import * as File from "../../format/file.ts";
 import * as Packing from "../../format/packings.ts";
 import { readEqm } from "../../host/reader.ts";
 import { allSections, withSections } from "../support/reseal.ts";
-import { hasher, smallFile } from "../support/small-model.ts";
+import { scanner, smallFile } from "../support/small-model.ts";
 import { refusal, set, withMetadata, withWords } from "./refusal.ts";
 
 describe("metadata", () => {
@@ -76,7 +76,7 @@ describe("metadata", () => {
   it("may carry what this version does not know, and reaches no prototype", () => {
     const read = readEqm(
       withMetadata((m) => ({ ...m, zFuture: { x: 1 }, provenance: JSON.parse('{"__proto__":{"polluted":1}}') as unknown })),
-      hasher,
+      scanner,
     );
     expect(read.metadata.provenance?.["polluted"]).toBe(undefined);
     expect(({} as Record<string, unknown>)["polluted"]).toBe(undefined);

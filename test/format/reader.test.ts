@@ -10,7 +10,7 @@ import { memoryBytes } from "../../host/memory-layout.ts";
 import { planWords } from "../../host/program.ts";
 import { readEqm } from "../../host/reader.ts";
 import { allSections, reseal, withSections } from "../support/reseal.ts";
-import { constant, hasher, program, smallFile, smallProgram, step } from "../support/small-model.ts";
+import { constant, program, scanner, smallFile, smallProgram, step } from "../support/small-model.ts";
 import { exchangeEnds, refusal, set, withWord, withWords } from "./refusal.ts";
 
 describe("the header", () => {
@@ -203,11 +203,11 @@ describe("the plan", () => {
 describe("a file", () => {
   it("decoded and encoded gives the same bytes", () => {
     const file = smallFile();
-    expect(Buffer.compare(emitFile(readEqm(file, hasher), hasher), file)).toBe(0);
+    expect(Buffer.compare(emitFile(readEqm(file, scanner), scanner), file)).toBe(0);
   });
 
   it("decodes to the program that it was written from", () => {
-    expect(readEqm(smallFile(), hasher)).toEqual(smallProgram());
+    expect(readEqm(smallFile(), scanner)).toEqual(smallProgram());
   });
 
   it("holds equal constants once", () => {
@@ -219,19 +219,19 @@ describe("a file", () => {
         constantsBytes: 2048,
         steps: [step(Opcode.FILL, Fill, { DST: 2048, ELEMENT_BYTES: 1, COUNT: 4, VALUE_LOW: 7 })],
       });
-    const once = emitFile(build(weights.slice()), hasher);
+    const once = emitFile(build(weights.slice()), scanner);
     const other = weights.slice();
     other[999]! ^= 1;
-    const twice = emitFile(build(other), hasher);
+    const twice = emitFile(build(other), scanner);
     expect(twice.length - once.length).toBeGreaterThan(900);
-    expect(readEqm(once, hasher)).toEqual(build(weights));
-    expect(Buffer.compare(emitFile(readEqm(once, hasher), hasher), once)).toBe(0);
+    expect(readEqm(once, scanner)).toEqual(build(weights));
+    expect(Buffer.compare(emitFile(readEqm(once, scanner), scanner), once)).toBe(0);
   });
 
   it("is not written from a program that does not hold", () => {
     const { metadata, constants, plan } = smallProgram();
     const steps = [step(Opcode.TABLE_I8, TableI8, { SRC: 256, DST: 0, TABLE: 0, ROWS: 1, COLUMNS: 6, SRC_PITCH: 6, DST_PITCH: 6 })];
-    expect(() => emitFile({ metadata: { ...metadata, steps: [] }, constants, plan: { ...plan, steps } }, hasher)).toThrow(
+    expect(() => emitFile({ metadata: { ...metadata, steps: [] }, constants, plan: { ...plan, steps } }, scanner)).toThrow(
       new FormatError("bad-step", "Step 0 (TABLE_I8): it writes 6 bytes at 0, the arena is 256 to 512.", undefined),
     );
   });

@@ -5,11 +5,11 @@ import { FormatError } from "../../host/errors.ts";
 import { readEqm } from "../../host/reader.ts";
 import { decodeWords, encodeWords } from "../../host/varint.ts";
 import { allSections, reseal, withSections } from "../support/reseal.ts";
-import { hasher, smallFile } from "../support/small-model.ts";
+import { scanner, smallFile } from "../support/small-model.ts";
 
 export function refusal(bytes: Uint8Array): { readonly code: string; readonly message: string; readonly offset: number | undefined } {
   try {
-    readEqm(bytes, hasher);
+    readEqm(bytes, scanner);
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     return { code: error.code, message: error.message, offset: error.offset };
@@ -45,7 +45,7 @@ function sortedJson(value: unknown): string {
 /** The small file with words of the plan or the constants table changed. */
 export function withWords(kind: number, change: (words: Int32Array) => ArrayLike<number>): Uint8Array {
   const sections = allSections(smallFile());
-  return withSections(smallFile(), sections.set(kind, encodeWords(change(decodeWords(sections.get(kind)!, 0, hasher)))));
+  return withSections(smallFile(), sections.set(kind, encodeWords(change(decodeWords(sections.get(kind)!, 0, scanner)))));
 }
 
 /** One of the words, set. */

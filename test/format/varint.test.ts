@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { FormatError } from "../../host/errors.ts";
 import { decodeWords, encodeWords, wordOffset } from "../../host/varint.ts";
-import { hasher } from "../support/small-model.ts";
+import { scanner } from "../support/small-model.ts";
 import { randomSource } from "../support/step-bench.ts";
 
 it("writes zigzag LEB128", () => {
@@ -14,7 +14,7 @@ it("reads back every kind of word", () => {
   const random = randomSource(3);
   const words = Int32Array.from({ length: 5000 }, () => (random() | 0) >> (random() % 32));
   const bytes = encodeWords(words);
-  expect(decodeWords(bytes, 0, hasher)).toEqual(words);
+  expect(decodeWords(bytes, 0, scanner)).toEqual(words);
   expect(wordOffset(bytes, 1234)).toBe(encodeWords(words.subarray(0, 1234)).length);
 });
 
@@ -22,9 +22,9 @@ it("reads back more than a page holds, wherever its pieces end", () => {
   const random = randomSource(5);
   for (let shift = 0; shift < 6; shift++) {
     const words = Int32Array.from({ length: 30000 + shift }, (_, i) => (i < shift ? 0 : (random() | 0) >> (i < 20000 ? 0 : random() % 32)));
-    expect(decodeWords(encodeWords(words), 0, hasher)).toEqual(words);
+    expect(decodeWords(encodeWords(words), 0, scanner)).toEqual(words);
   }
-  expect(decodeWords(new Uint8Array(0), 0, hasher)).toEqual(new Int32Array(0));
+  expect(decodeWords(new Uint8Array(0), 0, scanner)).toEqual(new Int32Array(0));
 });
 
 it("says where a number is wrong, however far behind", () => {
@@ -37,7 +37,7 @@ it("says where a number is wrong, however far behind", () => {
     ] as const) {
       const stream = new Uint8Array(before + bytes.length + 3);
       stream.set(bytes, before);
-      expect(() => decodeWords(stream, 7, hasher)).toThrow(`A number ${problem}. (byte ${before + 7})`);
+      expect(() => decodeWords(stream, 7, scanner)).toThrow(`A number ${problem}. (byte ${before + 7})`);
     }
   }
 });
@@ -50,7 +50,7 @@ it.each([
 ])("refuses %j", (bytes, message, offset) => {
   let thrown: unknown;
   try {
-    decodeWords(Uint8Array.from(bytes), 100, hasher);
+    decodeWords(Uint8Array.from(bytes), 100, scanner);
   } catch (error) {
     thrown = error;
   }

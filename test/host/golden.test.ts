@@ -8,7 +8,7 @@ import * as Unary from "../../format/steps/unary.ts";
 import { fillGolden, type Golden, rangeHolds, runGolden, verifyGolden } from "../../host/golden.ts";
 import { openFile, openProgram } from "../../host/inspection.ts";
 import type { Program } from "../../host/program.ts";
-import { hasher, plainModule, program, smallProgram, step } from "../support/small-model.ts";
+import { plainModule, program, scanner, smallProgram, step } from "../support/small-model.ts";
 import { xxh64 } from "../support/xxh64.ts";
 
 const hex = (bytes: ArrayLike<number>) => xxh64(Uint8Array.from(bytes)).toString(16).padStart(16, "0");
@@ -55,7 +55,7 @@ describe("golden inputs", () => {
 describe("a golden vector", () => {
   it("is the hashes of inputs, of what each step wrote, and of outputs", () => {
     const model = openProgram(smallProgram(), plainModule);
-    const { golden, constantOutputs, nanOutputs } = runGolden(model, [{ low: -100, high: 100 }], hasher);
+    const { golden, constantOutputs, nanOutputs } = runGolden(model, [{ low: -100, high: 100 }], scanner);
     const x = new Int8Array(6);
     fillGolden(x, 0, { low: -100, high: 100 });
     const negated = x.map((value) => ~value);
@@ -74,18 +74,18 @@ describe("a golden vector", () => {
 
   it("travels in the file and holds on this machine", () => {
     const program = smallProgram();
-    const { golden } = runGolden(openProgram(program, plainModule), [{ low: -100, high: 100 }], hasher);
-    const model = openFile(emitFile({ ...program, golden }, hasher), plainModule, hasher);
+    const { golden } = runGolden(openProgram(program, plainModule), [{ low: -100, high: 100 }], scanner);
+    const model = openFile(emitFile({ ...program, golden }, scanner), plainModule, scanner);
     expect(model.golden).toEqual(golden);
-    expect(verifyGolden(model, model.golden!, hasher)).toEqual({ holds: true, inputsHold: true, outputsHold: true });
+    expect(verifyGolden(model, model.golden!, scanner)).toEqual({ holds: true, inputsHold: true, outputsHold: true });
     const steps = [golden.steps[0]!, "0123456789abcdef", golden.steps[2]!];
-    expect(verifyGolden(model, { ...golden, steps }, hasher)).toEqual({
+    expect(verifyGolden(model, { ...golden, steps }, scanner)).toEqual({
       holds: false,
       inputsHold: true,
       outputsHold: true,
       firstWrongStep: 1,
     });
-    expect(verifyGolden(model, { ...golden, outputs: "0123456789abcdef" }, hasher)).toEqual({
+    expect(verifyGolden(model, { ...golden, outputs: "0123456789abcdef" }, scanner)).toEqual({
       holds: false,
       inputsHold: true,
       outputsHold: false,
@@ -105,7 +105,7 @@ describe("a golden vector", () => {
     });
     const model = openProgram(reversed, plainModule);
     model.write(64, new Uint8Array(8).fill(99));
-    const { golden } = runGolden(model, [{ low: -100, high: 100 }], hasher);
+    const { golden } = runGolden(model, [{ low: -100, high: 100 }], scanner);
     expect(golden.steps[0]).toBe(golden.inputs);
     const [a, b, c, d] = model.inputs.get("x") as Int8Array;
     expect(model.outputs.get("y")).toEqual(new Int8Array([d!, 99, c!, 99, b!, 99, a!, 99]));
@@ -120,7 +120,7 @@ describe("a golden vector", () => {
         step(Opcode.UNARY, Unary, { SRC: 0, DST: 512, OP: Unary.SQRT, COUNT: 8 }),
       ],
     });
-    const run = runGolden(openProgram(packing, plainModule), [{ low: -1, high: 1 }], hasher);
+    const run = runGolden(openProgram(packing, plainModule), [{ low: -1, high: 1 }], scanner);
     expect(run.golden.steps[0]).toBe("");
     expect(run.nanOutputs).toEqual(["y"]);
   });
@@ -131,9 +131,9 @@ describe("a golden vector", () => {
     [{ ranges: [{ low: -200, high: 0 }] }, 'The golden range of the input "x" does not go with int8.'],
   ])("that does not go with the model is refused: %j", (change, message) => {
     const base = smallProgram();
-    const { golden } = runGolden(openProgram(base, plainModule), [{ low: -100, high: 100 }], hasher);
+    const { golden } = runGolden(openProgram(base, plainModule), [{ low: -100, high: 100 }], scanner);
     const wrong: Program = { ...base, golden: { ...golden, ...change } };
-    expect(() => emitFile(wrong, hasher)).toThrow(message);
+    expect(() => emitFile(wrong, scanner)).toThrow(message);
   });
 });
 

@@ -11,7 +11,7 @@ import { EqmError } from "../../host/errors.ts";
 import { load } from "../../host/index.ts";
 import type { TensorRegion } from "../../host/metadata.ts";
 import type { TypedArray } from "../../host/tensor.ts";
-import { constant, hasher, program, smallFile, step } from "../support/small-model.ts";
+import { constant, program, scanner, smallFile, step } from "../support/small-model.ts";
 
 /** What a promise or a call throws, whole. */
 async function thrown(
@@ -41,7 +41,7 @@ function passThrough(region: Omit<TensorRegion, "name" | "address">, elementByte
         }),
       ],
     }),
-    hasher,
+    scanner,
   );
 }
 
@@ -120,7 +120,7 @@ describe("a loaded model", () => {
   it("holds names that objects have already", async () => {
     const names = ["__proto__", "constructor", "toString"];
     const regions = names.map((name, i): TensorRegion => ({ name, dtype: "int8", shape: [1], address: i * 64 }));
-    using model = await load(emitFile(program({ inputs: regions, outputs: regions, steps: [] }), hasher));
+    using model = await load(emitFile(program({ inputs: regions, outputs: regions, steps: [] }), scanner));
     const inputs = Object.fromEntries(names.map((name, i) => [name, new Int8Array([i + 1])]));
     const outputs = model.run(inputs);
     expect(names.map((name) => outputs[name])).toEqual([new Int8Array([1]), new Int8Array([2]), new Int8Array([3])]);
@@ -274,7 +274,7 @@ describe("what does not fit is refused", () => {
           step(Opcode.GATHER, Gather, { SRC: 64, DST: 128, INDICES: 0, INDEX_DTYPE: INT64, OUTER: 1, AXIS: 4, COUNT: 2, INNER_BYTES: 1 }),
         ],
       }),
-      hasher,
+      scanner,
     );
     using model = await load(file);
     expect(model.run({ i: new BigInt64Array([3n, -4n]) })).toEqual({ y: new Int8Array(2) });
@@ -298,9 +298,9 @@ describe("what does not fit is refused", () => {
           step(Opcode.GATHER, Gather, { SRC: 128, DST: 64, INDICES: 0, INDEX_DTYPE: INT32, OUTER: 1, AXIS: 4, COUNT: 2, INNER_BYTES: 1 }),
         ],
       });
-    expect(() => emitFile(gather(new Int32Array([-4, 3])), hasher)).not.toThrow();
-    expect(() => emitFile(gather(new Int32Array([0, 4])), hasher)).toThrow("Step 0 (GATHER): index 4 is outside the axis of 4.");
-    expect(() => emitFile(gather(new Int32Array([-5, 0])), hasher)).toThrow("Step 0 (GATHER): index -5 is outside the axis of 4.");
+    expect(() => emitFile(gather(new Int32Array([-4, 3])), scanner)).not.toThrow();
+    expect(() => emitFile(gather(new Int32Array([0, 4])), scanner)).toThrow("Step 0 (GATHER): index 4 is outside the axis of 4.");
+    expect(() => emitFile(gather(new Int32Array([-5, 0])), scanner)).toThrow("Step 0 (GATHER): index -5 is outside the axis of 4.");
   });
 });
 
@@ -317,7 +317,7 @@ describe("memory", () => {
   it("stays flat over 1,000 cycles of load, run and dispose", async () => {
     const file = emitFile(
       program({ inputs: [], outputs: [{ name: "y", dtype: "int8", shape: [1], address: 0 }], arenaBytes: 4_000_000, steps: [] }),
-      hasher,
+      scanner,
     );
     const cycle = async () => {
       using model = await load(file);
@@ -343,7 +343,7 @@ describe("memory", () => {
         arenaBytes: 128,
         steps: [],
       }),
-      hasher,
+      scanner,
     );
     using model = await load(file);
     expect(model.run({})).toEqual({ y: new Uint8Array(128) });
@@ -390,9 +390,9 @@ it("a step whose scratch lies over what it reads or writes is refused", () => {
         }),
       ],
     });
-  expect(() => emitFile(build(128), hasher)).not.toThrow();
+  expect(() => emitFile(build(128), scanner)).not.toThrow();
   for (const scratch of [0, 12, 64, 79]) {
-    expect(() => emitFile(build(scratch), hasher)).toThrow(
+    expect(() => emitFile(build(scratch), scanner)).toThrow(
       `Step 0 (SOFTMAX): its scratch at ${scratch} lies over what it reads or writes.`,
     );
   }

@@ -6,7 +6,7 @@ import type { JsonValue } from "../../host/json.ts";
 import { preprocess } from "../../host/preprocess.ts";
 import { checkPreprocessSpec, type PreprocessSpec } from "../../host/preprocess-spec.ts";
 import { type Pixels, resizeBilinear } from "../../host/resize.ts";
-import { hasher, program } from "../support/small-model.ts";
+import { program, scanner } from "../support/small-model.ts";
 
 const grey = (data: number[], width: number): Pixels => ({ data: Uint8Array.from(data), width, height: data.length / width, channels: 1 });
 const L: PreprocessSpec = { channels: "L", layout: "NHWC" };
@@ -151,7 +151,7 @@ describe("model.preprocess", () => {
         steps: [],
         metadata: { preprocess: preprocessing },
       }),
-      hasher,
+      scanner,
     );
   const image = { data: Uint8Array.from([1, 2, 3, 250, 251, 252]), width: 2, height: 1 };
 

@@ -11,7 +11,7 @@ import type { Program } from "../../host/program.ts";
 import { readEqm } from "../../host/reader.ts";
 import { type Schedule, schedule, scheduledMemoryBytes, schedules } from "../../host/schedule.ts";
 import { verifyProgram } from "../../host/verify.ts";
-import { hasher, plainModule } from "../support/small-model.ts";
+import { plainModule, scanner } from "../support/small-model.ts";
 import { randomSource } from "../support/step-bench.ts";
 import { sweep } from "../support/sweep.ts";
 
@@ -31,7 +31,7 @@ describe.each(MODELS)("$name", ({ path }) => {
 
   beforeAll(async () => {
     for (const precision of ["int8", "float32"] as const)
-      programs.push(readEqm((await compile(readFileSync(path), { precision, minSqnrDb: -100 })).bytes, hasher));
+      programs.push(readEqm((await compile(readFileSync(path), { precision, minSqnrDb: -100 })).bytes, scanner));
   }, 120_000);
 
   it.each([2, 3, 5])(
@@ -87,14 +87,14 @@ describe.each(MODELS)("$name", ({ path }) => {
 
 it("takes the memory that it says, more for each thread", async () => {
   const { bytes } = await compile(readFileSync(MODELS[0]!.path), { precision: "int8" });
-  const program = readEqm(bytes, hasher);
+  const program = readEqm(bytes, scanner);
   const sizes = [2, 4, 8].map((threads) => scheduledMemoryBytes(program, schedules(program, threads)));
   expect(sizes).toEqual([...sizes].sort((a, b) => a - b));
   for (const size of sizes) expect(size % 65536).toBe(0);
 });
 
 it("takes any plan that is proved, and cuts it into steps that are proved", async () => {
-  const program = readEqm((await compile(readFileSync(MODELS[0]!.path), { precision: "int8" })).bytes, hasher);
+  const program = readEqm((await compile(readFileSync(MODELS[0]!.path), { precision: "int8" })).bytes, scanner);
   const next = randomSource(99);
   const plans = sweep(1000, 5000);
   let proved = 0;
@@ -126,7 +126,7 @@ describe("a model of long steps", () => {
     const { encoderModel } = (await import(new URL("../../bench/encoder.mjs", import.meta.url).href)) as {
       encoderModel: (sizes: Readonly<Record<string, number>>) => Uint8Array;
     };
-    program = readEqm((await compile(encoderModel({ layers: 1 }), { precision: "float32" })).bytes, hasher);
+    program = readEqm((await compile(encoderModel({ layers: 1 }), { precision: "float32" })).bytes, scanner);
   }, 60_000);
 
   it("has several slots for each thread, which give the same in whatever order they run", () => {

@@ -12,7 +12,7 @@ import * as TableI8 from "../../format/steps/table-i8.ts";
 import type { ThreadStarter } from "../../host/crew.ts";
 import { LoadError, RunError } from "../../host/errors.ts";
 import { load, type Model, type TypedArray } from "../../host/index.ts";
-import { constant, hasher, program, smallFile, step } from "../support/small-model.ts";
+import { constant, program, scanner, smallFile, step } from "../support/small-model.ts";
 import { randomSource } from "../support/step-bench.ts";
 import { type ThreadScripts, threadScripts } from "../support/thread-scripts.ts";
 
@@ -78,7 +78,7 @@ function gatherFile(): Uint8Array {
         }),
       ],
     }),
-    hasher,
+    scanner,
   );
 }
 

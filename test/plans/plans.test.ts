@@ -12,7 +12,7 @@ import { readEqm } from "../../host/reader.ts";
 import { createRandom } from "../cli/scratch.ts";
 import { floatTensor, int, int64Tensor, ints, model, node, value } from "../support/onnx-model.ts";
 import { reseal } from "../support/reseal.ts";
-import { hasher, plainModule } from "../support/small-model.ts";
+import { plainModule, scanner } from "../support/small-model.ts";
 import { threadScripts } from "../support/thread-scripts.ts";
 
 /** An encoder of sequences: convolution over time, a gate, attention-like scores over T, and a table of positions that T cuts. */
@@ -185,10 +185,10 @@ it("reads back what it writes, byte for byte, and proves every plan", async () =
       { N: 2, T: 9 },
     ],
   });
-  const program = readEqm(bytes, hasher);
-  expect(Buffer.compare(emitFile(program, hasher), bytes)).toBe(0);
+  const program = readEqm(bytes, scanner);
+  expect(Buffer.compare(emitFile(program, scanner), bytes)).toBe(0);
   const variant = program.variants![0]!;
-  const broken = (change: Partial<typeof variant>) => () => emitFile({ ...program, variants: [{ ...variant, ...change }] }, hasher);
+  const broken = (change: Partial<typeof variant>) => () => emitFile({ ...program, variants: [{ ...variant, ...change }] }, scanner);
   const { plan, metadata } = variant;
   expect(broken({ plan: { ...plan, arenaBytes: plan.arenaBytes + 64 } })).toThrow("Plan 1: The plan's arenaBytes is");
   expect(broken({ plan: { ...plan, steps: plan.steps.map((words) => words.slice().fill(0x70000000, 2, 3)) } })).toThrow("Plan 1: ");
@@ -209,7 +209,7 @@ it("refuses metadata of more or fewer plans than there are", async () => {
   const text = Buffer.from(file.buffer).toString("latin1");
   // A key of the same length that no reader knows.
   Buffer.from(file.buffer).write('"plbns":', text.indexOf('"plans":'), "latin1");
-  expect(() => readEqm(reseal(file), hasher)).toThrow("The metadata are of 1 plans, the file has 2.");
+  expect(() => readEqm(reseal(file), scanner)).toThrow("The metadata are of 1 plans, the file has 2.");
 });
 
 it("says which node differs where a plan cannot take the quantization over", async () => {
@@ -259,7 +259,7 @@ it("stays sound whatever bytes of a file of several plans change", async () => {
     const file = bytes.slice();
     for (let i = 0; i < 1 + (round % 3); i++) file[Math.floor(draw() * file.length)] = Math.floor(draw() * 256);
     try {
-      const program = readEqm(reseal(file), hasher);
+      const program = readEqm(reseal(file), scanner);
       const instance = new Instance(program, plainModule);
       for (const plan of programsOf(program).keys()) instance.run(plan);
     } catch (error) {

@@ -7,8 +7,8 @@ import { chooseWeightBits, type WeightBits } from "../../compiler/quantize/weigh
 import { quantizeWeights } from "../../compiler/quantize/weights.ts";
 import * as Packing from "../../format/packings.ts";
 import { runtimeModule } from "../../host/builds.ts";
-import { createHasher } from "../../host/hash.ts";
 import { readEqm } from "../../host/reader.ts";
+import { createScanner } from "../../host/scanner.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { graphOf, randomNumbers } from "../passes/evaluation.ts";
 import { floatTensor, int, ints, model, node, type TensorSpec, value } from "../support/onnx-model.ts";
@@ -115,7 +115,7 @@ test.each([4, 3, 2] as const)("a model of %i bits holds them, says so, and is sm
     ["grouped", bits, Math.ceil((36 * bits) / 8)],
     ["last", 8, 60],
   ]);
-  const { constants } = readEqm(bytes, createHasher(await runtimeModule("plain")));
+  const { constants } = readEqm(bytes, createScanner(await runtimeModule("plain")));
   const packings = constants.map(({ packing, p0, p1, p2 }) => [packing, p0, p1, p2]).filter(([packing]) => packing === Packing.GEMM_I4);
   expect(packings).toEqual([
     [Packing.GEMM_I4, 9, 3, 24],
@@ -167,6 +167,6 @@ test("a quantized model whose weights are int4 keeps them", async () => {
     ],
   });
   const { bytes } = await compile(onnx, { precision: "float32" });
-  const { constants } = readEqm(bytes, createHasher(await runtimeModule("plain")));
+  const { constants } = readEqm(bytes, createScanner(await runtimeModule("plain")));
   expect(constants.filter(({ packing }) => packing === Packing.GEMM_I4).map(({ p0, p1, p2 }) => [p0, p1, p2])).toEqual([[8, 1, 16]]);
 });

@@ -2,9 +2,9 @@
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/index.ts";
 import * as Opcode from "../../format/opcodes.ts";
-import { createHasher } from "../../host/hash.ts";
 import { load } from "../../host/index.ts";
 import { readEqm } from "../../host/reader.ts";
+import { createScanner } from "../../host/scanner.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { int, type NodeSpec, node, type TensorSpec } from "../support/onnx-model.ts";
 import { roundHalfEven } from "../support/reference-arithmetic.ts";
@@ -13,7 +13,7 @@ import { hasOnnxruntime, runOnnxruntime } from "./onnxruntime.ts";
 import { type Chance, chance, integers, microsoft, modelOf, parameters, randomBytes } from "./operators.ts";
 import type { Bytes } from "./reference.ts";
 
-const hasher = createHasher(plainModule);
+const scanner = createScanner(plainModule);
 
 /** Σ (a − zero a)(b − zero b) · scale a · scale b + bias with a quantized by its range. */
 function reference(a: readonly number[], rows: number, b: Bytes, bias: readonly number[]): readonly number[] {
@@ -78,7 +78,7 @@ test.each(FORMS.flatMap((form) => ["mixed", "positive", "zeros"].map((kind) => (
       const model = modelOf([...nodes], { a }, { y: { dtype: "float32", shape: [rows, columns] } }, [...constants]);
       const { bytes, report } = await compile(model);
       expect(report.alreadyQuantized).toBe(true);
-      const opcodes = readEqm(bytes, hasher).plan.steps.map((words) => words[0]!);
+      const opcodes = readEqm(bytes, scanner).plan.steps.map((words) => words[0]!);
       expect([opcodes.includes(Opcode.CONV_I8), opcodes.includes(Opcode.CONV_F32)]).toEqual([true, false]);
       const loaded = await load(bytes);
       const got = Array.from(loaded.run({ a: a.data })["y"]!, Number);

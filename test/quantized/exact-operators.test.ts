@@ -5,9 +5,9 @@
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/index.ts";
 import * as Opcode from "../../format/opcodes.ts";
-import { createHasher } from "../../host/hash.ts";
 import { load } from "../../host/index.ts";
 import { readEqm } from "../../host/reader.ts";
+import { createScanner } from "../../host/scanner.ts";
 import type { Tensor } from "../../host/tensor.ts";
 import { int, ints, node, type TensorSpec } from "../support/onnx-model.ts";
 import { plainModule } from "../support/small-model.ts";
@@ -39,11 +39,11 @@ async function run(bytes: Uint8Array, inputs: Readonly<Record<string, Tensor>>):
   }
 }
 
-const plainHasher = createHasher(plainModule);
+const plainScanner = createScanner(plainModule);
 const FLOAT_PRODUCTS: readonly number[] = [Opcode.CONV_F32, Opcode.DEPTHWISE_F32, Opcode.MATMUL_F32];
 
 function planOf(eqm: Uint8Array): { readonly opcodes: readonly number[] } {
-  return { opcodes: readEqm(eqm, plainHasher).plan.steps.map((words) => words[0]!) };
+  return { opcodes: readEqm(eqm, plainScanner).plan.steps.map((words) => words[0]!) };
 }
 
 /** `count` random cases of a seed each, four times as many in the long run, against the reference and against onnxruntime. */

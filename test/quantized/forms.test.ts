@@ -1,17 +1,17 @@
 /** What quantizers write around layers, one pattern a model: which steps it becomes, and that they compute what onnxruntime-web does. */
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/index.ts";
-import { createHasher } from "../../host/hash.ts";
 import { load } from "../../host/index.ts";
 import { layoutOf } from "../../host/layouts.ts";
 import { readEqm } from "../../host/reader.ts";
+import { createScanner } from "../../host/scanner.ts";
 import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { int, ints, type NodeSpec, node, type TensorSpec } from "../support/onnx-model.ts";
 import { plainModule } from "../support/small-model.ts";
 import { hasOnnxruntime, runOnnxruntime } from "./onnxruntime.ts";
 import { chance, integers, modelOf } from "./operators.ts";
 
-const hasher = createHasher(plainModule);
+const scanner = createScanner(plainModule);
 const c = chance(3);
 const bytes = (count: number): number[] => Array.from({ length: count }, () => c.between(-127, 127));
 const reals = (count: number, spread: number): number[] => Array.from({ length: count }, () => c.real(-spread, spread));
@@ -139,7 +139,7 @@ test.each(FORMS)("$name", async ({ nodes, constants, x, shape, steps }) => {
   const { bytes: eqm, report } = await compile(model);
   expect(report.alreadyQuantized).toBe(true);
   expect(
-    readEqm(eqm, hasher)
+    readEqm(eqm, scanner)
       .plan.steps.map((words) => layoutOf(words[0]!)!.name)
       .join(" "),
   ).toBe(steps);

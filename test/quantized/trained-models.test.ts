@@ -4,10 +4,10 @@
  */
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/index.ts";
-import { createHasher } from "../../host/hash.ts";
 import { load } from "../../host/index.ts";
 import { layoutOf } from "../../host/layouts.ts";
 import { readEqm } from "../../host/reader.ts";
+import { createScanner } from "../../host/scanner.ts";
 import { elementCount, type Tensor } from "../../host/tensor.ts";
 import { float, int, int64Tensor, ints, type NodeSpec, node, type TensorSpec } from "../support/onnx-model.ts";
 import { plainModule } from "../support/small-model.ts";
@@ -82,10 +82,10 @@ class Exporter {
   }
 }
 
-const hasher = createHasher(plainModule);
+const scanner = createScanner(plainModule);
 
 function stepsOf(eqm: Uint8Array): readonly string[] {
-  return readEqm(eqm, hasher).plan.steps.map((words) => layoutOf(words[0]!)!.name);
+  return readEqm(eqm, scanner).plan.steps.map((words) => layoutOf(words[0]!)!.name);
 }
 
 interface Ran {

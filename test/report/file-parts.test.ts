@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { compile, type FileParts } from "../../compiler/index.ts";
 import { fileParts } from "../../compiler/report/file-parts.ts";
 import { runtimeModule } from "../../host/builds.ts";
-import { createHasher } from "../../host/hash.ts";
 import { readEqm } from "../../host/reader.ts";
+import { createScanner } from "../../host/scanner.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
 import { floatTensor, ints, model, node, value } from "../support/onnx-model.ts";
 
@@ -42,7 +42,7 @@ test.each(["float32", "int8"] as const)("every byte of a file in %s is accounted
   expect(file.steps.filter(({ nodes }) => nodes.includes("sum"))).toEqual([
     expect.objectContaining({ weights: 0, others: expect.any(Number) }),
   ]);
-  expect(fileParts(bytes, readEqm(bytes, createHasher(await runtimeModule("plain"))))).toEqual(file);
+  expect(fileParts(bytes, readEqm(bytes, createScanner(await runtimeModule("plain"))))).toEqual(file);
 });
 
 test("what stands once counts for the first step that reads it", async () => {

@@ -6,16 +6,16 @@ import * as Packing from "../../format/packings.ts";
 import * as Copy from "../../format/steps/copy.ts";
 import * as Fill from "../../format/steps/fill.ts";
 import * as TableI8 from "../../format/steps/table-i8.ts";
-import { createHasher, type Hasher } from "../../host/hash.ts";
 import { stagingBytes } from "../../host/memory-layout.ts";
 import type { Metadata, TensorRegion } from "../../host/metadata.ts";
 import type { Constant, Program } from "../../host/program.ts";
+import { createScanner, type Scanner } from "../../host/scanner.ts";
 
 /** The plain build. */
 export const plainModule = new WebAssembly.Module(readFileSync(new URL("../../build/plain.wasm", import.meta.url)));
 
-/** A hasher on the plain build. */
-export const hasher: Hasher = createHasher(plainModule);
+/** A scanner on the plain build. */
+export const scanner: Scanner = createScanner(plainModule);
 
 type Layout = { readonly WORDS: number };
 
@@ -86,5 +86,5 @@ export function smallProgram(): Program {
 
 /** The bytes of `smallProgram`. */
 export function smallFile(): Uint8Array<ArrayBuffer> {
-  return emitFile(smallProgram(), hasher);
+  return emitFile(smallProgram(), scanner);
 }

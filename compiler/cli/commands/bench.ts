@@ -4,11 +4,11 @@ import { basename } from "node:path";
 import { chooseBuild } from "../../../host/builds.ts";
 import type { TensorDescription } from "../../../host/description.ts";
 import { fillGolden, type GoldenRange } from "../../../host/golden.ts";
-import { createHasher } from "../../../host/hash.ts";
 import type { LoadStage } from "../../../host/load.ts";
 import type { Model } from "../../../host/model.ts";
 import { programsOf } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
+import { createScanner } from "../../../host/scanner.ts";
 import { elementCount, newArray, type Tensor } from "../../../host/tensor.ts";
 import { bindingText } from "../../bindings.ts";
 import { readBytes } from "../data/file.ts";
@@ -74,7 +74,7 @@ export async function bench(
   const coldMs = loadMs + firstRunMs;
 
   const build = await chooseBuild();
-  const programs = programsOf(readEqm(bytes, createHasher(build.module)));
+  const programs = programsOf(readEqm(bytes, createScanner(build.module)));
   await model.warmup();
   const measured: (Warm & { readonly sizes: Readonly<Record<string, number>> })[] = [];
   for (const plan of chosen) {

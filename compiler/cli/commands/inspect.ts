@@ -3,10 +3,10 @@ import { MISSING_STEPS } from "../../../build/core-steps.ts";
 import { HEADER_MEMORY_BYTES } from "../../../format/file.ts";
 import { OPCODE } from "../../../format/plan.ts";
 import { chooseBuild } from "../../../host/builds.ts";
-import { createHasher } from "../../../host/hash.ts";
 import { layoutOf } from "../../../host/layouts.ts";
 import { type Program, programsOf } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
+import { createScanner } from "../../../host/scanner.ts";
 import { scheduledMemoryBytes, schedules } from "../../../host/schedule.ts";
 import type { DType } from "../../../host/tensor.ts";
 import { bindingText, type Shapes } from "../../bindings.ts";
@@ -66,7 +66,7 @@ export async function inspect(path: string, options: InspectOptions): Promise<Re
 }
 
 async function inspectEqm(path: string, bytes: Uint8Array): Promise<Result> {
-  const program = await withPath(path, async () => readEqm(bytes, createHasher((await chooseBuild()).module)));
+  const program = await withPath(path, async () => readEqm(bytes, createScanner((await chooseBuild()).module)));
   const facts = programFacts(program, headerMemoryBytes(bytes));
   const file = fileParts(bytes, program);
   const { producer, name, preprocess, labels, states = [], provenance } = program.metadata;
@@ -160,7 +160,7 @@ async function compileOrUnsupported(
       externalData: externalDataBeside(path),
       signal: stopSignal,
     });
-    return { program: readEqm(eqm, createHasher((await chooseBuild()).module)), report };
+    return { program: readEqm(eqm, createScanner((await chooseBuild()).module)), report };
   } catch (error) {
     const problems = error instanceof CompileError ? problemsOf(error) : null;
     if (problems) return { unsupported: problems };

@@ -3,12 +3,12 @@ import { chooseBuild } from "../../../host/builds.ts";
 import { describePlan } from "../../../host/description.ts";
 import { FormatError } from "../../../host/errors.ts";
 import { type GoldenVerdict, verifyGolden } from "../../../host/golden.ts";
-import { createHasher, type Hasher } from "../../../host/hash.ts";
 import { openProgram } from "../../../host/inspection.ts";
 import { programBytes } from "../../../host/memory-layout.ts";
 import { planText } from "../../../host/plans.ts";
 import { type Program, programsOf } from "../../../host/program.ts";
 import { readEqm } from "../../../host/reader.ts";
+import { createScanner, type Scanner } from "../../../host/scanner.ts";
 import { readBytes } from "../data/file.ts";
 import { badFile } from "../errors.ts";
 import { modelKind, withPath } from "../model-file.ts";
@@ -31,8 +31,8 @@ export async function verify(path: string): Promise<Result> {
   if (modelKind(bytes, path) !== "eqm") throw badFile(path, "it is no .eqm; only a compiled model can be verified.");
   const fastest = await chooseBuild();
   const builds = fastest.name === "plain" ? [fastest] : [fastest, await chooseBuild("plain")];
-  const hasher = createHasher(fastest.module);
-  const read = await withPath(path, () => readOrProblem(bytes, hasher));
+  const scanner = createScanner(fastest.module);
+  const read = await withPath(path, () => readOrProblem(bytes, scanner));
   if (!("program" in read))
     return {
       json: { ok: false, hashes: false, golden: null, problem: read.problem.message, code: read.problem.code },
@@ -42,7 +42,7 @@ export async function verify(path: string): Promise<Result> {
   const programs = programsOf(read.program);
   const memoryBytes = programBytes(read.program);
   const verdicts = programs.flatMap((program) =>
-    builds.map(({ name, module }) => ({ name, program, verdict: tried(program, module, hasher) })),
+    builds.map(({ name, module }) => ({ name, program, verdict: tried(program, module, scanner) })),
   );
   const { verdict, name, program } = verdicts.find(({ verdict }) => verdict?.holds === false) ?? (verdicts[0] as (typeof verdicts)[0]);
   const ok = verdict?.holds ?? true;
@@ -68,19 +68,19 @@ export async function verify(path: string): Promise<Result> {
 }
 
 /** What the golden vector of a plan gives on one build; no verdict for one without. */
-function tried(program: Program, module: WebAssembly.Module, hasher: Hasher): GoldenVerdict | undefined {
+function tried(program: Program, module: WebAssembly.Module, scanner: Scanner): GoldenVerdict | undefined {
   if (program.golden === undefined) return undefined;
   const model = openProgram(program, module);
   try {
-    return verifyGolden(model, program.golden, hasher);
+    return verifyGolden(model, program.golden, scanner);
   } finally {
     model.dispose();
   }
 }
 
-function readOrProblem(bytes: Uint8Array, hasher: Hasher): { readonly program: Program } | { readonly problem: FormatError } {
+function readOrProblem(bytes: Uint8Array, scanner: Scanner): { readonly program: Program } | { readonly problem: FormatError } {
   try {
-    return { program: readEqm(bytes, hasher) };
+    return { program: readEqm(bytes, scanner) };
   } catch (error) {
     if (error instanceof FormatError && !FOREIGN.includes(error.code)) return { problem: error };
     throw error;

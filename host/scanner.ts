@@ -8,8 +8,8 @@ export interface Digest {
   readonly high: number;
 }
 
-/** Hashes streams of bytes, one stream at a time, and decodes words. */
-export interface Hasher {
+/** Goes over streams of bytes, one at a time: hashes them, or decodes words. */
+export interface Scanner {
   /** Starts a stream. */
   begin(): void;
   /** Adds bytes. */
@@ -32,8 +32,8 @@ const VARINTS_BYTES = 12800;
 const VARINT_BYTES = 5;
 const WORDS = CHUNK + VARINTS_BYTES;
 
-/** A hasher on the build `module`. */
-export function createHasher(module: WebAssembly.Module): Hasher {
+/** A scanner on the build `module`. */
+export function createScanner(module: WebAssembly.Module): Scanner {
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
   const runtime = instantiate(module, memory);
   const chunk = new Uint8Array(memory.buffer, CHUNK, CHUNK_BYTES);
