@@ -15,7 +15,7 @@
  *                           plain:   as GEMM_I8
  *                           relaxed: [⌈N/8⌉][K/4][8 outputs][4 k]
  *                 and behind them int32 [G][⌈N/8⌉·8], what the build adds to each output's accumulator (plain: unused).
- * GEMM_RUN_SAFE_I8 canonical and packed = GEMM_PAIR_SAFE_I8's, with p1 and p2 for which runsFit, and with weights that are run-safe: of each run of up
+ * GEMM_RUN_SAFE_I8 canonical and packed = GEMM_PAIR_SAFE_I8's, with p1 and p2 for which runsFit (and so pairsFit), and with weights that are run-safe: of each run of up
  *                 to four of an output the positive ones add up to at most RUN_LIMIT, and so do the magnitudes of the negative ones. The values at
  *                 packed depths 8i, 8i + 1, 8i + 4, 8i + 5 are a run, and the other four of the eight: what meets in one int16 sum of two steps
  *                 of the pair dot. Packing refuses other weights, in every build.
@@ -189,8 +189,7 @@ export function packingHolds(packing: number, fileBytes: number, p0: number, p1:
   if (p0 <= 0 || p1 < 0 || p2 < 0) return false;
   if (packing == GEMM_I8 || packing == GEMM_I4 || isPaired(packing)) {
     if (p1 == 0 || p2 == 0 || fileBytes % (p0 * p1 * p2) != 0) return false;
-    if (packing != GEMM_I8 && !pairsFit(p1, p2)) return false;
-    if (packing == GEMM_RUN_SAFE_I8 && !runsFit(p1, p2)) return false;
+    if (packing == GEMM_RUN_SAFE_I8 ? !runsFit(p1, p2) : packing != GEMM_I8 && !pairsFit(p1, p2)) return false;
     return (fileBytes / (p0 * p1 * p2)) * (p0 + 7) * (p1 * (p2 + 1) + 7) < 2147483648;
   }
   if (isSparse(packing)) {

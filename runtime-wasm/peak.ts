@@ -5,7 +5,7 @@
  * The caller fills the memory with ordinary numbers; every function writes its results behind its operands.
  */
 
-import { dotAdd as wideDotAdd, HAS_PAIR_DOT, pairDot, pairDotAdd } from "./simd/dot.ts";
+import { dotAdd as wideDotAdd, HAS_PAIR_DOT, pairDotAdd, runDotAdd } from "./simd/dot.ts";
 import { Exact, Fused, HAS_FUSED, multiplyAdd } from "./simd/multiply-add.ts";
 
 /** Depth of the products: int8 values, int16 values, float32 values. */
@@ -95,6 +95,10 @@ function dotTile<T>(a: usize, b: usize, dst: usize): void {
     a += 16;
     b += 32;
   }
+  storeTile(dst, c0, c1, c2, c3, c4, c5, c6, c7);
+}
+
+function storeTile(dst: usize, c0: v128, c1: v128, c2: v128, c3: v128, c4: v128, c5: v128, c6: v128, c7: v128): void {
   v128.store(dst, c0);
   v128.store(dst, c1, 16);
   v128.store(dst, c2, 32);
@@ -103,12 +107,6 @@ function dotTile<T>(a: usize, b: usize, dst: usize): void {
   v128.store(dst, c5, 80);
   v128.store(dst, c6, 96);
   v128.store(dst, c7, 112);
-}
-
-// @ts-ignore: decorator
-@inline
-function runDotAdd(sum: v128, b: v128, x: v128, next: v128, y: v128, ones: v128): v128 {
-  return wideDotAdd(sum, i16x8.add(pairDot(b, x), pairDot(next, y)), ones);
 }
 
 /** A as [DEPTH/8][2][4 rows][4], B as [DEPTH/8][2][8 outputs][4], both int8. */
@@ -146,14 +144,7 @@ function dotRunsTile(a: usize, b: usize, dst: usize): void {
     a += 32;
     b += 64;
   }
-  v128.store(dst, c0);
-  v128.store(dst, c1, 16);
-  v128.store(dst, c2, 32);
-  v128.store(dst, c3, 48);
-  v128.store(dst, c4, 64);
-  v128.store(dst, c5, 80);
-  v128.store(dst, c6, 96);
-  v128.store(dst, c7, 112);
+  storeTile(dst, c0, c1, c2, c3, c4, c5, c6, c7);
 }
 
 /** A as [DEPTH][6 rows], B as [DEPTH][8 outputs], both float32. */

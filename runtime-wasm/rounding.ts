@@ -92,14 +92,14 @@ export function sweep(
       }
     }
     for (let b = 0; b < taken; b++) {
-      const limit = load<f64>(enough + ((<usize>(first + b)) << 3));
+      const small = load<f64>(enough + ((<usize>(first + b)) << 3));
       let index = 0;
       for (let c = 1; c < TRIED; c++) {
         const own = load<f64>(errors + ((<usize>(b * TRIED + c)) << 3));
         const least = load<f64>(errors + ((<usize>(b * TRIED + index)) << 3));
         const tried = scales + ((<usize>((first + b) * TRIED)) << 3);
         const isLarger = load<f64>(tried + ((<usize>c) << 3)) > load<f64>(tried + ((<usize>index) << 3));
-        if (own <= limit && least <= limit ? isLarger : own < least) index = c;
+        if (own <= small && least <= small ? isLarger : own < least) index = c;
       }
       const to = best + ((<usize>(first + b)) << 4);
       store<f64>(to, <f64>index);

@@ -11,6 +11,7 @@ import type { ImageShape, Window } from "./geometry.ts";
 import { floatBits, type Reference } from "./lowered.ts";
 import { type QuantizedWeights, quantizedClamp, type Rescale } from "./rescale.ts";
 import { sparseForm } from "./sparse.ts";
+import { keepTo, pairsOf, runsOf } from "./weight-sets.ts";
 
 /** A convolution without its arithmetic. Images have depth 1; `weights` rows are [outputs][kernelH][kernelW][inputs of a group]. */
 export interface ConvolutionShape {
@@ -179,8 +180,9 @@ function packedWeights(
   rows: number,
 ): Readonly<Record<"WEIGHTS" | "PAIR_SAFE" | "WEIGHT_BITS", number | Reference>> {
   const tensor = { dtype: "int8", shape: [values.length], data: values } as const;
-  const isFourBits = Packing.pairsFit(segments, length) && values.every((w) => w >= -8 && w <= 7);
-  const isRun = !isFourBits && isRunSafe(values, segments, length);
+  const [pairs, runs] = [pairsOf(segments, length), runsOf(segments, length)];
+  const isFourBits = pairs !== null && values.every((w) => w >= -8 && w <= 7);
+  const isRun = !isFourBits && runs !== null && keepTo(runs, values);
   const sparse = sparseForm(values, outputs, segments * length, rows, isFourBits ? "four-bit" : isRun ? "run-safe" : "other");
   if (sparse) {
     const weights = builder.constant(sparse.packing, tensor, outputs, segments * length, sparse.count);
@@ -193,37 +195,7 @@ function packedWeights(
   });
   if (isFourBits) return dense(Packing.GEMM_I4, 0, 4);
   if (isRun) return dense(Packing.GEMM_RUN_SAFE_I8, ConvI8.RUN_SAFE);
-  return isPairSafe(values, segments, length) ? dense(Packing.GEMM_PAIR_SAFE_I8, 1) : dense(Packing.GEMM_I8, 0);
-}
-
-/** Whether weights, rows of `segments` segments of `length` values, may be packed as GEMM_PAIR_SAFE_I8. */
-export function isPairSafe(values: Int8Array, segments: number, length: number): boolean {
-  if (!Packing.pairsFit(segments, length)) return false;
-  for (let at = 0; at < values.length; at += length) {
-    for (let i = at; i + 1 < at + length; i += 2) if (Math.abs(values[i]!) + Math.abs(values[i + 1]!) > Packing.PAIR_LIMIT) return false;
-  }
-  return true;
-}
-
-/** Whether weights, rows of `segments` segments of `length` values, may be packed as GEMM_RUN_SAFE_I8. */
-export function isRunSafe(values: Int8Array, segments: number, length: number): boolean {
-  if (!Packing.pairsFit(segments, length) || !Packing.runsFit(segments, length)) return false;
-  const more = new Int32Array(2);
-  const less = new Int32Array(2);
-  for (let at = 0; at < values.length; at += length) {
-    for (let k = 0; k < length; k++) {
-      if (k % 8 === 0) {
-        more.fill(0);
-        less.fill(0);
-      }
-      const run = Packing.runOf(k) % 2;
-      const w = values[at + k]!;
-      if (w > 0) more[run]! += w;
-      else less[run]! -= w;
-      if (more[run]! > Packing.RUN_LIMIT || less[run]! > Packing.RUN_LIMIT) return false;
-    }
-  }
-  return true;
+  return pairs !== null && keepTo(pairs, values) ? dense(Packing.GEMM_PAIR_SAFE_I8, 1) : dense(Packing.GEMM_I8, 0);
 }
 
 /** Emits a float32 convolution; `weights` is canonical or a packed place computed before. */

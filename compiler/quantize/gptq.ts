@@ -18,12 +18,13 @@
  *
  * Weights that were pruned stay 0: the others are fitted on what is left, and the sweep rounds those to 0 whatever it would compensate.
  */
+
+import { type Bound, MATES, matesOf, type WeightSets } from "../lower/weight-sets.ts";
 import { LANES, multiply, workspace } from "./algebra.ts";
 import { type Factor, factor, solve } from "./cholesky.ts";
 import { ridged, type Support, solveOnSupport, targetsOf } from "./least-squares.ts";
 import { addLargeScales, promisingScales, TRIED } from "./scale-candidates.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
-import { type Bound, MATES, matesOf, type WeightSets } from "./weight-sets.ts";
 
 /** Second moments of a layer's inputs in its two forms, over a number of observations; both in the same unit. */
 export interface Moments {

@@ -7,10 +7,10 @@ import * as ConvF32 from "../../format/steps/conv-f32.ts";
 import * as ConvI8 from "../../format/steps/conv-i8.ts";
 import * as DepthwiseF32 from "../../format/steps/depthwise-f32.ts";
 import { type Graph, type Node, requiredInput } from "../ir/graph.ts";
+import { pairsOf, runsOf, type WeightSets } from "../lower/weight-sets.ts";
 import type { Compiled } from "../run/graph-runner.ts";
 import { areAlike, depthOf, type Window, windowOf } from "./patches.ts";
 import { compileIndices, floatConstant } from "./weight-order.ts";
-import { pairsOf, runsOf, type WeightSets } from "./weight-sets.ts";
 
 /** Layers whose outputs have more weights are left as they are: the work grows with the cube. */
 const MOST_DEPTH = 2304;

@@ -7,6 +7,7 @@
  */
 import { type Graph, type Node, onlyOutput, requiredInput } from "../ir/graph.ts";
 import { quantizedResult } from "../lower/builder.ts";
+import { areSafe, keepTo, type WeightSets } from "../lower/weight-sets.ts";
 import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { mostLiveBytes } from "../run/sample-walk.ts";
 import { crewOf, type Sample, type Watch } from "./calibrate.ts";
@@ -20,7 +21,6 @@ import { checkRefit } from "./refit-check.ts";
 import { type Layer, layersOf } from "./refit-layers.ts";
 import { shortScale } from "./scale-candidates.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
-import { areSafe, keepTo, type WeightSets } from "./weight-sets.ts";
 import { biasScales, leastScales, quantizeBias } from "./weights.ts";
 
 /** Samples beyond what this many bytes of states allow are left out. */

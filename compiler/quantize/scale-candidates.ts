@@ -3,9 +3,10 @@
  * where an error does not matter, the largest that are expected to stay within it. Integers of larger scales are smaller, and take log₂ of the
  * factor fewer bits each in an entropy-coded file.
  */
+
+import { type Bound, MATES } from "../lower/weight-sets.ts";
 import { workspace } from "./algebra.ts";
 import { weightLevels } from "./weight-bits.ts";
-import { type Bound, MATES } from "./weight-sets.ts";
 
 /** Scales that are looked at, and how many of them are tried with compensation. */
 const SCALES = 24;

@@ -5,7 +5,7 @@
  *   A panel   int8, masked [rows/4][K/4][4 rows][4 k]      B panel   int8 [K/4][8 outputs][4 k]      start   int32 [8], bias included
  */
 import { ONES_16 } from "../constants.ts";
-import { dotAdd, pairDot, pairDotAdd } from "../simd/dot.ts";
+import { pairDotAdd, runDotAdd } from "../simd/dot.ts";
 import { gemmPairsI8 } from "./gemm-pairs-i8.ts";
 import { finishTile } from "./output-i8.ts";
 
@@ -14,8 +14,9 @@ import { finishTile } from "./output-i8.ts";
  * apart.
  */
 export function gemmRunsI8(rows: i32, steps: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
-  const tiled = (rows + 2) & ~3;
-  if (tiled > 0) multiply(false, 0, min(rows, tiled), steps, a, b, start, scale, out, pitchBytes, channels, block);
+  // One row that is left over takes a kernel of its own.
+  const tiled = (rows & 3) == 1 ? rows - 1 : rows;
+  if (tiled > 0) multiply(false, 0, tiled, steps, a, b, start, scale, out, pitchBytes, channels, block);
   if (rows > tiled)
     gemmPairsI8(1, steps, a + <usize>(tiled * steps << 2), b, start, scale, out + <usize>(tiled * pitchBytes), pitchBytes, channels, block);
 }
@@ -23,13 +24,6 @@ export function gemmRunsI8(rows: i32, steps: i32, a: usize, b: usize, start: usi
 /** gemmRunsI8 with A in planes (planes-i8.ts): step i of the first tile is at `a` plus the i-th of `offsets` (uint32), that of each further tile 16 bytes on. */
 export function gemmPlanesRunsI8(offsets: usize, rows: i32, steps: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   multiply(true, offsets, rows, steps, a, b, start, scale, out, pitchBytes, channels, block);
-}
-
-/** accumulator + what a run's two steps, of weights w and v and activations x and y, give. */
-// @ts-ignore: decorator
-@inline
-function runDotAdd(accumulator: v128, w: v128, x: v128, v: v128, y: v128, ones: v128): v128 {
-  return dotAdd(accumulator, i16x8.add(pairDot(w, x), pairDot(v, y)), ones);
 }
 
 // @ts-ignore: decorator

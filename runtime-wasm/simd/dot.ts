@@ -17,7 +17,7 @@ export const HAS_PAIR_DOT: bool = ASC_FEATURE_RELAXED_SIMD;
 // @ts-ignore: decorator
 @inline
 export function pairDotAdd(accumulator: v128, w: v128, x: v128, ones: v128): v128 {
-  return i32x4.add(accumulator, i32x4.dot_i16x8_s(i16x8.relaxed_dot_i8x16_i7x16_s(w, x), ones));
+  return dotAdd(accumulator, pairDot(w, x), ones);
 }
 
 /** Σ over adjacent pairs of w·x: int8 in sixteen lanes to int16 in eight. `w` is pair-safe, `x` masked. */
@@ -25,6 +25,13 @@ export function pairDotAdd(accumulator: v128, w: v128, x: v128, ones: v128): v12
 @inline
 export function pairDot(w: v128, x: v128): v128 {
   return i16x8.relaxed_dot_i8x16_i7x16_s(w, x);
+}
+
+/** accumulator + Σ over four adjacent w·x + v·y, both steps' products added up in int16. `w` and `v` are run-safe together. */
+// @ts-ignore: decorator
+@inline
+export function runDotAdd(accumulator: v128, w: v128, x: v128, v: v128, y: v128, ones: v128): v128 {
+  return dotAdd(accumulator, i16x8.add(pairDot(w, x), pairDot(v, y)), ones);
 }
 
 /**

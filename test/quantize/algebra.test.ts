@@ -1,11 +1,11 @@
 /** The compiler's WebAssembly linear algebra against the same sums in TypeScript, bit for bit. */
 import { describe, expect, test } from "vitest";
 import { roundHalfEven } from "../../compiler/lower/rescale.ts";
+import { matesOf, pairsOf, runsOf, type WeightSets } from "../../compiler/lower/weight-sets.ts";
 import { LANES, multiply, quadraticForms, transposed, Workspace } from "../../compiler/quantize/algebra.ts";
 import { factor, solve } from "../../compiler/quantize/cholesky.ts";
 import { prepare, roundWeights } from "../../compiler/quantize/gptq.ts";
 import type { WeightBits } from "../../compiler/quantize/weight-bits.ts";
-import { matesOf, pairsOf, runsOf, type WeightSets } from "../../compiler/quantize/weight-sets.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
 
 const SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, 50];

@@ -1,11 +1,10 @@
 /** Rounding of weights: within the limits, better than to the nearest, and right where it can be checked by trying everything. */
 import { expect, test } from "vitest";
-import { isPairSafe, isRunSafe } from "../../compiler/lower/convolution.ts";
 import { roundHalfEven } from "../../compiler/lower/rescale.ts";
+import { areSafe, keepTo, pairsOf, runsOf } from "../../compiler/lower/weight-sets.ts";
 import { factor, solve } from "../../compiler/quantize/cholesky.ts";
 import { type Moments, prepare, prepareBlind, roundingErrors, roundWeights } from "../../compiler/quantize/gptq.ts";
 import { shortScale } from "../../compiler/quantize/scale-candidates.ts";
-import { areSafe, keepTo, pairsOf, runsOf } from "../../compiler/quantize/weight-sets.ts";
 import { pairsFit, runOf, runsFit } from "../../format/packings.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
 
@@ -150,7 +149,7 @@ test("sets that so few levels keep to anyway change nothing", async () => {
   );
 });
 
-test("what is a pair and what is a run is where weights stand in the packed depth, as packing proves it", () => {
+test("what is a pair and what is a run is where weights stand in the packed depth, as packings say", () => {
   const random = randomNumbers(11);
   for (const [segments, length] of [
     [1, 1],
@@ -163,11 +162,15 @@ test("what is a pair and what is a run is where weights stand in the packed dept
   ] as const) {
     const depth = segments * length;
     const [pairs, runs] = [pairsOf(segments, length), runsOf(segments, length)];
-    expect([pairs !== null, runs !== null]).toEqual([pairsFit(segments, length), pairsFit(segments, length) && runsFit(segments, length)]);
+    expect([pairs !== null, runs !== null]).toEqual([pairsFit(segments, length), runsFit(segments, length)]);
+    const placeOf = (k: number): number => Math.floor(k / length) * 2 * Math.ceil(length / 2) + (k % length);
+    const run = (place: number): number => 2 * Math.floor(place / 8) + ([0, 1, 4, 5].includes(place % 8) ? 0 : 1);
     for (let round = 0; round < 200; round++) {
       const values = Int8Array.from({ length: 2 * depth }, () => Math.floor((random() - 0.5) * (round % 2 === 0 ? 160 : 100)));
-      if (pairs) expect(keepTo(pairs, values)).toBe(isPairSafe(values, segments, length));
-      if (runs) expect(keepTo(runs, values)).toBe(isRunSafe(values, segments, length));
+      const inPairs = sumsOf(values, depth, (k) => Math.floor(placeOf(k) / 2));
+      const inRuns = sumsOf(values, depth, (k) => run(placeOf(k)));
+      if (pairs) expect(keepTo(pairs, values)).toBe(inPairs.every(({ more, less }) => more + less <= 128));
+      if (runs) expect(keepTo(runs, values)).toBe(inRuns.every(({ more, less }) => more <= 128 && less <= 128));
     }
   }
 });

@@ -32,7 +32,7 @@ export function pairsOf(segments: number, length: number): WeightSets | null {
 
 /** The runs of rows of `segments` segments of `length` values; null where their shape has none that are safe. */
 export function runsOf(segments: number, length: number): WeightSets | null {
-  if (!pairsFit(segments, length) || !runsFit(segments, length)) return null;
+  if (!runsFit(segments, length)) return null;
   return { sets: setsOf(segments, length, runOf), members: MATES + 1, limit: RUN_LIMIT, bySign: true };
 }
 
