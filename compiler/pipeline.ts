@@ -92,6 +92,8 @@ export interface Observed {
   readonly floatCompiled: Compiled;
   readonly calibration: Calibration;
   readonly synthetic: boolean;
+  /** The model before it was pruned; null where it was not. */
+  readonly original: Compiled | null;
   /** Noise that rounding may add to a layer's result, as a part of that, since pruning cost more; by the name of its node. */
   readonly negligible: ReadonlyMap<string, number>;
   /** Those that are kept, in their order. */
@@ -117,7 +119,15 @@ export async function observeGraph(
   const seen: Sample[] = [];
   const samples = keep(options.calibration ?? synthesise(float, options.preprocess), seen);
   const calibration = await calibrate(floatCompiled, module, samples, float, watch("calibrate"));
-  return { floatCompiled, calibration, synthetic, negligible: new Map(), samples: seen, ...divide(seen, comparedOf(seen.length)) };
+  return {
+    floatCompiled,
+    calibration,
+    synthetic,
+    original: null,
+    negligible: new Map(),
+    samples: seen,
+    ...divide(seen, comparedOf(seen.length)),
+  };
 }
 
 /**
@@ -203,7 +213,7 @@ async function quantizeOnce(
   compact: boolean,
   given?: ReadonlyMap<string, WeightBits>,
 ): Promise<Attempt> {
-  const { floatCompiled, synthetic, compared, fitted, negligible } = observed;
+  const { floatCompiled, original, synthetic, compared, fitted, negligible } = observed;
   const { pause, watch } = watches(options);
   await pause();
   const { graph: inserted, parameters, bits } = insertAll(float, observed.calibration, options, given, moved);
@@ -213,7 +223,8 @@ async function quantizeOnce(
   };
   const compare = (candidate: Compiled): Promise<Comparison> =>
     compareModels(floatCompiled, candidate, module, compared, parameters, watch("compare"));
-  const measureOutputs = outputMeasure(floatCompiled, module, compared, watch("round weights"));
+  const toFloat = outputMeasure(floatCompiled, module, compared, watch("round weights"));
+  const toOriginal = original && outputMeasure(original, module, compared, watch("round weights"));
   const rounding = await chooseRounding(
     float,
     inserted,
@@ -227,7 +238,10 @@ async function quantizeOnce(
       negligible,
       samples: synthetic ? [] : fitted,
     },
-    async (candidate) => measureOutputs(await compile(candidate)),
+    async (candidate) => {
+      const compiled = await compile(candidate);
+      return { floatDb: await toFloat(compiled), originalDb: toOriginal && (await toOriginal(compiled)) };
+    },
     watch("round weights"),
   );
   const graph = rounding?.graph ?? inserted;

@@ -57,7 +57,8 @@ export async function makeModel(
     const rule = { pattern, criterion: options.criterion ?? "obc", sparsityOf: (layer: string) => sparsities.get(layer) ?? 0 };
     const { graph } = await pruneGraph(float, observed.floatCompiled, module, observed.fitted, rule, watch("prune"));
     const seen = await observeGraph(graph, module, { ...quiet, calibration: observed.samples }, heldOutOf);
-    const made = await quantizeGraph(graph, module, { ...quiet, force: true }, seen, bits);
+    const beside = { ...seen, original: observed.floatCompiled };
+    const made = await quantizeGraph(graph, module, { ...quiet, force: true }, beside, bits);
     const samples = observed.compared;
     const { outputs } = await compareModels(observed.floatCompiled, made.compiled, module, samples, new Map(), watch("compare"));
     quantized = { ...made, comparison: { ...made.comparison, outputs } };

@@ -73,7 +73,11 @@ export async function pruneModel(float: Graph, module: WebAssembly.Module, optio
     further,
     async observe() {
       const observed = await observeGraph(graph, module, further);
-      return { ...observed, negligible: new Map(layers.map(({ name, loss }) => [name, (loss ?? 0) * NEGLIGIBLE])) };
+      return {
+        ...observed,
+        original: floatCompiled,
+        negligible: new Map(layers.map(({ name, loss }) => [name, (loss ?? 0) * NEGLIGIBLE])),
+      };
     },
     async report(compiled) {
       const { outputs } = await compareModels(floatCompiled, compiled, module, compared, new Map(), watch("compare"));

@@ -231,9 +231,15 @@ async function refitLayer(
   // Weights of four bits and fewer have a product of their own.
   const setsFor = (levels: number): readonly WeightSets[] =>
     pairSafe && bits > 4 ? [runs, pairs].filter((sets) => sets !== null).filter((sets) => !areSafe(sets, levels)) : [];
-  const enough =
+  const enough = Math.max(
+    allowed,
     sum(spare) +
-    Math.max((observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest, NEGLIGIBLE_NOISE * signal, NEGLIGIBLE_TO_INPUT * sum(inputNoise));
+      Math.max(
+        (observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest,
+        NEGLIGIBLE_NOISE * signal,
+        NEGLIGIBLE_TO_INPUT * sum(inputNoise),
+      ),
+  );
   const choose = (): readonly Rounded[] => {
     for (const levels of bits === 8 && allowed > 0 ? COARSE_LEVELS : []) {
       for (const sets of [...setsFor(levels), null]) {

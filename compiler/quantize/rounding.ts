@@ -1,6 +1,7 @@
 /**
- * Chooses how a model's weights are rounded: anew for what the outputs lose least by (refit.ts), pair-safe if possible, where the outputs of
- * samples that took no part in it agree with the float32 model about as well as those of rounding to nearest; compact (refit.ts) if that holds of it, else not; else to nearest.
+ * Chooses how a model's weights are rounded: anew for what the outputs lose least by (refit.ts), run-safe or pair-safe if possible, where the outputs of
+ * samples that took no part in it agree with the float32 model about as well as those of rounding to nearest; compact (refit.ts) if that holds of it, else not;
+ * else to nearest. Of a pruned model it is enough that they agree as well with the model as it was before.
  */
 import { cloneGraph } from "../ir/clone.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -13,6 +14,14 @@ import type { WeightBits } from "./weight-bits.ts";
 const ALLOWED_LOSS_DB = 1.5;
 /** That of compact weights by so much more: about what their noise (SPARE_NOISE of refit.ts) comes to. */
 const COMPACT_LOSS_DB = 1;
+/** The agreement of a pruned model's outputs with those of the model before may fall by this much: rounding adds 2 % to what pruning did. */
+const ALLOWED_LOSS_BESIDE_PRUNING_DB = 0.1;
+
+/** How well outputs agree with those of the float32 model, and with those of the model before it was pruned, in dB; null where it was not. */
+export interface Agreement {
+  readonly floatDb: number;
+  readonly originalDb: number | null;
+}
 
 /** What was asked for. */
 export interface RoundingRequest {
@@ -33,24 +42,24 @@ export interface RoundingChoice {
   readonly layers: readonly RefittedLayer[];
   /** Layers whose weights could be pair-safe by their shape. */
   readonly pairable: number;
-  /** Agreement of the outputs with weights rounded to nearest, and as they are now. */
+  /** Agreement of the outputs with the float32 model's, with weights rounded to nearest, and as they are now. */
   readonly beforeDb: number;
   readonly afterDb: number;
 }
 
-/** Rounds the weights of `graph`, which stays as it is. `measure` gives the agreement of a graph's outputs, in dB. Null: nothing to do. */
+/** Rounds the weights of `graph`, which stays as it is. `measure` gives the agreement of a graph's outputs. Null: nothing to do. */
 export async function chooseRounding(
   float: Graph,
   graph: Graph,
   floatCompiled: Compiled,
   module: WebAssembly.Module,
   { rounding, pairSafe, compact, bits, negligible, samples }: RoundingRequest,
-  measure: (graph: Graph) => Promise<number>,
+  measure: (graph: Graph) => Promise<Agreement>,
   watch: Watch,
 ): Promise<RoundingChoice | null> {
   const fitted = rounding === "gptq" ? samples : [];
   if (fitted.length === 0 && !pairSafe) return null;
-  const beforeDb = await measure(graph);
+  const before = await measure(graph);
   let pairable = 0;
   for (const isCompact of compact ? [true, false] : [false]) {
     const refitted = cloneGraph(graph);
@@ -58,9 +67,15 @@ export async function chooseRounding(
     const layers = await refitWeights(float, refitted, floatCompiled, module, fitted, rule, watch);
     if (layers.length === 0) return null;
     pairable = layers.filter(({ isPairable }) => isPairable).length;
-    const afterDb = await measure(refitted);
-    if (afterDb >= beforeDb - ALLOWED_LOSS_DB - (isCompact ? COMPACT_LOSS_DB : 0))
-      return { graph: refitted, layers, pairable, beforeDb, afterDb };
+    const after = await measure(refitted);
+    if (isAsGood(before, after, ALLOWED_LOSS_DB + (isCompact ? COMPACT_LOSS_DB : 0)))
+      return { graph: refitted, layers, pairable, beforeDb: before.floatDb, afterDb: after.floatDb };
   }
-  return { graph, layers: [], pairable, beforeDb, afterDb: beforeDb };
+  return { graph, layers: [], pairable, beforeDb: before.floatDb, afterDb: before.floatDb };
+}
+
+function isAsGood(before: Agreement, after: Agreement, lossDb: number): boolean {
+  if (after.floatDb >= before.floatDb - lossDb) return true;
+  if (before.originalDb === null || after.originalDb === null) return false;
+  return after.originalDb >= before.originalDb - ALLOWED_LOSS_BESIDE_PRUNING_DB;
 }

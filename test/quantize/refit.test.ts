@@ -183,19 +183,34 @@ output %c
   expect([...weightsOf(graph, "c")]).toEqual([...weightsOf(graph, "a")]);
 });
 
-test("a refit that the outputs agree with is taken, one that they do not is not", async () => {
+test("a refit that the outputs agree with is taken, one that they do not is not, unless pruning took so much more", async () => {
   const made = await make();
   const floatCompiled = compileGraph(made.float, DESCRIPTION);
   const measure = outputMeasure(floatCompiled, plainModule, made.samples, WATCH);
   const request = { rounding: "gptq", pairSafe: true, compact: true, bits: new Map<string, WeightBits>(), samples: made.samples } as const;
   const choose = (judge: (graph: Graph) => Promise<number>, asked: Parameters<typeof chooseRounding>[4] = request) =>
-    chooseRounding(made.float, made.int8, floatCompiled, plainModule, asked, judge, WATCH);
+    chooseRounding(
+      made.float,
+      made.int8,
+      floatCompiled,
+      plainModule,
+      asked,
+      async (graph) => ({ floatDb: await judge(graph), originalDb: originalDb(graph) }),
+      WATCH,
+    );
+  let originalDb = (_: Graph): number | null => null;
   const taken = (await choose((graph) => measure(compileGraph(graph, DESCRIPTION))))!;
   expect(taken.layers.length).toBe(6);
   expect(taken.afterDb).toBeGreaterThan(taken.beforeDb - 1.5);
   expect(taken.pairable).toBeGreaterThanOrEqual(2);
   const refused = (await choose(async (graph) => (graph === made.int8 ? 30 : 20)))!;
   expect([refused.graph === made.int8, refused.layers, refused.afterDb]).toEqual([true, [], 30]);
+  originalDb = (graph) => (graph === made.int8 ? 10 : 9.95);
+  const besidePruning = (await choose(async (graph) => (graph === made.int8 ? 30 : 20)))!;
+  expect([besidePruning.layers.length, besidePruning.beforeDb, besidePruning.afterDb]).toEqual([6, 30, 20]);
+  originalDb = (graph) => (graph === made.int8 ? 10 : 9.8);
+  expect((await choose(async (graph) => (graph === made.int8 ? 30 : 20)))!.layers).toEqual([]);
+  originalDb = () => null;
   expect(await choose(async () => 0, { ...request, rounding: "nearest", pairSafe: false })).toBeNull();
   const judged: Graph[] = [];
   const second = (await choose(async (graph) => {
