@@ -2,7 +2,8 @@
  * Speed of the int8 kernels, in GMAC/s on one thread: `node bench/kernels.mjs [build…] [--only regex]` (default: plain) times one-step
  * plans on build/<name>.wasm, shape by shape, the builds taking turns of a few milliseconds; `<build>:4` gives dense layers four-bit
  * weights, `<build>:runs` run-safe ones. `<build>:8x1:75` (or 8x2, 1x1) gives them weights of which 75 % are zero, in random blocks of outputs by columns, run as such
- * blocks. GMAC/s count all weights, those that are zero too. The figure is the third fastest turn: what the kernel does while nothing
+ * blocks. GMAC/s count all weights, those that are zero too. Weights of four bits and sparse ones are distributed like trained ones: normally, with
+ * three standard deviations as the largest magnitude, 7 or 127; so not all of them are run-safe. Others are made to be what their kernel takes. The figure is the third fastest turn: what the kernel does while nothing
  * else disturbs the machine.
  *
  * `npm run bench:sparse` prints what lets the compiler choose between blocks and dense kernels (compiler/lower/sparse.ts): how many times as fast
@@ -36,6 +37,7 @@ const {
   DEPTHWISE_I8_STEP,
   INT8,
   memory,
+  PAIR_LIMIT,
   gemmDepth,
   packedBytes,
   pairsFit,
@@ -137,7 +139,7 @@ async function layouts() {
     export { CONV_I8, DEPTHWISE_I8 as DEPTHWISE_I8_STEP } from "./format/opcodes.ts";
     export { countQuads } from "./compiler/lower/blocks.ts";
     export { countPairs } from "./compiler/lower/sparse.ts";
-    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, GEMM_RUN_SAFE_I8, GEMM_SCATTERED_I8, gemmDepth, packedBytes, pairsFit, runsFit } from "./format/packings.ts";
+    export { CHANNELS_32, DEPTHWISE_3X3_I8, DEPTHWISE_I8, GEMM_BLOCKS_1_I8, GEMM_BLOCKS_2_I8, GEMM_I4, GEMM_I8, GEMM_PAIR_SAFE_I8, GEMM_RUN_SAFE_I8, GEMM_SCATTERED_I8, PAIR_LIMIT, gemmDepth, packedBytes, pairsFit, runsFit } from "./format/packings.ts";
     export { INT8 } from "./format/dtypes.ts";`;
   const { outputFiles } = buildSync({
     stdin: { contents, resolveDir: fileURLToPath(root), loader: "ts" },
@@ -193,14 +195,12 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
   const fits = pairsFit(segments, length);
   const safe = bits === "runs" && runsFit(segments, length) ? GEMM_RUN_SAFE_I8 : GEMM_PAIR_SAFE_I8;
   const [packing, weightBits] = bits === "4" && fits ? [GEMM_I4, 4] : [fits ? safe : GEMM_I8, 8];
-  // Halved, any weights are pair-safe, and run-safe by a quarter. Weights of four bits are distributed like trained ones: the largest at three standard deviations.
-  const random = noise(new Int8Array(outC * perOutput * 4));
-  const weights = Int8Array.from({ length: outC * perOutput }, (_, i) => {
-    if (bits !== "4" || depthwise) return random[i] >> (bits === "runs" ? 2 : 1);
-    const sum = random[4 * i] + random[4 * i + 1] + random[4 * i + 2] + random[4 * i + 3];
-    return Math.max(-7, Math.min(7, Math.round((sum * 7) / 3 / 148)));
-  });
+  // Halved, any weights are pair-safe, and run-safe by a quarter.
+  const weights = new Int8Array(outC * perOutput);
+  if (!depthwise && (sparse || bits === "4")) fillNormally(weights, sparse ? 127 : 7);
+  else noise(weights).forEach((w, i) => (weights[i] = w >> (bits === "runs" ? 2 : 1)));
   if (sparse) zeroBlocks(weights, outC, perOutput, sparse.outputs, sparse.columns, Number(percent) / 100);
+  if (sparse?.columns === 2) limitPairs(weights, perOutput);
   const packed = () => {
     if (!sparse) return constant(packing, weights, outC, segments, length);
     return constant(sparse.packing, weights, outC, perOutput, sparse.count(weights, outC, perOutput));
@@ -260,6 +260,31 @@ function prepare(name, { h, w, inC, outC = inC, kernel = 1, kernelH = kernel, st
   for (const [name, value] of Object.entries(fields)) words[layout[name]] = value;
   const end = memory.PLAN_ADDRESS + layout.WORDS * 4;
   return { macs: outH * outW * outC * perOutput, run: () => runtime.run(memory.PLAN_ADDRESS, end, data) };
+}
+
+/** Normally distributed values, cut off at `largest`, which is three standard deviations. */
+function fillNormally(values, largest) {
+  let s = 1;
+  for (let i = 0; i < values.length; i++) {
+    let sum = -6;
+    for (let j = 0; j < 12; j++) {
+      s = (Math.imul(s, 1664525) + 1013904223) >>> 0;
+      sum += s / 2 ** 32;
+    }
+    values[i] = Math.max(-largest, Math.min(largest, Math.round((sum * largest) / 3)));
+  }
+}
+
+/** Makes what is more than a pair may have together a little smaller, as the compiler does by how it rounds. */
+function limitPairs(weights, perOutput) {
+  for (let row = 0; row < weights.length; row += perOutput) {
+    for (let i = row; i + 1 < row + perOutput; i += 2) {
+      const surplus = Math.abs(weights[i]) + Math.abs(weights[i + 1]) - PAIR_LIMIT;
+      if (surplus <= 0) continue;
+      weights[i] -= Math.sign(weights[i]) * (surplus >> 1);
+      weights[i + 1] -= Math.sign(weights[i + 1]) * (surplus - (surplus >> 1));
+    }
+  }
 }
 
 /** The padding before the first of `size` pixels that gives `out` outputs, as "same" padding has it. */

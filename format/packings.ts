@@ -29,10 +29,12 @@
  *                 eight outputs each. p2 = Q: all quads; packing counts them and refuses a constant that says another number, in
  *                 every build. Packed:
  *                           [G][⌈N/8⌉] heads of BLOCKS_HEAD_BYTES: int32 bytes from the head to its quads' weights, int32 quads, int32 bytes from the
- *                           head to its quads' places, int32 0, int32 [8]: what the build adds to each output's accumulator (plain: unused)
+ *                           head to its quads' places, int32 how many of its quads, from the first, are run-safe two by two (plain: 0),
+ *                           int32 [8]: what the build adds to each output's accumulator (plain: unused)
  *                           weights [Q][32] int8: plain [2 pairs][8 outputs][2 columns], relaxed [8 outputs][4 columns]
  *                           places [Q][4] (for 2: [Q][2]) uint32: where a column (or pair) stands in an A panel, in bytes
- *                 Columns stand in quads so that each two of them are pair-safe (runtime-wasm/pack/gemm-blocks-i8.ts says in what order).
+ *                 Columns stand in quads so that each two of them are pair-safe (runtime-wasm/pack/gemm-blocks-i8.ts says in what order). Two quads
+ *                 are run-safe where of each output the first halves of both are a run that is within RUN_LIMIT, and the second halves.
  * GEMM_SCATTERED_I8 canonical = GEMM_BLOCKS_1_I8's, K below 65536. Of each output only weights are kept that are not 0, ascending, two at a time, the
  *                 last of an odd number with a zero in its own column; p2: all pairs, proved likewise. Packed, the same in all builds:
  *                           [G·N] heads: int32 pairs before it, int32 pairs

@@ -6,7 +6,7 @@
  *   quads     four columns of eight outputs each; `places` (uint32, one for each unit) tell where in the A panel they stand
  *
  * A tile is 4 rows by 8 outputs in eight accumulators. What stands apart in A is brought together by interleaving: as many loads as units, and
- * a dense tile's products.
+ * a dense tile's products. With the pair dot that is for the few rows that are left over where others go sixteen at a time (conv-blocks-i8.ts).
  */
 import { DOT_IS_FUSED, ONES_16 } from "../constants.ts";
 import { bytesLow, dotAdd, fusedDotAdd, HAS_PAIR_DOT, interleaveLow, pairDotAdd } from "../simd/dot.ts";

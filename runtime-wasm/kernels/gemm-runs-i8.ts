@@ -16,19 +16,24 @@ import { finishTile } from "./output-i8.ts";
 export function gemmRunsI8(rows: i32, steps: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   // One row that is left over takes a kernel of its own.
   const tiled = (rows & 3) == 1 ? rows - 1 : rows;
-  if (tiled > 0) multiply(false, 0, tiled, steps, a, b, start, scale, out, pitchBytes, channels, block);
+  if (tiled > 0) multiply(false, 0, tiled, steps, steps & 1, a, b, start, scale, out, pitchBytes, channels, block);
   if (rows > tiled)
     gemmPairsI8(1, steps, a + <usize>(tiled * steps << 2), b, start, scale, out + <usize>(tiled * pitchBytes), pitchBytes, channels, block);
 }
 
+/** gemmRunsI8 of a multiple of 4 rows and any number of steps, of which only the first `runs`, an even number, are run-safe two by two; the rest pair-safe. */
+export function gemmSomeRunsI8(rows: i32, steps: i32, runs: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+  multiply(false, 0, rows, steps, steps - runs, a, b, start, scale, out, pitchBytes, channels, block);
+}
+
 /** gemmRunsI8 with A in planes (planes-i8.ts): step i of the first tile is at `a` plus the i-th of `offsets` (uint32), that of each further tile 16 bytes on. */
 export function gemmPlanesRunsI8(offsets: usize, rows: i32, steps: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
-  multiply(true, offsets, rows, steps, a, b, start, scale, out, pitchBytes, channels, block);
+  multiply(true, offsets, rows, steps, steps & 1, a, b, start, scale, out, pitchBytes, channels, block);
 }
 
 // @ts-ignore: decorator
 @inline
-function multiply(planes: bool, offsets: usize, rows: i32, steps: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+function multiply(planes: bool, offsets: usize, rows: i32, steps: i32, alone: i32, a: usize, b: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   const ones = v128.load(ONES_16);
   while (rows > 0) {
     let c00 = v128.load(start);
@@ -42,7 +47,7 @@ function multiply(planes: bool, offsets: usize, rows: i32, steps: i32, a: usize,
     let p = b;
     let offset = offsets;
     let k = steps;
-    for (; k > 1; k -= 2) {
+    for (; k > alone; k -= 2) {
       const first = planes ? a + load<u32>(offset) : a;
       const second = planes ? a + load<u32>(offset, 4) : a + 16;
       const b0 = v128.load(p);
@@ -69,7 +74,7 @@ function multiply(planes: bool, offsets: usize, rows: i32, steps: i32, a: usize,
       else a += 32;
       p += 64;
     }
-    if (k > 0) {
+    for (; k > 0; k--) {
       const first = planes ? a + load<u32>(offset) : a;
       const b0 = v128.load(p);
       const b1 = v128.load(p, 16);
@@ -85,7 +90,9 @@ function multiply(planes: bool, offsets: usize, rows: i32, steps: i32, a: usize,
       x = v128.load32_splat(first, 12);
       c30 = pairDotAdd(c30, b0, x, ones);
       c31 = pairDotAdd(c31, b1, x, ones);
-      if (!planes) a += 16;
+      if (planes) offset += 4;
+      else a += 16;
+      p += 32;
     }
     if (planes) a += 16;
     finishTile(block, rows, channels, scale, out, pitchBytes, c00, c01, c10, c11, c20, c21, c30, c31);

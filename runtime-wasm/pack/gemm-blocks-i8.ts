@@ -6,11 +6,13 @@
  *   2   Pairs of columns that are not zero, ascending; one that is not pair-safe goes as two, each with one of its columns.
  *
  * What goes alone goes with zeros. Two such pairs make a quad. compiler/lower/blocks.ts counts by the same rules.
+ *
+ * With the pair dot, the pairs of each eight outputs are then put in another order: first come quads that are run-safe two by two.
  */
-import { BLOCKS_HEAD_BYTES, GEMM_BLOCKS_1_I8, PAIR_LIMIT, WAITING_COLUMNS } from "../../format/packings.ts";
+import { BLOCKS_HEAD_BYTES, GEMM_BLOCKS_1_I8, PAIR_LIMIT, RUN_LIMIT, WAITING_COLUMNS } from "../../format/packings.ts";
 import { OK, OTHER_BLOCKS } from "../../format/status.ts";
 import { scratch } from "../constants.ts";
-import { bytesLow, HAS_PAIR_DOT, pairOffset } from "../simd/dot.ts";
+import { bytesLow, HAS_PAIR_DOT, interleaveHigh, interleaveLow, pairOffset } from "../simd/dot.ts";
 import { sumOf } from "./sum.ts";
 
 /** Bytes of a column in an A panel: of four rows. */
@@ -18,6 +20,9 @@ const COLUMN_BYTES: usize = HAS_PAIR_DOT ? 4 : 8;
 /** A column that waits: its values, then its number. */
 const WAITING_BYTES: usize = 16;
 const NUMBER: usize = 8;
+
+/** Pairs among which a mate is looked for. */
+const SEARCHED_PAIRS: i32 = 16;
 
 /** Where the next pair goes. */
 let weights: usize = 0;
@@ -32,17 +37,21 @@ export function packGemmBlocksI8(packing: i32, src: usize, dst: usize, groups: i
   weights = dst + <usize>(heads * BLOCKS_HEAD_BYTES);
   places = weights + <usize>(quads << 5);
   room = quads << 1;
-  memory.fill(dst, 0, places + <usize>(single ? quads << 4 : quads << 3) - dst);
+  memory.fill(dst, 0, <usize>(heads * BLOCKS_HEAD_BYTES));
   for (let g = 0; g < groups; g++) {
     for (let n = 0; n < outputs; n += 8) {
       const rows = min(8, outputs - n);
-      const before = room;
-      store<i32>(dst, <i32>(weights - dst));
-      store<i32>(dst, <i32>(places - dst), 8);
+      const ownWeights = weights;
+      const ownPlaces = places;
+      store<i32>(dst, <i32>(ownWeights - dst));
+      store<i32>(dst, <i32>(ownPlaces - dst), 8);
       if (!(single ? packColumns(src, rows, depth) : packPairs(src, rows, depth))) return OTHER_BLOCKS;
-      if (room & 1) finishQuad(single);
-      store<i32>(dst, (before - room) >> 1, 4);
+      if (room & 1) emit(0, 0, 0, 0, single);
+      const pairs = <i32>((weights - ownWeights) >> 4);
+      store<i32>(dst, pairs >> 1, 4);
       if (HAS_PAIR_DOT) {
+        store<i32>(dst, single ? arrange<u64>(ownWeights, ownPlaces, pairs) : arrange<u32>(ownWeights, ownPlaces, pairs), 12);
+        interleaveQuads(ownWeights, weights);
         for (let r = 0; r < rows; r++) store<i32>(dst + (<usize>r << 2), pairOffset(sumOf(src + <usize>(r * depth), depth)), 16);
       }
       src += <usize>(rows * depth);
@@ -114,23 +123,8 @@ function isPairSafe(a: u64, b: u64): bool {
 /** Appends a pair of columns that stand at `k0` and `k1`; of pairs of columns there is one place, `k0`. Returns whether there was room. */
 function emit(first: u64, second: u64, k0: i32, k1: i32, single: bool): bool {
   if (room == 0) return false;
-  const values = bytesLow(i64x2.splat(first), i64x2.splat(second));
-  if (HAS_PAIR_DOT) {
-    // Eight outputs of two values, four bytes apart; the quad's first pair comes first.
-    const at = weights + (room & 1 ? 2 : 0);
-    v128.store_lane<i16>(at, values, 0);
-    v128.store_lane<i16>(at + 4, values, 1);
-    v128.store_lane<i16>(at + 8, values, 2);
-    v128.store_lane<i16>(at + 12, values, 3);
-    v128.store_lane<i16>(at + 16, values, 4);
-    v128.store_lane<i16>(at + 20, values, 5);
-    v128.store_lane<i16>(at + 24, values, 6);
-    v128.store_lane<i16>(at + 28, values, 7);
-    if (room & 1) weights += 32;
-  } else {
-    v128.store(weights, values);
-    weights += 16;
-  }
+  v128.store(weights, bytesLow(i64x2.splat(first), i64x2.splat(second)));
+  weights += 16;
   store<u32>(places, <u32>(<usize>k0 * COLUMN_BYTES));
   places += 4;
   if (single) {
@@ -141,9 +135,76 @@ function emit(first: u64, second: u64, k0: i32, k1: i32, single: bool): bool {
   return true;
 }
 
-/** Leaves the second half of a quad zeros. */
-function finishQuad(single: bool): void {
-  weights += HAS_PAIR_DOT ? 32 : 16;
-  places += single ? 8 : 4;
-  room--;
+/**
+ * Arranges the `pairs` (even) pairs of a head so that many quads at its front are run-safe two by two. Returns how many, an even number. T is as wide as a
+ * pair's places. A pair without a mate goes to the end.
+ */
+function arrange<T>(values: usize, placesOfPairs: usize, pairs: i32): i32 {
+  let front = 0;
+  let end = pairs;
+  while (end - front >= 4) {
+    // Pairs 0 and 2 of four are the first halves of their quads, 1 and 3 the second ones.
+    const mate = findMate(values, front, front + 1, end);
+    if (mate < 0) {
+      swap<T>(values, placesOfPairs, front, --end);
+      continue;
+    }
+    swap<T>(values, placesOfPairs, front + 2, mate);
+    let other = -1;
+    while (end - front >= 4) {
+      other = findMate(values, front + 1, front + 3, end);
+      if (other >= 0) break;
+      swap<T>(values, placesOfPairs, front + 1, --end);
+    }
+    if (other < 0) break;
+    swap<T>(values, placesOfPairs, front + 3, other);
+    front += 4;
+  }
+  return front >> 1;
+}
+
+/** The first pair from `first` on, of SEARCHED_PAIRS and before `end`, that is run-safe together with `pair`; -1 where none is. */
+function findMate(values: usize, pair: i32, first: i32, end: i32): i32 {
+  const own = sumsOf(values + (<usize>pair << 4));
+  const limit = i8x16.splat(<i8>RUN_LIMIT);
+  const last = min(end, first + SEARCHED_PAIRS);
+  for (let i = first; i < last; i++) {
+    const sums = i8x16.add_sat_u(own, sumsOf(values + (<usize>i << 4)));
+    if (!v128.any_true(i8x16.gt_u(sums, limit))) return i;
+  }
+  return -1;
+}
+
+/** Of a pair, uint8: what the positive weights of each of eight outputs add up to, and the magnitudes of the negative ones. */
+// @ts-ignore: decorator
+@inline
+function sumsOf(pair: usize): v128 {
+  const values = v128.load(pair);
+  const zero = i8x16.splat(0);
+  const above = i16x8.extadd_pairwise_i8x16_u(i8x16.max_s(values, zero));
+  const below = i16x8.extadd_pairwise_i8x16_u(i8x16.neg(i8x16.min_s(values, zero)));
+  return i8x16.narrow_i16x8_u(above, below);
+}
+
+function swap<T>(values: usize, placesOfPairs: usize, i: i32, j: i32): void {
+  const a = values + (<usize>i << 4);
+  const b = values + (<usize>j << 4);
+  const pair = v128.load(a);
+  v128.store(a, v128.load(b));
+  v128.store(b, pair);
+  const p = placesOfPairs + <usize>i * sizeof<T>();
+  const q = placesOfPairs + <usize>j * sizeof<T>();
+  const place = load<T>(p);
+  store<T>(p, load<T>(q));
+  store<T>(q, place);
+}
+
+/** Makes two pairs of eight outputs eight outputs of four columns, of each quad. */
+function interleaveQuads(quad: usize, end: usize): void {
+  for (; quad < end; quad += 32) {
+    const first = v128.load(quad);
+    const second = v128.load(quad, 16);
+    v128.store(quad, interleaveLow(first, second));
+    v128.store(quad, interleaveHigh(first, second), 16);
+  }
 }

@@ -121,6 +121,13 @@ export function bytesLow(a: v128, b: v128): v128 {
   return v128.shuffle<i8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
 }
 
+/** The high eight int8 of a and b, interleaved: a8 b8 a9 b9 … a15 b15. */
+// @ts-ignore: decorator
+@inline
+export function bytesHigh(a: v128, b: v128): v128 {
+  return v128.shuffle<i8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
 /** The low four int16 of a and b, interleaved: a0 b0 a1 b1 a2 b2 a3 b3. */
 // @ts-ignore: decorator
 @inline

@@ -14,6 +14,7 @@ if (NODE === undefined) console.warn("relaxed build skipped: no Node with relaxe
 const TESTS = [
   "steps/conv-i8",
   "steps/conv-i8-values",
+  "steps/conv-i8-blocks",
   "steps/pack",
   "steps/conv-f32",
   "steps/depthwise-f32",

@@ -38,6 +38,8 @@ export interface Case extends WindowCase {
   /** Multiplies the scales: beyond the bounded range with `bounded` 0. */
   readonly gain?: number;
   readonly rowBlock?: number;
+  /** The largest magnitude of weights, at most 128 if not said. */
+  readonly largest?: number;
   /** Every input, weight, bias and scale, instead of random ones. */
   readonly fill?: { readonly x: number; readonly w: number; readonly bias: number; readonly scale: number };
 }
@@ -164,6 +166,8 @@ export function checkOne(c: Case, seed: number, form: Form, planes: Planes = "pa
   const [min, max] = c.range ?? (dtype === FLOAT32 ? [-1e30, 1e30] : [-128, 127]);
   const src = randomInt8(next, batch * c.inH * c.inW * srcPitch);
   const weights = randomInt8(next, c.outC * kh * kw * inPerGroup);
+  const largest = c.largest ?? 128;
+  if (largest < 128) for (let i = 0; i < weights.length; i++) weights[i] = Math.round((weights[i]! * largest) / 128);
   if (c.fill) src.fill(c.fill.x);
   if (c.fill) weights.fill(c.fill.w);
   if (form === "four bits")
