@@ -7,7 +7,7 @@
  * else disturbs the machine.
  *
  * `npm run bench:sparse` prints what lets the compiler choose between blocks and dense kernels (compiler/lower/sparse.ts): how many times as fast
- * as the dense kernel each build's blocks are, by how many weights are zero, and the part of weights up to which they would win, on the
+ * as the dense kernel of run-safe weights each build's blocks are, by how many weights are zero, and the part of weights up to which they would win, on the
  * line through the times of all and of half of them.
  */
 
@@ -111,14 +111,14 @@ function compareBuilds() {
   }
 }
 
-/** Prints blocks as multiples of the dense kernel of a build. */
+/** Prints blocks as multiples of the fastest dense kernel of a build: weights are nearly always made run-safe by how they are rounded. */
 function compareSparse(build) {
   const heads = Object.keys(SPARSE_FORMS).flatMap((form) => [...SPARSITIES.map((percent) => `${form} ${percent} %`), "wins to"]);
   console.log([build.padEnd(24), ...heads.map((head) => head.padStart(10))].join(""));
   for (const [name, layer] of SHAPES) {
     if (!SPARSE_SHAPES.test(name) || !new RegExp(options.only).test(name)) continue;
     const forms = Object.keys(SPARSE_FORMS).map((form) => SPARSITIES.map((percent) => `${build}:${form}:${percent}`));
-    const [dense, ...speeds] = measure([build, ...forms.flat()].map((contestant) => prepare(contestant, layer)));
+    const [dense, ...speeds] = measure([`${build}:runs`, ...forms.flat()].map((contestant) => prepare(contestant, layer)));
     const cells = forms.flatMap((_, i) => {
       const own = speeds.slice(i * SPARSITIES.length, (i + 1) * SPARSITIES.length);
       // Times: a part that does not depend on the weights, and one in proportion to those that are left.

@@ -182,8 +182,7 @@ function packedWeights(
   const tensor = { dtype: "int8", shape: [values.length], data: values } as const;
   const [pairs, runs] = [pairsOf(segments, length), runsOf(segments, length)];
   const isFourBits = pairs !== null && values.every((w) => w >= -8 && w <= 7);
-  const isRun = !isFourBits && runs !== null && keepTo(runs, values);
-  const sparse = sparseForm(values, outputs, segments * length, rows, isFourBits ? "four-bit" : isRun ? "run-safe" : "other");
+  const sparse = sparseForm(values, outputs, segments * length, rows, isFourBits);
   if (sparse) {
     const weights = builder.constant(sparse.packing, tensor, outputs, segments * length, sparse.count);
     return { WEIGHTS: weights, PAIR_SAFE: sparse.mark, WEIGHT_BITS: 8 };
@@ -194,7 +193,7 @@ function packedWeights(
     WEIGHT_BITS: bits,
   });
   if (isFourBits) return dense(Packing.GEMM_I4, 0, 4);
-  if (isRun) return dense(Packing.GEMM_RUN_SAFE_I8, ConvI8.RUN_SAFE);
+  if (runs !== null && keepTo(runs, values)) return dense(Packing.GEMM_RUN_SAFE_I8, ConvI8.RUN_SAFE);
   return pairs !== null && keepTo(pairs, values) ? dense(Packing.GEMM_PAIR_SAFE_I8, 1) : dense(Packing.GEMM_I8, 0);
 }
 

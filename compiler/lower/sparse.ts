@@ -13,8 +13,9 @@ interface Form {
   /** Products that one of those is. */
   readonly products: number;
   /**
-   * The part of all products up to which the form is faster than the dense kernel: in both builds, on every shape that `npm run bench:sparse` times,
-   * with something to spare for machines whose dense kernel gains more from its instructions.
+   * The part of all products up to which the form is faster than the dense kernel of run-safe weights of eight bits, as which nearly all can be rounded:
+   * in both builds, on every shape that `npm run bench:sparse` times, with something to spare for machines whose dense kernel gains more from its
+   * instructions.
    */
   readonly limit: number;
   /** The same where there is one row of inputs only, so that a dense kernel has little to do but to read the weights. */
@@ -25,29 +26,29 @@ interface Form {
   readonly leastRows: number;
 }
 
-const BLOCK = { products: 32, productsPerOutput: 0, leastRows: 1 } as const;
+const BLOCK = { products: 32, productsPerOutput: 5, leastRows: 1 } as const;
 const FORMS: readonly Form[] = [
   {
     packing: Packing.GEMM_BLOCKS_2_I8,
     mark: BLOCKS_OF_2,
     count: (...rows) => countQuads(...rows, 2),
-    limit: 0.8,
-    limitOfRow: 0.45,
+    limit: 0.72,
+    limitOfRow: 0.5,
     ...BLOCK,
   },
   {
     packing: Packing.GEMM_BLOCKS_1_I8,
     mark: BLOCKS_OF_1,
     count: (...rows) => countQuads(...rows, 1),
-    limit: 0.65,
-    limitOfRow: 0.35,
+    limit: 0.67,
+    limitOfRow: 0.38,
     ...BLOCK,
   },
   {
     packing: Packing.GEMM_SCATTERED_I8,
     mark: SCATTERED,
     count: countPairs,
-    limit: 0.16,
+    limit: 0.15,
     limitOfRow: 0,
     products: 2,
     productsPerOutput: 4,
@@ -55,8 +56,8 @@ const FORMS: readonly Form[] = [
   },
 ];
 
-/** How much faster than others weights are multiplied where all are there, at most. */
-const DENSE_SPEED = { "four-bit": 1.3, "run-safe": 1.2, other: 1 } as const;
+/** How many times as fast as weights of eight bits dense ones of four are multiplied, at most. */
+const FOUR_BIT_SPEED = 1.26;
 
 /** Fewer zeros than this make no form faster. */
 const LEAST_ZEROS = 0.2;
@@ -72,13 +73,7 @@ export interface Sparse {
  * The form in which weights, rows of `depth` values of which `outputs` are a group, are multiplied fastest with so many adjacent rows of inputs; null
  * where that is the dense one.
  */
-export function sparseForm(
-  values: Int8Array,
-  outputs: number,
-  depth: number,
-  rows: number,
-  weights: keyof typeof DENSE_SPEED,
-): Sparse | null {
+export function sparseForm(values: Int8Array, outputs: number, depth: number, rows: number, isFourBits: boolean): Sparse | null {
   if (zerosOf(values) < LEAST_ZEROS * values.length) return null;
   const all = (values.length / outputs) * Math.ceil(outputs / 8) * 8;
   let best: Sparse | null = null;
@@ -86,7 +81,7 @@ export function sparseForm(
   for (const { packing, mark, count, limit, limitOfRow, products, productsPerOutput, leastRows } of FORMS) {
     if (rows < leastRows || (packing === Packing.GEMM_SCATTERED_I8 && depth >= Packing.SCATTERED_COLUMNS)) continue;
     const own = count(values, outputs, depth);
-    const cost = ((own * products + (values.length / depth) * productsPerOutput) / all) * DENSE_SPEED[weights];
+    const cost = ((own * products + (values.length / depth) * productsPerOutput) / all) * (isFourBits ? FOUR_BIT_SPEED : 1);
     const part = cost / (rows === 1 ? limitOfRow : limit);
     if (!(part < least)) continue;
     best = { packing, mark, count: own };

@@ -70,7 +70,7 @@ test.each([
   ["nearly all", 1, 85, 0],
   ["a fourteenth of the weights, anywhere,", 0, 7, ConvI8.SCATTERED],
 ])("a convolution of which %s is left takes the faster kernel, to the same values", (_, columns, percent, mark) => {
-  const { words, computed, isExact } = convolve(inputsFirst(sparseWeights(24, 144, columns, percent)));
+  const { words, computed, isExact } = convolve(inputsFirst(sparseWeights(24, 144, columns, percent, 80)));
   expect(isExact).toBe(true);
   if (mark === 0) {
     expect(words[ConvI8.PAIR_SAFE]).toBeLessThan(2);
@@ -82,8 +82,8 @@ test.each([
 });
 
 /** The form of weights of 64 outputs of 256 inputs, in products of many rows. */
-function formOf(weights: Int8Array, kind: "four-bit" | "other" = "other"): Sparse | null {
-  return sparseForm(weights, 64, 256, 49, kind);
+function formOf(weights: Int8Array, isFourBits = false): Sparse | null {
+  return sparseForm(weights, 64, 256, 49, isFourBits);
 }
 
 test("zeros that lie anywhere leave a layer dense until most weights are gone", () => {
@@ -91,17 +91,17 @@ test("zeros that lie anywhere leave a layer dense until most weights are gone", 
   const scattered = (percent: number): Int8Array =>
     Int8Array.from({ length: 64 * 256 }, () => (next() % 100 < percent ? (next() % 200) - 100 : 0));
   for (const percent of [100, 50, 20]) expect(formOf(scattered(percent))).toBeNull();
-  for (const percent of [12, 5]) expect(formOf(scattered(percent))?.mark).toBe(ConvI8.SCATTERED);
+  for (const percent of [8, 5]) expect(formOf(scattered(percent))?.mark).toBe(ConvI8.SCATTERED);
   // With few rows, only what blocks leave out.
-  expect(sparseForm(scattered(12), 64, 256, 15, "other")).toBeNull();
-  expect(sparseForm(scattered(5), 64, 256, 15, "other")?.mark).toBe(ConvI8.BLOCKS_OF_1);
+  expect(sparseForm(scattered(14), 64, 256, 15, false)).toBeNull();
+  expect(sparseForm(scattered(5), 64, 256, 15, false)?.mark).toBe(ConvI8.BLOCKS_OF_1);
 });
 
 test("weights of four bits stay so unless more of them are gone", () => {
   const half = sparseWeights(64, 256, 1, 58, 8);
   expect(formOf(half)?.mark).toBe(ConvI8.BLOCKS_OF_1);
-  expect(formOf(half, "four-bit")).toBeNull();
-  expect(formOf(sparseWeights(64, 256, 1, 30, 8), "four-bit")?.mark).toBe(ConvI8.BLOCKS_OF_1);
+  expect(formOf(half, true)).toBeNull();
+  expect(formOf(sparseWeights(64, 256, 1, 30, 8), true)?.mark).toBe(ConvI8.BLOCKS_OF_1);
 });
 
 test("weights too large to stand beside one another gain nothing from blocks", () => {
@@ -109,8 +109,8 @@ test("weights too large to stand beside one another gain nothing from blocks", (
 });
 
 test("a single row of inputs takes blocks only where fewer are left", () => {
-  const half = sparseWeights(64, 256, 2, 55);
+  const half = sparseWeights(64, 256, 2, 55, 80);
   expect(formOf(half)?.mark).toBe(ConvI8.BLOCKS_OF_2);
-  expect(sparseForm(half, 64, 256, 1, "other")).toBeNull();
-  expect(sparseForm(sparseWeights(64, 256, 2, 30), 64, 256, 1, "other")?.mark).toBe(ConvI8.BLOCKS_OF_2);
+  expect(sparseForm(half, 64, 256, 1, false)).toBeNull();
+  expect(sparseForm(sparseWeights(64, 256, 2, 30, 80), 64, 256, 1, false)?.mark).toBe(ConvI8.BLOCKS_OF_2);
 });
