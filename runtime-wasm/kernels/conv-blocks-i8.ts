@@ -134,6 +134,9 @@ function multiplyRows(unit: i32, step: usize, rows: i32, table: usize, planes: u
   const moveBytes = word(step, Conv.STRIDE_H) * (HAS_PAIR_DOT ? planeRowBytes<i8>(step) : planeRowBytes<i16>(step));
   const places = block + OUTPUT_BYTES;
   const start = places + depth * 8;
+  // There is as much room behind the planes as they take.
+  const room = HAS_PAIR_DOT ? planesSize(step) + 15 & ~15 : 0;
+  const collected = planes + room;
   for (let n = 0; n < outC; n += 8) {
     const at = <usize>(n << 2);
     takePlaces(heads + load<i32>(heads, PLACES), (load<i32>(heads, QUADS) << 2) / unit, unit, table, places);
@@ -141,7 +144,7 @@ function multiplyRows(unit: i32, step: usize, rows: i32, table: usize, planes: u
     let a = planes;
     let out = dst;
     for (let r = 0; r < rows; r++) {
-      multiplyPlaneRow(unit, step, heads, a, planes, places, start, scale + at, out, pitchBytes, min(8, outC - n), block);
+      multiplyPlaneRow(unit, outW, heads, a, collected, room, places, start, scale + at, out, pitchBytes, min(8, outC - n), block);
       a += moveBytes;
       out += outW * pitchBytes;
     }
@@ -150,24 +153,21 @@ function multiplyRows(unit: i32, step: usize, rows: i32, table: usize, planes: u
   }
 }
 
-/** One row of eight outputs. */
-function multiplyPlaneRow(unit: i32, step: usize, head: usize, a: usize, planes: usize, places: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
+/** One row of `outW` pixels of eight outputs; there are `room` bytes at `collected`. */
+function multiplyPlaneRow(unit: i32, outW: i32, head: usize, a: usize, collected: usize, room: i32, places: usize, start: usize, scale: usize, out: usize, pitchBytes: i32, channels: i32, block: usize): void {
   const weights = head + load<i32>(head);
   const quads = load<i32>(head, QUADS);
   const unitBytes = unit * (HAS_PAIR_DOT ? 1 : 2);
-  let left = word(step, Conv.OUT_W);
+  let left = outW;
   if (HAS_PAIR_DOT && quads > 0) {
     const fused = load<i32>(DOT_IS_FUSED) != 0;
-    const size = planesSize(step) + 15 & ~15;
-    const collected = planes + size;
-    // There is as much room behind the planes as they take.
-    for (; left >= WIDE_ROWS && quads << 6 <= size; left -= WIDE_ROWS) {
+    for (; left >= WIDE_ROWS && quads << 6 <= room; left -= WIDE_ROWS) {
       collectPlanes(unit, quads, a, places, collected);
       multiplyCollected(fused, head, WIDE_ROWS, collected, start, scale, out, pitchBytes, channels, block);
       a += WIDE_ROWS * unitBytes;
       out += WIDE_ROWS * pitchBytes;
     }
-    for (; left >= WIDE_ROWS / 2 && quads << 5 <= size; left -= WIDE_ROWS / 2) {
+    for (; left >= WIDE_ROWS / 2 && quads << 5 <= room; left -= WIDE_ROWS / 2) {
       collectHalfPlanes(unit, quads, a, places, collected);
       multiplyCollected(fused, head, WIDE_ROWS / 2, collected, start, scale, out, pitchBytes, channels, block);
       a += WIDE_ROWS / 2 * unitBytes;
