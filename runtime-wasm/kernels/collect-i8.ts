@@ -2,45 +2,9 @@
  * Brings together the columns of A that eight outputs of sparse weights need, of many rows at a time, so that a dense GEMM of the pair dot can take them
  * (gemm-runs-i8.ts). Values are int8, masked; a unit is one column or two.
  *
- *   wide panel   [K/unit][16 rows][unit], or planes (planes-i8.ts)      A panel   [rows/4][quads][4 rows][4 columns]
+ *   from   wide panels (wide-panels-i8.ts), or planes (planes-i8.ts)      to   [rows/4][quads][4 rows][4 columns]
  */
 import { bytesHigh, bytesLow, interleaveHigh, interleaveLow } from "../simd/dot.ts";
-
-/** Rows of a wide panel. */
-export const WIDE_ROWS: i32 = 16;
-
-/** Makes `rows` (a multiple of 16) rows in panels of four rows (panel-i8.ts) wide panels. */
-export function widenPanels(unit: i32, src: usize, rows: i32, depth: i32, dst: usize): void {
-  const panelBytes = <usize>depth << 2;
-  for (; rows > 0; rows -= WIDE_ROWS) {
-    const second = src + panelBytes;
-    const third = second + panelBytes;
-    const fourth = third + panelBytes;
-    for (let at: usize = 0; at < panelBytes; at += 16) {
-      const t0 = v128.load(src + at);
-      const t1 = v128.load(second + at);
-      const t2 = v128.load(third + at);
-      const t3 = v128.load(fourth + at);
-      if (unit == 2) {
-        v128.store(dst, v128.shuffle<i64>(t0, t1, 0, 2));
-        v128.store(dst, v128.shuffle<i64>(t2, t3, 0, 2), 16);
-        v128.store(dst, v128.shuffle<i64>(t0, t1, 1, 3), 32);
-        v128.store(dst, v128.shuffle<i64>(t2, t3, 1, 3), 48);
-      } else {
-        const low01 = v128.shuffle<i32>(t0, t1, 0, 4, 1, 5);
-        const low23 = v128.shuffle<i32>(t2, t3, 0, 4, 1, 5);
-        const high01 = v128.shuffle<i32>(t0, t1, 2, 6, 3, 7);
-        const high23 = v128.shuffle<i32>(t2, t3, 2, 6, 3, 7);
-        v128.store(dst, v128.shuffle<i64>(low01, low23, 0, 2));
-        v128.store(dst, v128.shuffle<i64>(low01, low23, 1, 3), 16);
-        v128.store(dst, v128.shuffle<i64>(high01, high23, 0, 2), 32);
-        v128.store(dst, v128.shuffle<i64>(high01, high23, 1, 3), 48);
-      }
-      dst += 64;
-    }
-    src = fourth + panelBytes;
-  }
-}
 
 /** The columns of `quads` quads, of 16 rows of the wide panel at `a`; `places` are those of a panel of four rows. */
 export function collectWide(unit: i32, quads: i32, a: usize, places: usize, panel: usize): void {

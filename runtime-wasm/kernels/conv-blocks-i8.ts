@@ -13,13 +13,14 @@ import * as Conv from "../../format/steps/conv-i8.ts";
 import { DOT_IS_FUSED } from "../constants.ts";
 import { HAS_PAIR_DOT } from "../simd/dot.ts";
 import { word } from "../words.ts";
-import { collectHalfPlanes, collectPlanes, collectWide, WIDE_ROWS, widenPanels } from "./collect-i8.ts";
+import { collectHalfPlanes, collectPlanes, collectWide } from "./collect-i8.ts";
 import { gemmBlocksI8, gemvBlocksI8 } from "./gemm-blocks-i8.ts";
 import { gemmFusedPairsI8 } from "./gemm-pairs-i8.ts";
 import { gemmSomeRunsI8 } from "./gemm-runs-i8.ts";
 import { OUTPUT_BYTES } from "./output-i8.ts";
-import { isPointwise, packPixels } from "./patches-i8.ts";
+import { isPointwise, packPatches, packPixels } from "./patches-i8.ts";
 import { packPlanes, planeRowBytes, writeOffsets } from "./planes-i8.ts";
+import { packWideRows, WIDE_ROWS, widenPanels } from "./wide-panels-i8.ts";
 
 /** Words of a head: bytes to its weights, its quads, bytes to its places, quads that go two at a time; then what the build adds to accumulators. */
 const QUADS: usize = 4;
@@ -66,8 +67,10 @@ function multiplyPatches(unit: i32, step: usize, src: usize, dst: usize, heads: 
     const wide = HAS_PAIR_DOT ? rows & -WIDE_ROWS : 0;
     const tiles = panel + <usize>(wide * depth);
     if (HAS_PAIR_DOT) {
-      if (wide > 0) {
-        packPixels<i8>(unit, pointwise, step, src, srcPitch, m, wide, length, depth, collected, start);
+      if (pointwise) {
+        packWideRows(unit, src + <usize>(m * srcPitch), srcPitch, wide, length, depth, panel);
+      } else if (wide > 0) {
+        packPatches<i8>(unit, step, src, m, wide, depth, collected, start);
         widenPanels(unit, collected, wide, depth, panel);
       }
       packPixels<i8>(unit, pointwise, step, src, srcPitch, m + wide, rows - wide, length, depth, tiles, start);
