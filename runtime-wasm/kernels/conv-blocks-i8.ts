@@ -49,6 +49,17 @@ function multiplyCollected(fused: bool, head: usize, rows: i32, collected: usize
   else gemmSomeRunsI8(rows, quads, load<i32>(head, RUNS), collected, weights, start, scale, out, pitchBytes, channels, block);
 }
 
+/** Whether bringing columns together pays: not for few quads in each eight outputs, fewer of single columns, whose gathering costs more. */
+function collects(unit: i32, head: usize, outC: i32): bool {
+  const least = (unit << 1) + 2;
+  let quads = 0;
+  for (let n = 0; n < outC; n += 8) {
+    quads += load<i32>(head, QUADS) - least;
+    head += BLOCKS_HEAD_BYTES;
+  }
+  return quads >= 0;
+}
+
 function multiplyPatches(unit: i32, step: usize, src: usize, dst: usize, heads: usize, bias: usize, scale: usize, outC: i32, outBytes: i32, depth: i32, block: usize): void {
   const pixels = word(step, Conv.BATCH) * word(step, Conv.OUT_H) * word(step, Conv.OUT_W);
   const rowBlock = word(step, Conv.ROW_BLOCK);
@@ -62,9 +73,10 @@ function multiplyPatches(unit: i32, step: usize, src: usize, dst: usize, heads: 
   const pointwise = isPointwise(step);
   const fused = HAS_PAIR_DOT && load<i32>(DOT_IS_FUSED) != 0;
   const tileBytes = depth * (HAS_PAIR_DOT ? 4 : 8);
+  const wideMask = HAS_PAIR_DOT && collects(unit, heads, outC) ? -WIDE_ROWS : 0;
   for (let m = 0; m < pixels; m += rowBlock) {
     const rows = min(rowBlock, pixels - m);
-    const wide = HAS_PAIR_DOT ? rows & -WIDE_ROWS : 0;
+    const wide = rows & wideMask;
     const tiles = panel + <usize>(wide * depth);
     if (HAS_PAIR_DOT) {
       if (pointwise) {
