@@ -7,6 +7,8 @@
  * what a cheaper one before it did. Families do not know of each other. Importance is that loss for each multiply-accumulate that goes with it;
  * infinite where no reader can be observed.
  */
+
+import { type Channels, traceChannels } from "../channels/channels.ts";
 import { type Graph, type Node, onlyOutput, requiredInput } from "../ir/graph.ts";
 import { crewOf, type Sample, type Watch } from "../quantize/calibrate.ts";
 import { factor } from "../quantize/cholesky.ts";
@@ -16,7 +18,6 @@ import { momentsOf, signalOf } from "../quantize/observations.ts";
 import { macsOf } from "../report/macs.ts";
 import type { Compiled } from "../run/graph-runner.ts";
 import { type Family, familiesOf, type Importance } from "./channel-pruning.ts";
-import { type Channels, traceChannels } from "./channels.ts";
 import { notFinite, ridgeOf } from "./fit-layer.ts";
 import { type Layer, layersOf } from "./layers.ts";
 import { openWalks } from "./walks.ts";

@@ -8,11 +8,11 @@
  * group norm).
  */
 import { elementCount } from "../../host/tensor.ts";
+import { type Channels, type Slice, traceChannels } from "../channels/channels.ts";
+import { removeChannels } from "../channels/remove-channels.ts";
 import { cloneGraph } from "../ir/clone.ts";
 import { type Graph, requiredInput } from "../ir/graph.ts";
 import { macsOf } from "../report/macs.ts";
-import { type Channels, type Slice, traceChannels } from "./channels.ts";
-import { removeChannels } from "./remove-channels.ts";
 
 /** Kept channels are a multiple of what the runtime's kernels compute together. */
 export const TILE = 8;

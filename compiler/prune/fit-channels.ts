@@ -2,16 +2,17 @@
  * Removes channels from a graph whose samples are known: what reads them is fitted to what the whole network gave, as if their weights were
  * 0, layer by layer; then they are cut out.
  */
+
+import { type Channels, traceChannels } from "../channels/channels.ts";
+import { removeChannels } from "../channels/remove-channels.ts";
 import { cloneGraph } from "../ir/clone.ts";
 import { type Graph, requiredInput } from "../ir/graph.ts";
 import type { Sample, Watch } from "../quantize/calibrate.ts";
 import type { Support } from "../quantize/least-squares.ts";
 import type { Compiled } from "../run/graph-runner.ts";
-import { type Channels, traceChannels } from "./channels.ts";
 import type { FittingRule } from "./fit-layer.ts";
 import { type Layer, layersOf } from "./layers.ts";
 import { fitLayers } from "./prune-graph.ts";
-import { removeChannels } from "./remove-channels.ts";
 
 /** `float` without the channels whose roots `isRemoved` names. `compiled` is made from it with every value to be observed. Throws `not-finite`. */
 export async function fitChannels(

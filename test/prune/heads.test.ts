@@ -1,5 +1,7 @@
 /** Attention heads as channels: in the forms in which exporters write an attention, what is left computes what the whole does where nobody reads the removed heads. */
 import { describe, expect, it } from "vitest";
+import { traceChannels } from "../../compiler/channels/channels.ts";
+import { removeChannels } from "../../compiler/channels/remove-channels.ts";
 import { compile } from "../../compiler/index.ts";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
@@ -9,9 +11,7 @@ import { optimize } from "../../compiler/passes/index.ts";
 import { keptNames } from "../../compiler/pipeline.ts";
 import { channelLosses } from "../../compiler/prune/channel-importance.ts";
 import { familiesOf, pruneChannels } from "../../compiler/prune/channel-pruning.ts";
-import { traceChannels } from "../../compiler/prune/channels.ts";
 import { fitChannels } from "../../compiler/prune/fit-channels.ts";
-import { removeChannels } from "../../compiler/prune/remove-channels.ts";
 import { compileGraph, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { evaluateGraph, graphOf, inferTypes, randomInputs, randomNumbers, relativeError } from "../passes/evaluation.ts";
 import { blinded } from "../support/blinded-channels.ts";

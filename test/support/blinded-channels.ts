@@ -1,7 +1,8 @@
 /** What a network computes when nobody reads some of its channels. */
+
+import { traceChannels } from "../../compiler/channels/channels.ts";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
 import { type Graph, requiredInput } from "../../compiler/ir/graph.ts";
-import { traceChannels } from "../../compiler/prune/channels.ts";
 
 /** A copy in which the weights that read removed channels are 0. */
 export function blinded(graph: Graph, removed: ReadonlySet<number>): Graph {

@@ -4,14 +4,14 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { traceChannels } from "../../compiler/channels/channels.ts";
+import { removeChannels } from "../../compiler/channels/remove-channels.ts";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
 import type { Graph } from "../../compiler/ir/graph.ts";
 import { verifyGraph } from "../../compiler/ir/verify.ts";
 import { importModel } from "../../compiler/onnx/import.ts";
 import { optimize } from "../../compiler/passes/index.ts";
 import { familiesOf, pruneChannels } from "../../compiler/prune/channel-pruning.ts";
-import { traceChannels } from "../../compiler/prune/channels.ts";
-import { removeChannels } from "../../compiler/prune/remove-channels.ts";
 import { compileGraph, compilerRuntime, GraphRunner } from "../../compiler/run/graph-runner.ts";
 import { evaluateGraph, graphOf, inferTypes, randomInputs, randomNumbers, relativeError } from "../passes/evaluation.ts";
 import { randomNetwork } from "../passes/random-graphs.ts";
@@ -168,7 +168,7 @@ const MODELS = [
   "kwt1",
 ];
 const here = MODELS.filter((name) => existsSync(new URL(`models/${name}.onnx`, assets)));
-if (here.length === 0) console.log("test/prune/channels: the real models skipped, there are no shared models");
+if (here.length === 0) console.log("test/channels: the real models skipped, there are no shared models");
 
 describe.skipIf(here.length === 0)("the real models", () => {
   it.each(here)("%s computes what it does where nobody reads the removed channels", async (name) => {
