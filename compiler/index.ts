@@ -7,6 +7,7 @@ import { type Program, programsOf } from "../host/program.ts";
 import { bindingsOf } from "./bindings.ts";
 import type { BudgetReport } from "./budget/report.ts";
 import { compressToBudget } from "./budget/search.ts";
+import { orderChannels } from "./channels/order-channels.ts";
 import { withCrew } from "./crew/hire.ts";
 import { finishFile } from "./emit/finish.ts";
 import { CompileError } from "./errors.ts";
@@ -16,7 +17,7 @@ import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
 import { type CompileOptions, checkOptions, cutsToBudget, DEFAULT_MIN_SQNR_DB, isPruned, isSearched } from "./options.ts";
 import { isQuantized } from "./passes/quantized/layers.ts";
-import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph } from "./pipeline.ts";
+import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph, watches } from "./pipeline.ts";
 import { compilePlans } from "./plans.ts";
 import type { PruningMasks } from "./prune/masks.ts";
 import { pruneModel } from "./prune/prune-model.ts";
@@ -61,6 +62,7 @@ export async function compile(
     let quantized: Quantized | null = null;
     let budget: BudgetReport | null = null;
     const notes = isGiven ? notesOnGiven(options) : [];
+    if (!isGiven) await orderForSafety(graph, options);
     const pruned = isGiven ? null : await pruneModel(graph, module, crewed);
     const { graph: float, further } = pruned ?? { graph, further: crewed };
     clock.lap("prune");
@@ -121,6 +123,7 @@ export async function quantizeToOnnx(
     return { bytes, report: reportOf(onnx, bytes, graph, program, null, { budget: null, pruning: null }, options, notes, clock.laps) };
   }
   return withCrew(graph, module, options, async (crewed, workers) => {
+    await orderForSafety(graph, options);
     const pruned = await pruneModel(graph, module, crewed);
     const { graph: float, further } = pruned ?? { graph, further: crewed };
     clock.lap("prune");
@@ -164,6 +167,14 @@ export async function pruneToOnnx(
     const report = reportOf(onnx, bytes, pruned.graph, compiled.program, null, chosen, float, [], clock.laps);
     return { bytes, masks: pruned.masks, report: { ...report, workers } };
   });
+}
+
+/** Orders the channels for run-safe weights, which are of eight bits. Masks are laid out as the model's own weights are. */
+async function orderForSafety(graph: Graph, options: CompileOptions): Promise<void> {
+  const { precision, pairSafe = true, weights = 8, masks } = options;
+  if (precision === "float32" || !pairSafe || weights < 8 || masks !== undefined) return;
+  const { pause, watch } = watches(options);
+  await orderChannels(graph, { ...watch("order channels"), pause });
 }
 
 /** Throws `bad-option` for what only a .eqm has. */

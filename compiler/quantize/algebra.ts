@@ -1,5 +1,5 @@
 /**
- * The linear algebra of compiling in WebAssembly (runtime-wasm/linear-algebra.ts, rounding.ts), and memory to work in: the same bits on every engine.
+ * The linear algebra of compiling in WebAssembly (runtime-wasm/linear-algebra.ts, rounding.ts, run-sums.ts), and memory to work in: the same bits on every engine.
  */
 import { base64 } from "../../build/linear-algebra.ts";
 import { decodeBase64 } from "../../host/base64.ts";
@@ -50,6 +50,9 @@ interface Kernels {
     errors: number,
   ): void;
   subtractOuter(triangle: number, pitch: number, live: number, vectors: number): void;
+  excess(run: number, limits: number, rows: number): number;
+  excessAfter(first: number, second: number, left: number, taken: number, limits: number, rows: number, most: number): number;
+  exchange(first: number, second: number, left: number, taken: number, rows: number): void;
 }
 
 /** Rows that the kernels take side by side. */
