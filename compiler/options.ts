@@ -76,7 +76,8 @@ export interface CompileOptions {
    */
   readonly rounding?: "gptq" | "nearest";
   /**
-   * Make eight-bit weights run-safe or else pair-safe, which the relaxed build multiplies faster, but of layers that would lose by it; true by default.
+   * Make eight-bit weights run-safe or else pair-safe, which the relaxed build multiplies faster, but of layers that would lose by it; channels
+   * change places for that, unless there are masks or `weights` are fewer than 8. True by default.
    */
   readonly pairSafe?: boolean;
   /**
