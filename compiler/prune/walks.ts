@@ -13,9 +13,11 @@ import type { Layer } from "./layers.ts";
 /** Samples beyond what this many bytes of states allow are left out. */
 const MEMORY_BUDGET_BYTES = 768e6;
 /** Observations for each weight of an output, and the least and the most of a layer. */
-const OBSERVATIONS_PER_WEIGHT = 16;
-const FEWEST_OBSERVATIONS = 4096;
-const MOST_OBSERVATIONS = 12288;
+const OBSERVATIONS_PER_WEIGHT = 64;
+const FEWEST_OBSERVATIONS = 16384;
+const MOST_OBSERVATIONS = 24576;
+/** Values that all observations of a layer may have, in each of both models. */
+const MOST_VALUES = 2.8e7;
 
 /** Two walks side by side; layers are visited in the order of their steps. */
 export interface Walks {
@@ -36,7 +38,8 @@ export function openWalks(compiled: Compiled, crew: Crew, samples: readonly Samp
     samples: used.length,
     observe(layer) {
       const { window, step, depth } = layer;
-      const wanted = Math.min(MOST_OBSERVATIONS, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));
+      const most = Math.min(MOST_OBSERVATIONS, Math.floor(MOST_VALUES / (depth * window.groups)));
+      const wanted = Math.min(most, Math.max(FEWEST_OBSERVATIONS, OBSERVATIONS_PER_WEIGHT * depth));
       const addend = addendOf(layer, compiled);
       const side = { step, window, factor: 1, ...(addend && { addend }) };
       return observeLayer(walk, side, side, { samples: used.length, wanted, checked: 0 });
