@@ -16,6 +16,7 @@ const TESTS = [
   "steps/conv-i8-values",
   "steps/conv-i8-blocks",
   "steps/pack",
+  "steps/pack-sparse",
   "steps/conv-f32",
   "steps/depthwise-f32",
   "steps/matmul-f32",
