@@ -127,9 +127,9 @@ class RunSums {
     this.kernels = workspace.kernels;
     this.runs = runs;
     this.pitch = pitch;
-    this.weights = workspace.putBytes(new Uint8Array(weights.buffer));
-    this.sums = workspace.putBytes(new Uint8Array(sums.buffer));
-    this.limits = workspace.putBytes(new Uint8Array(limits.buffer));
+    this.weights = workspace.putBytes(weights);
+    this.sums = workspace.putBytes(sums);
+    this.limits = workspace.putBytes(limits);
     this.costs = Float64Array.from({ length: count }, (_, run) => this.kernels.excess(this.sumsAt(run), this.limits, pitch));
   }
 

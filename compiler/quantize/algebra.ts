@@ -97,7 +97,7 @@ export class Workspace {
   }
 
   /** As `take`, for bytes. */
-  putBytes(data: Int8Array | Uint8Array | Int32Array): number {
+  putBytes(data: Int8Array | Uint8Array | Int32Array | Float32Array): number {
     const address = this.take(Math.ceil(data.byteLength / 8));
     this.bytes(address, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     return address;
