@@ -1,9 +1,4 @@
 /** The entry `eqm/compiler`: from ONNX to .eqm, or to quantized ONNX. Runs in Node and in a browser tab alike. */
-
-import { CONV_I8 } from "../format/opcodes.ts";
-import { isPairSafe, PAIR_SAFE, RUN_SAFE } from "../format/steps/conv-i8.ts";
-import { programBytes } from "../host/memory-layout.ts";
-import { type Program, programsOf } from "../host/program.ts";
 import { bindingsOf } from "./bindings.ts";
 import type { BudgetReport } from "./budget/report.ts";
 import { compressToBudget } from "./budget/search.ts";
@@ -15,17 +10,16 @@ import { createPause } from "./event-loop.ts";
 import { cloneGraph } from "./ir/clone.ts";
 import type { Graph } from "./ir/graph.ts";
 import { exportModel } from "./onnx/export.ts";
-import { type CompileOptions, checkOptions, cutsToBudget, DEFAULT_MIN_SQNR_DB, isPruned, isSearched } from "./options.ts";
+import { type CompileOptions, checkOptions, isPruned, isSearched } from "./options.ts";
 import { isQuantized } from "./passes/quantized/layers.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph, watches } from "./pipeline.ts";
 import { compilePlans } from "./plans.ts";
 import type { PruningMasks } from "./prune/masks.ts";
 import { pruneModel } from "./prune/prune-model.ts";
 import { givenRange, notesOnGiven } from "./quantize/given.ts";
+import { composeReport } from "./report/compose-report.ts";
 import { fileParts } from "./report/file-parts.ts";
-import { macsOf } from "./report/macs.ts";
-import { mixedOf } from "./report/mixed.ts";
-import type { LayerReport, Report } from "./report/report.ts";
+import type { Report } from "./report/report.ts";
 import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner.ts";
 import { addStates } from "./states.ts";
 
@@ -89,17 +83,18 @@ export async function compile(
     await pause();
     clock.lap("emit");
     const pruning = pruned && (await pruned.report(compiled));
-    const report = reportOf(
+    const report = composeReport({
       onnx,
       bytes,
       float,
       program,
       quantized,
-      { budget, pruning },
+      budget,
+      pruning,
       options,
-      [...notes, ...plans.warnings, ...warnings],
-      clock.laps,
-    );
+      notes: [...notes, ...plans.warnings, ...warnings],
+      timings: clock.laps,
+    });
     return { bytes, report: { ...report, file: fileParts(bytes, program), states, workers } };
   });
 }
@@ -120,7 +115,8 @@ export async function quantizeToOnnx(
     const { program } = compileFused(graph, describe(graph, options, undefined));
     const bytes = exportModel(graph, { ...metadata, producer: PRODUCER });
     clock.lap("export");
-    return { bytes, report: reportOf(onnx, bytes, graph, program, null, { budget: null, pruning: null }, options, notes, clock.laps) };
+    const found = { onnx, bytes, float: graph, program, quantized: null, budget: null, pruning: null, options, notes };
+    return { bytes, report: composeReport({ ...found, timings: clock.laps }) };
   }
   return withCrew(graph, module, options, async (crewed, workers) => {
     await orderForSafety(graph, options);
@@ -132,8 +128,20 @@ export async function quantizeToOnnx(
     await createPause(options.signal)();
     const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
     clock.lap("export");
-    const chosen = { budget: null, pruning: pruned && (await pruned.report(quantized.compiled)) };
-    const report = reportOf(onnx, bytes, float, quantized.compiled.program, quantized, chosen, options, [], clock.laps);
+    const pruning = pruned && (await pruned.report(quantized.compiled));
+    const { program } = quantized.compiled;
+    const report = composeReport({
+      onnx,
+      bytes,
+      float,
+      program,
+      quantized,
+      budget: null,
+      pruning,
+      options,
+      notes: [],
+      timings: clock.laps,
+    });
     return { bytes, report: { ...report, workers } };
   });
 }
@@ -163,8 +171,14 @@ export async function pruneToOnnx(
     const bytes = exportModel(pruned.graph, { ...metadata, producer: PRODUCER });
     clock.lap("export");
     const compiled = compileFused(pruned.graph, describe(pruned.graph, float, undefined));
-    const chosen = { budget: null, pruning: await pruned.report(compiled) };
-    const report = reportOf(onnx, bytes, pruned.graph, compiled.program, null, chosen, float, [], clock.laps);
+    const found = { onnx, bytes, float: pruned.graph, program: compiled.program, quantized: null, budget: null };
+    const report = composeReport({
+      ...found,
+      pruning: await pruned.report(compiled),
+      options: float,
+      notes: [],
+      timings: clock.laps,
+    });
     return { bytes, masks: pruned.masks, report: { ...report, workers } };
   });
 }
@@ -211,124 +225,4 @@ function stopwatch(): { lap(name: string): void; readonly laps: Readonly<Record<
     },
     laps,
   };
-}
-
-function reportOf(
-  onnx: Uint8Array,
-  bytes: Uint8Array,
-  float: Graph,
-  program: Program,
-  quantized: Quantized | null,
-  { budget, pruning }: Pick<Report, "budget" | "pruning">,
-  options: CompileOptions,
-  notes: readonly string[],
-  timings: Readonly<Record<string, number>>,
-): Report {
-  const warnings: string[] = [...notes];
-  if (quantized?.synthetic) {
-    warnings.push("Calibrated on synthesised inputs: the SQNR below is on those, not an accuracy. Give real samples with --calibrate.");
-  }
-  const latency = quantized?.latency ?? null;
-  if (latency && latency.int8Ms > latency.float32Ms) {
-    warnings.push(
-      `int8 is slower than float32 here (${latency.int8Ms.toFixed(2)} ms against ${latency.float32Ms.toFixed(2)} ms): --precision float32 keeps the model fast.`,
-    );
-  }
-  const prunedDb = Math.min(...(pruning?.outputs ?? []).map(({ sqnrDb }) => sqnrDb));
-  if (pruning && prunedDb < DEFAULT_MIN_SQNR_DB) {
-    warnings.push(
-      `Pruning leaves the outputs at ${prunedDb.toFixed(1)} dB of the float model's: measure what that costs with eqm eval. Prune less, or with --pattern unstructured, which loses least.`,
-    );
-  }
-  const isGiven = isQuantized(float);
-  const layers = layersOf(float, quantized);
-  const macs = layers.reduce((sum, layer) => sum + layer.macs, 0);
-  const mostMacs = cutsToBudget(options) ? options.target?.macs : undefined;
-  if (mostMacs !== undefined && macs > mostMacs)
-    warnings.push(`The budget is not met: ${macs} multiply-accumulates of ${mostMacs} are left with every channel gone that may go.`);
-  return {
-    model: float.name,
-    precision: quantized || isGiven ? "int8" : "float32",
-    alreadyQuantized: isGiven,
-    sourceBytes: onnx.length,
-    bytes: bytes.length,
-    weightBytes: program.constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
-    file: null,
-    states: [],
-    memoryBytes: programBytes(program),
-    macs,
-    calibration: quantized && {
-      samples: quantized.calibration.samples,
-      synthetic: quantized.synthetic,
-      observer: options.observer ?? "mse",
-    },
-    pruning,
-    biasCorrection: quantized?.biasCorrection ?? null,
-    rounding: quantized?.rounding
-      ? { layers: quantized.rounding.layers.length, beforeDb: quantized.rounding.beforeDb, afterDb: quantized.rounding.afterDb }
-      : null,
-    pairSafety: quantized?.rounding ? pairSafetyOf(layers, quantized.rounding.pairable) : null,
-    mixed: quantized?.mixed ? mixedOf(float, quantized.mixed, layers) : null,
-    outputs: quantized?.comparison.outputs ?? [],
-    latency,
-    budget,
-    layers,
-    plans: programsOf(program).map(({ metadata, plan }) => ({
-      sizes: Object.fromEntries((metadata.sizes ?? []).map(({ name, size }) => [name, size])),
-      batch: metadata.batch?.size ?? null,
-      inputs: metadata.inputs.map(({ name, shape }) => ({ name, shape })),
-      outputs: metadata.outputs.map(({ name, shape }) => ({ name, shape })),
-      steps: plan.steps.length,
-    })),
-    warnings,
-    workers: { count: 1, reason: null },
-    timings,
-  };
-}
-
-function pairSafetyOf(layers: readonly LayerReport[], candidates: number): Report["pairSafety"] {
-  const macsOfAll = (some: readonly LayerReport[]): number => some.reduce((sum, { macs }) => sum + macs, 0);
-  const partOf = (some: readonly LayerReport[]) => ({ layers: some.length, macsShare: macsOfAll(some) / Math.max(1, macsOfAll(layers)) });
-  const safe = layers.filter(({ pairSafe }) => pairSafe);
-  return { candidates: Math.max(candidates, safe.length), ...partOf(safe), runs: partOf(layers.filter(({ runSafe }) => runSafe)) };
-}
-
-/** PAIR_SAFE of the nodes whose steps have weights that the pair dot is right for; sparse ones are, as they are packed. */
-function pairSafeNodes({ program: { plan }, stepNodes }: Compiled): ReadonlyMap<string | null, number> {
-  const marks = plan.steps.map((words) => (words[0] === CONV_I8 ? words[PAIR_SAFE]! : 0));
-  return new Map(stepNodes.flatMap((name, i) => (isPairSafe(marks[i]!) ? [[name, marks[i]!] as const] : [])));
-}
-
-function layersOf(float: Graph, quantized: Quantized | null): readonly LayerReport[] {
-  const values = new Map(quantized?.comparison.values.map((value) => [value.name, value.sqnrDb]));
-  const int8 = new Map((quantized?.graph ?? float).nodes.map((node) => [node.outputs[0]?.name, node]));
-  const pairSafe = quantized ? pairSafeNodes(quantized.compiled) : new Map<string | null, number>();
-  const moved = new Map(quantized?.mixed?.moves.flatMap(({ nodes, aloneDb }) => nodes.map((value) => [value, aloneDb])));
-  const rounding = new Map(quantized?.rounding?.layers.map((layer) => [layer.name, layer]));
-  return float.nodes
-    .filter((node) => macsOf(node) > 0)
-    .map((node) => {
-      const name = node.outputs[0]!.name;
-      const weights = int8.get(name)?.inputs[1]?.producer;
-      const isInt8 = weights?.op === "DequantizeLinear" && int8.get(name)?.inputs[0]?.producer?.op === "DequantizeLinear";
-      const sqnrDb = values.get(name);
-      const weightBits = isInt8 ? (quantized?.weightBits.get(node.name) ?? 8) : 32;
-      const rounded = rounding.get(node.name);
-      const stored = node.inputs[1]?.constant ?? node.inputs[1]?.producer?.inputs[0]?.constant;
-      const count = stored?.data.length ?? 0;
-      return {
-        name: node.name,
-        op: node.op,
-        sources: node.sources,
-        precision: isInt8 ? "int8" : "float32",
-        ...(!isInt8 && moved.has(name) && { aloneDb: moved.get(name)! }),
-        ...(sqnrDb !== undefined && { sqnrDb }),
-        weightBits,
-        weightBytes: Math.ceil((count * weightBits) / 8),
-        macs: macsOf(node),
-        ...(pairSafe.has(node.name) && { pairSafe: true as const }),
-        ...(pairSafe.get(node.name) === RUN_SAFE && { runSafe: true as const }),
-        ...(rounded && { rounding: { nearest: rounded.noiseOfNearest, now: rounded.noise } }),
-      };
-    });
 }
