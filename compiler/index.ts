@@ -15,10 +15,11 @@ import { isQuantized } from "./passes/quantized/layers.ts";
 import { describe, importGraph, PRODUCER, type Quantized, quantizeGraph, watches } from "./pipeline.ts";
 import { compilePlans } from "./plans.ts";
 import type { PruningMasks } from "./prune/masks.ts";
-import { pruneModel } from "./prune/prune-model.ts";
+import { type PruningFindings, pruneModel } from "./prune/prune-model.ts";
 import { givenRange, notesOnGiven } from "./quantize/given.ts";
-import { composeReport } from "./report/compose-report.ts";
+import { composeReport, type Findings } from "./report/compose-report.ts";
 import { fileParts } from "./report/file-parts.ts";
+import { type LayerTimes, timeLayers } from "./report/layer-times.ts";
 import type { Report } from "./report/report.ts";
 import { type Compiled, compileFused, compilerRuntime } from "./run/graph-runner.ts";
 import { addStates } from "./states.ts";
@@ -55,6 +56,7 @@ export async function compile(
     let compiled: Compiled;
     let quantized: Quantized | null = null;
     let budget: BudgetReport | null = null;
+    let prunedLayers: Findings["prunedLayers"] = [];
     const notes = isGiven ? notesOnGiven(options) : [];
     if (!isGiven) await orderForSafety(graph, options);
     const pruned = isGiven ? null : await pruneModel(graph, module, crewed);
@@ -63,7 +65,7 @@ export async function compile(
     if (isGiven || options.precision === "float32") {
       compiled = compileFused(float, description);
     } else {
-      if (isSearched(options)) ({ quantized, budget } = await compressToBudget(float, module, scanner, further));
+      if (isSearched(options)) ({ quantized, prunedLayers, budget } = await compressToBudget(float, module, scanner, further));
       else quantized = await quantizeGraph(float, module, further, await pruned?.observe());
       compiled = quantized.compiled;
     }
@@ -82,20 +84,27 @@ export async function compile(
     });
     await pause();
     clock.lap("emit");
-    const pruning = pruned && (await pruned.report(compiled));
+    const findings = pruned && (await pruned.report(compiled, quantized));
+    if (findings) prunedLayers = findings.prunedLayers;
+    const isSame = isGiven || (options.precision === "float32" && !pruned);
+    const times = await timesOf(isSame ? null : graph, compiled, quantized, prunedLayers, options);
+    clock.lap("report");
     const report = composeReport({
       onnx,
       bytes,
+      file: fileParts(bytes, program),
       float,
       program,
-      quantized,
+      quantized: quantized && findings ? withValues(quantized, findings) : quantized,
       budget,
-      pruning,
+      pruning: findings?.pruning ?? null,
+      prunedLayers,
       options,
+      times,
       notes: [...notes, ...plans.warnings, ...warnings],
       timings: clock.laps,
     });
-    return { bytes, report: { ...report, file: fileParts(bytes, program), states, workers } };
+    return { bytes, report: { ...report, states, workers } };
   });
 }
 
@@ -115,8 +124,7 @@ export async function quantizeToOnnx(
     const { program } = compileFused(graph, describe(graph, options, undefined));
     const bytes = exportModel(graph, { ...metadata, producer: PRODUCER });
     clock.lap("export");
-    const found = { onnx, bytes, float: graph, program, quantized: null, budget: null, pruning: null, options, notes };
-    return { bytes, report: composeReport({ ...found, timings: clock.laps }) };
+    return { bytes, report: composeReport({ ...NOTHING_FOUND, onnx, bytes, float: graph, program, options, notes, timings: clock.laps }) };
   }
   return withCrew(graph, module, options, async (crewed, workers) => {
     await orderForSafety(graph, options);
@@ -128,18 +136,18 @@ export async function quantizeToOnnx(
     await createPause(options.signal)();
     const bytes = exportModel(quantized.graph, { ...metadata, producer: PRODUCER });
     clock.lap("export");
-    const pruning = pruned && (await pruned.report(quantized.compiled));
-    const { program } = quantized.compiled;
+    const findings = pruned && (await pruned.report(quantized.compiled, quantized));
+    const times = await timesOf(graph, quantized.compiled, quantized, findings?.prunedLayers ?? [], options);
     const report = composeReport({
+      ...NOTHING_FOUND,
+      ...findings,
+      times,
       onnx,
       bytes,
       float,
-      program,
-      quantized,
-      budget: null,
-      pruning,
+      program: quantized.compiled.program,
+      quantized: findings ? withValues(quantized, findings) : quantized,
       options,
-      notes: [],
       timings: clock.laps,
     });
     return { bytes, report: { ...report, workers } };
@@ -171,16 +179,49 @@ export async function pruneToOnnx(
     const bytes = exportModel(pruned.graph, { ...metadata, producer: PRODUCER });
     clock.lap("export");
     const compiled = compileFused(pruned.graph, describe(pruned.graph, float, undefined));
-    const found = { onnx, bytes, float: pruned.graph, program: compiled.program, quantized: null, budget: null };
     const report = composeReport({
-      ...found,
-      pruning: await pruned.report(compiled),
+      ...NOTHING_FOUND,
+      ...(await pruned.report(compiled, null)),
+      times: await timesOf(graph, compiled, null, [], float),
+      onnx,
+      bytes,
+      float: pruned.graph,
+      program: compiled.program,
       options: float,
-      notes: [],
       timings: clock.laps,
     });
     return { bytes, masks: pruned.masks, report: { ...report, workers } };
   });
+}
+
+/** Of a model of which nothing is known but that it was made. */
+const NOTHING_FOUND = {
+  file: null,
+  quantized: null,
+  budget: null,
+  pruning: null,
+  prunedLayers: [],
+  times: null,
+  notes: [],
+} satisfies Partial<Findings>;
+
+/** The agreement of its values is that with the model before pruning. */
+function withValues(quantized: Quantized, { values }: PruningFindings): Quantized {
+  return { ...quantized, comparison: { ...quantized.comparison, values } };
+}
+
+/** Times of the layers, where they are asked for; `float` as in TimedModels. */
+async function timesOf(
+  float: Graph | null,
+  compiled: Compiled,
+  quantized: Quantized | null,
+  prunedLayers: Findings["prunedLayers"],
+  options: CompileOptions,
+): Promise<LayerTimes | null> {
+  if (!options.layerTimes) return null;
+  const sparse = new Set(prunedLayers.flatMap(({ name, zeros }) => (zeros > 0 ? [name] : [])));
+  const models = { float, int8: quantized?.graph ?? null, compiled, sparse };
+  return timeLayers(models, createPause(options.signal));
 }
 
 /** Orders the channels for run-safe weights, which are of eight bits. Masks are laid out as the model's own weights are. */

@@ -139,6 +139,8 @@ export interface CompileOptions {
   readonly workers?: number;
   /** Makes a worker with the script `eqm/compiler-worker`: a web worker, or a `Worker` of node:worker_threads. */
   readonly startWorker?: () => WorkerLike;
+  /** Whether the report says how long each layer takes on this machine, before and after; it takes about a second more. */
+  readonly layerTimes?: boolean;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
 }

@@ -5,9 +5,10 @@ import type { Graph } from "../ir/graph.ts";
 import type { CompileOptions } from "../options.ts";
 import { type Observed, observeGraph, type Quantized, quantizeGraph, watches } from "../pipeline.ts";
 import type { WeightPattern } from "../prune/pattern.ts";
-import { pruneGraph } from "../prune/prune-graph.ts";
-import { compareModels } from "../quantize/compare.ts";
+import { type PrunedLayer, pruneGraph } from "../prune/prune-graph.ts";
+import { compareQuantized } from "../quantize/compare.ts";
 import type { WeightBits } from "../quantize/weight-bits.ts";
+import { storedWeights, zerosOf } from "../report/layer-weights.ts";
 import { macsOf } from "../report/macs.ts";
 import type { Amounts } from "./allocations.ts";
 import type { HeldOut, Verdict } from "./held-out.ts";
@@ -23,6 +24,8 @@ export interface Recipe {
 /** A model. */
 export interface Model {
   readonly quantized: Quantized;
+  /** Layers of which weights are gone. */
+  readonly prunedLayers: readonly PrunedLayer[];
   readonly amounts: Amounts;
   readonly verdict: Verdict;
 }
@@ -53,15 +56,16 @@ export async function makeModel(
   const { onProgress: _, ...quiet } = options;
   const { pause, watch } = watches(quiet);
   let quantized: Quantized;
+  let prunedLayers: readonly PrunedLayer[] = [];
   if (sparsities.size > 0) {
     const rule = { pattern, criterion: options.criterion ?? "obc", sparsityOf: (layer: string) => sparsities.get(layer) ?? 0 };
-    const { graph } = await pruneGraph(float, observed.floatCompiled, module, observed.fitted, rule, watch("prune"));
+    const { graph, layers } = await pruneGraph(float, observed.floatCompiled, module, observed.fitted, rule, watch("prune"));
     const seen = await observeGraph(graph, module, { ...quiet, calibration: observed.samples }, heldOutOf);
     const beside = { ...seen, original: observed.floatCompiled };
     const made = await quantizeGraph(graph, module, { ...quiet, force: true }, beside, bits);
-    const samples = observed.compared;
-    const { outputs } = await compareModels(observed.floatCompiled, made.compiled, module, samples, new Map(), watch("compare"));
-    quantized = { ...made, comparison: { ...made.comparison, outputs } };
+    const comparison = await compareQuantized(observed.floatCompiled, made, module, observed.compared, watch("compare"));
+    quantized = { ...made, comparison };
+    prunedLayers = layers;
   } else quantized = await quantizeGraph(float, module, { ...quiet, force: true }, observed, bits);
   const { histograms } = quantized.calibration;
   const { bytes } = finishFile(quantized.compiled.program, module, scanner, options.compression, (name) => {
@@ -72,6 +76,7 @@ export async function makeModel(
   const latencyMs = times.reduce((sum, ms) => sum + ms, 0);
   return {
     quantized,
+    prunedLayers,
     amounts: { bytes: bytes.length, macs: usedMacs(quantized.graph), latencyMs },
     verdict: await heldOut.judge(quantized.graph),
   };
@@ -82,14 +87,7 @@ export function usedMacs(graph: Graph): number {
   return graph.nodes.reduce((sum, node) => {
     const macs = macsOf(node);
     if (macs === 0) return sum;
-    const given = node.inputs[1];
-    const weights = given?.constant ?? given?.producer?.inputs[0]?.constant;
-    return sum + (weights ? Math.round((macs * nonZeros(weights.data)) / weights.data.length) : macs);
+    const weights = storedWeights(node);
+    return sum + (weights ? Math.round((macs * (weights.length - zerosOf(weights))) / weights.length) : macs);
   }, 0);
-}
-
-function nonZeros(data: ArrayLike<number | bigint>): number {
-  let count = 0;
-  for (let i = 0; i < data.length; i++) if (Number(data[i]) !== 0) count++;
-  return count;
 }

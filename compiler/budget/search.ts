@@ -50,7 +50,7 @@ export async function compressToBudget(
   module: WebAssembly.Module,
   scanner: Scanner,
   options: CompileOptions,
-): Promise<{ readonly quantized: Quantized; readonly budget: BudgetReport }> {
+): Promise<{ readonly quantized: Quantized; readonly prunedLayers: Model["prunedLayers"]; readonly budget: BudgetReport }> {
   const { target, maxDrop } = options;
   let search = await Search.create(float, module, scanner, options);
   let best = target === undefined ? await search.smallestWithin(maxDrop!) : await search.bestWithin(target);
@@ -65,7 +65,7 @@ export async function compressToBudget(
   await search.survey();
   const budget = search.reportOf(best);
   if (!budget.met && !options.force) throw budgetUnmet(budget);
-  return { quantized: best.quantized, budget };
+  return { quantized: best.quantized, prunedLayers: best.prunedLayers, budget };
 }
 
 class Search {

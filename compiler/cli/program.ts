@@ -164,7 +164,8 @@ function addCompile(program: Command): void {
       "with --max-drop: the right class of each calibration sample, where the data have no label column",
     )
     .option("--label-offset <N>", "with --max-drop: added to every label, as 1 for a model with a background class", "0")
-    .option("--report <report.json>", "write the report to a file as well")
+    .option("--report <report.json>", "write the report to a file as well, with the time of each layer before and after")
+    .option("--layers", "print a table of the layers: bits, zeros, bytes, predicted and measured SQNR, time before and after")
     .option(
       "--workers <N>",
       `workers to share the calibration samples out to, 1 to ${MOST_WORKERS}; 1: none; the file is the same (default: as many as there are processors, at most 4)`,
@@ -202,6 +203,7 @@ function addCompile(program: Command): void {
       compression: parseChoice("--compression", text(values, "compression") ?? "", ["rans", "none"]),
       ...budgetOf(values),
       report: text(values, "report"),
+      layers: values["layers"] === true,
       workers: optional(values, "workers", (value) => parseWhole("--workers", value, 1, MOST_WORKERS)),
       force: values["force"] === true,
     };

@@ -2,9 +2,9 @@
 import { CompileError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type CompileOptions, isPruned } from "../options.ts";
-import { keptNames, type Observed, observeGraph, watches } from "../pipeline.ts";
+import { keptNames, type Observed, observeGraph, type Quantized, watches } from "../pipeline.ts";
 import type { Sample, Watch } from "../quantize/calibrate.ts";
-import { compareModels } from "../quantize/compare.ts";
+import { type Comparison, compareModels, compareQuantized } from "../quantize/compare.ts";
 import { innerLayers } from "../quantize/weight-bits.ts";
 import type { Report } from "../report/report.ts";
 import { type Decisions, decisionsOf, distance } from "../run/decisions.ts";
@@ -21,6 +21,13 @@ import { pruningSchedule } from "./schedule.ts";
 /** Noise of rounding that does not matter, as a part of what pruning took from a layer's result. */
 const NEGLIGIBLE = 1 / 32;
 
+/** What pruning led to. */
+export interface PruningFindings {
+  readonly pruning: NonNullable<Report["pruning"]>;
+  readonly prunedLayers: Pruned["layers"];
+  readonly values: Comparison["values"];
+}
+
 /** A pruned model, and what follows from that. */
 export interface PrunedModel {
   readonly graph: Graph;
@@ -30,8 +37,8 @@ export interface PrunedModel {
   readonly further: CompileOptions;
   /** The pruned graph on the samples, with what rounding may cost beside what pruning did. */
   observe(): Promise<Observed>;
-  /** What there is to report once the model is compiled. */
-  report(compiled: Compiled): Promise<NonNullable<Report["pruning"]>>;
+  /** What there is to report once the model is compiled, with the agreement of the values of a quantized one with those of the model as it came. */
+  report(compiled: Compiled, quantized: Quantized | null): Promise<PruningFindings>;
 }
 
 /**
@@ -79,9 +86,11 @@ export async function pruneModel(float: Graph, module: WebAssembly.Module, optio
         negligible: new Map(layers.map(({ name, loss }) => [name, (loss ?? 0) * NEGLIGIBLE])),
       };
     },
-    async report(compiled) {
-      const { outputs } = await compareModels(floatCompiled, compiled, module, compared, new Map(), watch("compare"));
-      return { fraction, pattern, criterion, layers, channels, outputs };
+    async report(compiled, quantized) {
+      const { outputs, values } = quantized
+        ? await compareQuantized(floatCompiled, quantized, module, compared, watch("compare"))
+        : await compareModels(floatCompiled, compiled, module, compared, new Map(), watch("compare"));
+      return { pruning: { fraction, pattern, criterion, layers, channels, outputs }, prunedLayers: layers, values };
     },
   };
 }

@@ -1,8 +1,9 @@
 /** Compares the int8 model with the float32 one on samples: outputs, and every quantized value in between. */
 import { shareOut } from "../crew/share.ts";
 import type { Trade } from "../crew/trade.ts";
+import type { Graph } from "../ir/graph.ts";
 import { NoiseMeter, type NoiseSums } from "../report/sqnr.ts";
-import { type Compiled, GraphRunner, type Runnable, runnable } from "../run/graph-runner.ts";
+import { type Compiled, compileGraph, GraphRunner, type Runnable, runnable } from "../run/graph-runner.ts";
 import { crewOf, portableSample, type Sample, type Watch } from "./calibrate.ts";
 import type { QuantizedForm } from "./insert.ts";
 
@@ -88,6 +89,17 @@ export async function compareModels(
     done: (count) => watch.step(count, samples.length),
   });
   return { outputs: agreements(results.map(({ outputs }) => outputs)), values: agreements(results.map(({ values }) => values)) };
+}
+
+/** As `compareModels`, a quantized graph with a model that has values of the same names. */
+export function compareQuantized(
+  float: Compiled,
+  { graph, parameters }: { readonly graph: Graph; readonly parameters: ReadonlyMap<string, QuantizedForm> },
+  module: WebAssembly.Module,
+  samples: readonly Sample[],
+  watch: Watch,
+): Promise<Comparison> {
+  return compareModels(float, compileGraph(graph, float.program.metadata), module, samples, parameters, watch);
 }
 
 /** Of all samples together, in the order in which they came. */

@@ -5,12 +5,14 @@ import type { Graph } from "../ir/graph.ts";
 import { type CompileOptions, cutsToBudget, DEFAULT_MIN_SQNR_DB } from "../options.ts";
 import { isQuantized } from "../passes/quantized/layers.ts";
 import type { Quantized } from "../pipeline.ts";
+import type { PrunedLayer } from "../prune/prune-graph.ts";
 import { layersOf } from "./layer-reports.ts";
+import type { LayerTimes } from "./layer-times.ts";
 import { mixedOf } from "./mixed.ts";
 import type { LayerReport, Report } from "./report.ts";
 
 /** What a report is about. */
-export interface Findings extends Pick<Report, "budget" | "pruning"> {
+export interface Findings extends Pick<Report, "budget" | "pruning" | "file"> {
   readonly onnx: Uint8Array;
   /** What was made of it. */
   readonly bytes: Uint8Array;
@@ -18,13 +20,30 @@ export interface Findings extends Pick<Report, "budget" | "pruning"> {
   readonly float: Graph;
   readonly program: Program;
   readonly quantized: Quantized | null;
+  readonly prunedLayers: readonly PrunedLayer[];
   readonly options: CompileOptions;
+  /** Times of the layers, where they were asked for. */
+  readonly times: LayerTimes | null;
   readonly notes: readonly string[];
   readonly timings: Readonly<Record<string, number>>;
 }
 
 /** The report of what was found. */
-export function composeReport({ onnx, bytes, float, program, quantized, budget, pruning, options, notes, timings }: Findings): Report {
+export function composeReport({
+  onnx,
+  bytes,
+  file,
+  float,
+  program,
+  quantized,
+  budget,
+  pruning,
+  prunedLayers,
+  options,
+  times,
+  notes,
+  timings,
+}: Findings): Report {
   const warnings: string[] = [...notes];
   if (quantized?.synthetic) {
     warnings.push("Calibrated on synthesised inputs: the SQNR below is on those, not an accuracy. Give real samples with --calibrate.");
@@ -42,7 +61,7 @@ export function composeReport({ onnx, bytes, float, program, quantized, budget, 
     );
   }
   const isGiven = isQuantized(float);
-  const layers = layersOf(float, quantized);
+  const layers = layersOf(float, quantized, { prunedLayers, file, times });
   const macs = layers.reduce((sum, layer) => sum + layer.macs, 0);
   const mostMacs = cutsToBudget(options) ? options.target?.macs : undefined;
   if (mostMacs !== undefined && macs > mostMacs)
@@ -54,7 +73,7 @@ export function composeReport({ onnx, bytes, float, program, quantized, budget, 
     sourceBytes: onnx.length,
     bytes: bytes.length,
     weightBytes: program.constants.reduce((sum, constant) => sum + constant.bytes.length, 0),
-    file: null,
+    file,
     states: [],
     memoryBytes: programBytes(program),
     macs,
@@ -82,6 +101,12 @@ export function composeReport({ onnx, bytes, float, program, quantized, budget, 
       steps: plan.steps.length,
     })),
     warnings,
+    times: times && {
+      build: times.build,
+      float32: times.float32?.total ?? null,
+      dense: times.dense?.total ?? null,
+      now: times.now.total,
+    },
     workers: { count: 1, reason: null },
     timings,
   };

@@ -11,18 +11,29 @@ export interface LayerReport {
   readonly precision: "int8" | "float32";
   /** The layer is in float32 because its operands in int8, alone, would leave the outputs this SQNR, in dB. */
   readonly aloneDb?: number;
-  /** Signal to noise of the layer's int8 result against the float32 model, where it was measured. */
+  /**
+   * Signal to noise of the layer's int8 result, in dB, beside that of the float32 model as it came: measured on samples, with the noise that comes with
+   * its inputs. Not where the layer has other channels than it came with.
+   */
   readonly sqnrDb?: number;
+  /** What was predicted of it from the moments of the layer's inputs: by what pruning and rounding its own weights cost alone. */
+  readonly predictedDb?: number;
   /** Bits of a weight: 8 (or 4, 3, 2) in int8, 32 in float32. */
   readonly weightBits: number;
+  /** The part of the weights that is 0. */
+  readonly sparsity: number;
   /** Bytes of the weights before they are entropy coded. */
   readonly weightBytes: number;
+  /** Bytes of the weights in the .eqm; those that several layers share count for the first of them. */
+  readonly fileBytes?: number;
   readonly macs: number;
   /** The relaxed build multiplies this layer by pairs; and adds the products of two of them up before it widens them. */
   readonly pairSafe?: true;
   readonly runSafe?: true;
   /** Variance that the weights' rounding adds to the layer's result, as a part of that: to the nearest, and as it is. */
   readonly rounding?: { readonly nearest: number; readonly now: number };
+  /** Milliseconds on this machine, where `layerTimes` asks for them; see `times` of the report. */
+  readonly ms?: { readonly float32?: number; readonly dense?: number; readonly now: number };
 }
 
 /** The report of one compilation. */
@@ -115,6 +126,11 @@ export interface Report {
   readonly warnings: readonly string[];
   /** One inference on this machine, on the build that compiling uses: medians of a short run. */
   readonly latency: { readonly float32Ms: number; readonly int8Ms: number } | null;
+  /**
+   * Milliseconds of all steps on this machine, in the build that `load` would choose here: of the model in float32 as it came (null where it is that, or
+   * came in int8), in int8 with no weight gone (null where none is), and as it is now. Null unless `layerTimes` asks for them.
+   */
+  readonly times: { readonly build: string; readonly float32: number | null; readonly dense: number | null; readonly now: number } | null;
   /** How many workers took part; 1: the caller's thread did all of it, and why where there were to be more. */
   readonly workers: { readonly count: number; readonly reason: string | null };
   /** Milliseconds by phase. */

@@ -25,6 +25,7 @@ import { externalDataBeside } from "../external-data.ts";
 import { pause, stopSignal } from "../interruption.ts";
 import { modelKind, preprocessFor, withPath } from "../model-file.ts";
 import { compileFacts } from "../output/compile-facts.ts";
+import { layerTable } from "../output/layers.ts";
 import { note, warn } from "../output/note.ts";
 import { startProgress } from "../output/progress.ts";
 import type { Result } from "../output/result.ts";
@@ -65,6 +66,8 @@ export interface CompileCommandOptions
   /** File of times of steps; read where it is there, else written. */
   readonly latencyTable?: string;
   readonly report?: string;
+  /** Print a table of the layers. */
+  readonly layers: boolean;
   /** How many workers there are; as many as the machine suggests unless given. */
   readonly workers?: number | undefined;
   readonly force: boolean;
@@ -142,6 +145,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         ...(calibration !== undefined && { calibration }),
         ...(spec !== undefined && { preprocess: spec }),
         ...(labels !== undefined && { labels }),
+        layerTimes: options.layers || options.report !== undefined,
       }),
     );
     await pause();
@@ -152,7 +156,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
     if (options.latencyTable !== undefined && report.budget?.latencyTable)
       keepTable(options.latencyTable, latencyTable !== undefined, report.budget, force);
     if (options.report !== undefined) writeFileWhole(options.report, `${JSON.stringify({ output, ...report }, null, 2)}\n`, force);
-    return { json: { output, ...report }, text: compileFacts(path, output, report) };
+    return { json: { output, ...report }, text: compileFacts(path, output, report) + (options.layers ? `\n${layerTable(report)}` : "") };
   } finally {
     progress.stop();
     data?.close();
