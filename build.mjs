@@ -41,7 +41,9 @@ const stepFiles = () =>
 
 /** Over every integer constant that both sides compile: a runtime and a loader that differ in one were not built together. */
 function abiChecksum() {
-  const sources = ["opcodes", "plan", "memory", "packings", "entropy", "nibbles", "blocks", "dtypes"].map((name) => `format/${name}.ts`);
+  const sources = ["opcodes", "plan", "memory", "packings", "entropy", "nibbles", "blocks", "groups", "dtypes"].map(
+    (name) => `format/${name}.ts`,
+  );
   return checksum([...sources, ...stepFiles().map((name) => `format/steps/${name}`)].flatMap(constantsOf));
 }
 

@@ -97,13 +97,14 @@ export const P2 = 8;
 export const ROW_WORDS = 9;
 
 /**
- * Encodings of a constant's bytes in the file: as they are, entropy coded (entropy.ts), two values of four bits to a byte (nibbles.ts), or blocks
- * that are not zero (blocks.ts).
+ * Encodings of a constant's bytes in the file: as they are, entropy coded (entropy.ts), two values of four bits to a byte (nibbles.ts), blocks
+ * that are not zero (blocks.ts), or small codes with a factor for each group of columns (groups.ts).
  */
 export const RAW = 0;
 export const RANS = 1;
 export const NIBBLES = 2;
 export const BLOCKS = 3;
+export const GROUPED = 4;
 
 /** Depth of a packed int8 GEMM of `segments` segments of `length` values: even segments, a multiple of 4 in all. */
 export function gemmDepth(segments: i32, length: i32): i32 {

@@ -1,12 +1,13 @@
-/** What the head of a coded constant says (format/entropy.ts, format/nibbles.ts, format/blocks.ts), before any of it is decoded. */
+/** What the head of a coded constant says (format/entropy.ts, nibbles.ts, blocks.ts, groups.ts), before any of it is decoded. */
 import { BLOCK_ROWS, BLOCKS_HEADER_BYTES } from "../format/blocks.ts";
 import { decoderBytes, MAX_PRECISION, MIN_PRECISION, STREAM_HEADER_BYTES } from "../format/entropy.ts";
+import { GROUPED_HEADER_BYTES } from "../format/groups.ts";
 import { NIBBLES_HEADER_BYTES, nibblesBytes } from "../format/nibbles.ts";
-import { BLOCKS, NIBBLES, RANS } from "../format/packings.ts";
+import { BLOCKS, GROUPED, NIBBLES, RANS, RAW } from "../format/packings.ts";
 
 /** How the bytes of a constant are coded. */
 export interface Coding {
-  /** RANS, NIBBLES or BLOCKS. */
+  /** RANS, NIBBLES, BLOCKS or GROUPED. */
   readonly encoding: number;
   /** Canonical bytes that they decode to, more than they are. */
   readonly decodedBytes: number;
@@ -18,7 +19,7 @@ export interface Coding {
 
 /** Whether it is an encoding, other than RAW, that this version knows. */
 export function isCoding(encoding: number): boolean {
-  return encoding === RANS || encoding === NIBBLES || encoding === BLOCKS;
+  return encoding === RANS || encoding === NIBBLES || encoding === BLOCKS || encoding === GROUPED;
 }
 
 /** Reads the head of a stream. Undefined where it cannot be one of `encoding`, or is no shorter than what it stands for. */
@@ -28,6 +29,7 @@ export function codingOf(stream: Uint8Array, encoding: number = RANS): Coding | 
   if (decodedBytes <= stream.length || decodedBytes > 0x7fffffff) return undefined;
   if (encoding === NIBBLES) return nibblesBytes(decodedBytes) === stream.length ? { encoding, decodedBytes, decoderBytes: 0 } : undefined;
   if (encoding === BLOCKS) return blocksCodingOf(stream, decodedBytes);
+  if (encoding === GROUPED) return groupsCodingOf(stream, decodedBytes);
   if (encoding !== RANS || stream.length < STREAM_HEADER_BYTES) return undefined;
   const precision = stream[4]! & 15;
   const planes = stream[4]! >> 4;
@@ -56,6 +58,30 @@ function blocksCodingOf(stream: Uint8Array, decodedBytes: number): Coding | unde
     own = Math.max(own, coding.decoderBytes);
   }
   return { encoding: BLOCKS, decodedBytes, decoderBytes: align(maskBytes) + align(values) + own };
+}
+
+function groupsCodingOf(stream: Uint8Array, decodedBytes: number): Coding | undefined {
+  if (stream.length < GROUPED_HEADER_BYTES) return undefined;
+  const depth = uint32At(stream, 4);
+  const coded = uint32At(stream, 8);
+  const rows = decodedBytes / depth;
+  const factors = rows * Math.ceil(depth / (stream[12]! | (stream[13]! << 8)));
+  // A group of no columns makes the factors too many.
+  if (!(Number.isInteger(rows) && factors <= decodedBytes && GROUPED_HEADER_BYTES + coded <= stream.length)) return undefined;
+  const own = [
+    partBytes(stream[14]!, stream.subarray(GROUPED_HEADER_BYTES, GROUPED_HEADER_BYTES + coded), factors),
+    partBytes(stream[15]!, stream.subarray(GROUPED_HEADER_BYTES + coded), decodedBytes),
+  ];
+  const decoderBytes = align(factors) + Math.max(...own);
+  return Number.isFinite(decoderBytes) ? { encoding: GROUPED, decodedBytes, decoderBytes } : undefined;
+}
+
+/** Memory that decoding a part of `of` bytes takes; infinite where it is not sound. */
+function partBytes(encoding: number, part: Uint8Array, of: number): number {
+  if (encoding === RAW) return part.length === of ? 0 : Number.POSITIVE_INFINITY;
+  if (encoding === NIBBLES) return part.length === nibblesBytes(of) && uint32At(part, 0) === of ? 0 : Number.POSITIVE_INFINITY;
+  const coding = encoding === RANS ? codingOf(part, RANS) : undefined;
+  return coding?.decodedBytes === of ? coding.decoderBytes : Number.POSITIVE_INFINITY;
 }
 
 /** Little-endian, without a view: a file has a stream for each constant. */

@@ -1,5 +1,5 @@
 /** Puts the constants of a program into its memory: coded ones are decoded, and all are packed into what the build's kernels read. */
-import { BLOCKS, COPY, NIBBLES } from "../format/packings.ts";
+import { BLOCKS, COPY, GROUPED, NIBBLES } from "../format/packings.ts";
 import * as Status from "../format/status.ts";
 import { FormatError, RunError } from "./errors.ts";
 import { stagingOf } from "./memory-layout.ts";
@@ -40,7 +40,9 @@ function decode(constant: Constant, index: number, runtime: Runtime, memory: Uin
       ? runtime.decodeNibbles(from, bytes.length, to, decodedBytes)
       : encoding === BLOCKS
         ? runtime.decodeBlocks(from, bytes.length, to, decodedBytes, staging + decoder, decoderBytes)
-        : runtime.decode(from, bytes.length, to, decodedBytes, staging + decoder, decoderBytes);
+        : encoding === GROUPED
+          ? runtime.decodeGroups(from, bytes.length, to, decodedBytes, staging + decoder, decoderBytes)
+          : runtime.decode(from, bytes.length, to, decodedBytes, staging + decoder, decoderBytes);
   if (status !== Status.OK) throw new FormatError("bad-constants", `Constant ${index}: its coded bytes are not sound.`, fileOffset);
 }
 

@@ -15,6 +15,7 @@ export interface Runtime {
   tryDots(fused: number, times: number): void;
   decode(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
   decodeBlocks(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
+  decodeGroups(src: number, bytes: number, dst: number, count: number, scratch: number, scratchBytes: number): number;
   decodeNibbles(src: number, bytes: number, dst: number, count: number): number;
   decodeVarints(src: number, bytes: number, dst: number): number;
   pack(packing: number, src: number, dst: number, bytes: number, p0: number, p1: number, p2: number): number;

@@ -4,6 +4,7 @@ import { init, useScratch } from "./constants.ts";
 import { hashBegin, hashEnd, hashUpdate } from "./hash.ts";
 import { decodeBlocks } from "./pack/blocks.ts";
 import { decode } from "./pack/entropy.ts";
+import { decodeGroups } from "./pack/groups.ts";
 import { decodeNibbles } from "./pack/nibbles.ts";
 import { pack } from "./pack/pack.ts";
 import { run } from "./run.ts";
@@ -19,6 +20,7 @@ export {
   abi,
   decode,
   decodeBlocks,
+  decodeGroups,
   decodeNibbles,
   decodeVarints,
   hashBegin,

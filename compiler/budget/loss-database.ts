@@ -80,7 +80,7 @@ export async function measureLayers(
       }
       forms.set(name, own);
     };
-    const rule = { bits: new Map(), pairSafe: options.pairSafe ?? true, compact: true, explore };
+    const rule = { bits: new Map(), groupSize: options.groupSize, pairSafe: options.pairSafe ?? true, compact: true, explore };
     await refitWeights(float, inserted, floatCompiled, module, fitted, rule, watch);
   }
   const floatNodes = new Map(float.nodes.map((node) => [node.name, node]));
@@ -143,11 +143,11 @@ function implant(graph: Graph, name: string, form: LayerForm): Graph {
 }
 
 /** Bytes in the file of the weights of a node, over all of its steps. */
-function weightBytes({ program, stepNodes }: Compiled, name: string, { compression = "rans" }: CompileOptions): number {
+function weightBytes({ program, stepNodes }: Compiled, name: string, coder: CompileOptions): number {
   let bytes = 0;
   program.plan.steps.forEach((words, step) => {
     const constant = stepNodes[step] === name ? weightsConstant(words, program.constants) : undefined;
-    if (constant) bytes += compressConstant(constant, compression).bytes.length;
+    if (constant) bytes += compressConstant(constant, coder).bytes.length;
   });
   return bytes;
 }

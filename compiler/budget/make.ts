@@ -68,7 +68,7 @@ export async function makeModel(
     prunedLayers = layers;
   } else quantized = await quantizeGraph(float, module, { ...quiet, force: true }, observed, bits);
   const { histograms } = quantized.calibration;
-  const { bytes } = finishFile(quantized.compiled.program, module, scanner, options.compression, (name) => {
+  const { bytes } = finishFile(quantized.compiled.program, module, scanner, options, (name) => {
     const seen = histograms.get(name);
     return seen ? { low: seen.min, high: seen.max } : null;
   });

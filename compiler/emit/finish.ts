@@ -2,7 +2,7 @@
 import type { GoldenRange } from "../../host/golden.ts";
 import type { Program } from "../../host/program.ts";
 import type { Scanner } from "../../host/scanner.ts";
-import { compressConstants } from "./compress.ts";
+import { type Coder, compressConstants } from "./compress.ts";
 import { emitFile } from "./emit.ts";
 import { addGolden } from "./golden.ts";
 
@@ -18,9 +18,9 @@ export function finishFile(
   program: Program,
   module: WebAssembly.Module,
   scanner: Scanner,
-  compression: "rans" | "none" | undefined,
+  coder: Coder,
   rangeOf: (name: string) => GoldenRange | null,
 ): Finished {
-  const withGolden = addGolden(compressConstants(program, compression), module, scanner, rangeOf);
+  const withGolden = addGolden(compressConstants(program, coder), module, scanner, rangeOf);
   return { ...withGolden, bytes: emitFile(withGolden.program, scanner) };
 }

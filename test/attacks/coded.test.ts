@@ -42,6 +42,12 @@ function oneColumn(outputs: number, depth: number): Uint8Array {
   return Uint8Array.from({ length: outputs * depth }, (_, i) => (i % depth === 7 ? 1 + i / depth : 0));
 }
 
+/** Pair-safe weights, of which each sixteen have a factor. */
+function inGroups(seed: number, length: number): Uint8Array {
+  const random = randomSource(seed);
+  return Uint8Array.from({ length }, (_, i) => ((random() % 15) - 7) * (1 + (((i >> 4) * 5) % 9)));
+}
+
 /** Constants of every way to lie in the file, and one step that has nothing to do with them. */
 function uncoded(): Program {
   return program({
@@ -59,6 +65,7 @@ function uncoded(): Program {
       constant(24576, evenly(5, 9 * 40), Packing.GEMM_I4, 9, 1, 40),
       constant(28672, fewValues(6, 24 * 99), Packing.GEMM_I4, 24, 1, 99),
       constant(32768, oneColumn(20, 60), Packing.GEMM_BLOCKS_1_I8, 20, 60, 3),
+      constant(40960, inGroups(9, 24 * 64), Packing.GEMM_PAIR_SAFE_I8, 24, 1, 64),
     ],
     constantsBytes: OUTPUT,
     arenaBytes: 64,
@@ -74,12 +81,15 @@ function memoryOf(loaded: Program): Uint8Array {
 
 describe("a file with coded constants", () => {
   const plain = uncoded();
-  const coded = compressConstants(plain);
+  const coded = compressConstants(plain, { groupSize: 16 });
   const file = emitFile(coded, scanner);
 
   it("codes what becomes smaller, and only that", () => {
-    const { RANS, NIBBLES, BLOCKS } = Packing;
-    expect(coded.constants.map(({ coding }) => coding?.encoding)).toEqual([RANS, RANS, undefined, RANS, RANS, RANS, NIBBLES, RANS, BLOCKS]);
+    const { RANS, NIBBLES, BLOCKS, GROUPED } = Packing;
+    expect(coded.constants.map(({ coding }) => coding?.encoding)).toEqual([
+      ...[RANS, RANS, undefined, RANS, RANS, RANS],
+      ...[NIBBLES, RANS, BLOCKS, GROUPED],
+    ]);
     expect(file.length).toBeLessThan(emitFile(plain, scanner).length * 0.7);
   });
 
@@ -91,15 +101,23 @@ describe("a file with coded constants", () => {
 
   it("decoded and encoded gives the same bytes", () => {
     expect(Buffer.compare(emitFile(readEqm(file, scanner), scanner), file)).toBe(0);
-    expect(Buffer.compare(emitFile(compressConstants(uncoded()), scanner), file)).toBe(0);
+    expect(Buffer.compare(emitFile(compressConstants(uncoded(), { groupSize: 16 }), scanner), file)).toBe(0);
   });
 
   it("has four-bit weights two to a byte where nothing is to be compressed, and all else as it is", () => {
-    const uncompressed = compressConstants(plain, "none");
+    const uncompressed = compressConstants(plain, { compression: "none" });
     expect(uncompressed.constants.map(({ coding }) => coding?.encoding)).toEqual([
       ...[undefined, undefined, undefined, undefined, undefined, undefined],
-      ...[Packing.NIBBLES, Packing.NIBBLES, undefined],
+      ...[Packing.NIBBLES, Packing.NIBBLES, undefined, undefined],
     ]);
+    const memory = memoryOf(readEqm(emitFile(uncompressed, scanner), scanner));
+    expect(Buffer.compare(memory.subarray(0, OUTPUT), memoryOf(plain).subarray(0, OUTPUT))).toBe(0);
+  });
+
+  it("has codes of groups two to a byte likewise", () => {
+    const uncompressed = compressConstants(plain, { compression: "none", groupSize: 16 });
+    const codings = uncompressed.constants.map(({ coding, bytes }) => [coding?.encoding, bytes.length]);
+    expect(codings.at(-1)).toEqual([Packing.GROUPED, 16 + (4 + 48) + (4 + 768)]);
     const memory = memoryOf(readEqm(emitFile(uncompressed, scanner), scanner));
     expect(Buffer.compare(memory.subarray(0, OUTPUT), memoryOf(plain).subarray(0, OUTPUT))).toBe(0);
   });

@@ -16,7 +16,7 @@ function numbers(): string[] {
     [...text.matchAll(/^export const (\w+) = (.+);$/gm)].map(([, name, value]) => `${path} ${name}=${value}`);
   const steps = readdirSync(new URL("../../format/steps", import.meta.url)).map((name) => `format/steps/${name}`);
   return [
-    ...["opcodes", "packings", "dtypes", "entropy", "nibbles", "blocks", "file", "plan"].flatMap((name) =>
+    ...["opcodes", "packings", "dtypes", "entropy", "nibbles", "blocks", "groups", "file", "plan"].flatMap((name) =>
       constants(`format/${name}.ts`, read(`format/${name}.ts`)),
     ),
     ...steps.flatMap((path) => constants(path, read(path).replace(/^[\s\S]*?^export const WORDS = .*$/m, ""))),

@@ -48,7 +48,13 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   entropy: () => block(headerComment("entropy.ts")),
   nibbles: () => block(headerComment("nibbles.ts")),
   blocks: () => block(headerComment("blocks.ts")),
-  encodings: () => rows(["code", "encoding"], constantsOf("packings.ts").slice(-4).map(pair)),
+  groups: () => block(headerComment("groups.ts")),
+  encodings: () => {
+    const constants = constantsOf("packings.ts");
+    const from = constants.findIndex(({ name }) => name === "RAW");
+    const behind = constants.findIndex(({ name }) => name === "SCATTERED_HEAD_BYTES");
+    return rows(["code", "encoding"], constants.slice(from, behind).map(pair));
+  },
   packings: () => block(headerComment("packings.ts")),
   "packing-codes": () => {
     const constants = constantsOf("packings.ts");
@@ -59,7 +65,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
           0,
           constants.findIndex(({ name }) => name === "PACKING"),
         )
-        .filter(({ name }) => !/_(LIMIT|BYTES)$/.test(name))
+        .filter(({ name }) => !/_(LIMIT|BYTES|COLUMNS)$/.test(name))
         .map(pair),
     );
   },
