@@ -78,7 +78,7 @@ export async function compile(
         : { program: compiled.program, warnings: [] };
     const histograms = quantized?.calibration.histograms;
     const { program: described, states } = addStates(plans.program, options.state);
-    const { program, bytes, warnings } = finishFile(described, module, scanner, options.compression, (name) => {
+    const { program, bytes, warnings } = finishFile(described, module, scanner, options, (name) => {
       const histogram = histograms?.get(name);
       return histogram ? { low: histogram.min, high: histogram.max } : givenRange(graph, name);
     });

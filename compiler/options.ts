@@ -18,6 +18,7 @@ import {
   type Reconstruction,
 } from "./prune/pattern.ts";
 import type { Sample } from "./quantize/calibrate.ts";
+import { LARGEST_GROUP, LEAST_GROUP, MOST_GROUPED_BITS } from "./quantize/groups.ts";
 import type { Observer } from "./quantize/ranges.ts";
 import { WEIGHT_BITS, type WeightBits } from "./quantize/weight-bits.ts";
 
@@ -49,6 +50,12 @@ export interface CompileOptions {
    * multiplied as four.
    */
   readonly weights?: WeightBits;
+  /**
+   * Of weights of four bits or fewer, so many adjacent ones of an output are a group with a factor of its own for their scale: 8 to 1024, of which 32 is usual.
+   * The outputs lose less, and the file grows by less than half a bit a weight; weights of four and three bits are then multiplied as those of eight.
+   * Outputs of no more weights have one scale, and so have all unless this is given. Not with `target.latencyMs`.
+   */
+  readonly groupSize?: number;
   /**
    * What the model may take: the bits of each layer's weights are searched, `weights` at most, and how much of each is pruned where `macs` or `latencyMs` are limited,
    * where a `pattern` is given, or where bits alone are not enough. With the pattern "channel" it is `macs` alone: nothing is searched, channels are cut out
@@ -229,6 +236,7 @@ export function checkOptions(options: CompileOptions): void {
     });
   }
   checkBudget(options);
+  checkGroups(options);
   if (minSqnrDb !== undefined && !Number.isFinite(minSqnrDb)) throw badOption("minSqnrDb", minSqnrDb, "a number of decibels");
   if (targetSqnrDb !== undefined && !Number.isFinite(targetSqnrDb)) throw badOption("targetSqnrDb", targetSqnrDb, "a number of decibels");
   if (targetSqnrDb !== undefined && precision !== "mixed")
@@ -237,6 +245,17 @@ export function checkOptions(options: CompileOptions): void {
   bindingsOf(shapes);
   if (state !== undefined && !(typeof state === "object" && state !== null && areNames(Object.values(state))))
     throw badOption("state", state, "the name of an input for each of some outputs");
+}
+
+function checkGroups(options: CompileOptions): void {
+  const { groupSize, weights = 8, target } = options;
+  if (groupSize === undefined) return;
+  if (!(Number.isSafeInteger(groupSize) && groupSize >= LEAST_GROUP && groupSize <= LARGEST_GROUP))
+    throw badOption("groupSize", groupSize, `a whole number from ${LEAST_GROUP} to ${LARGEST_GROUP}`);
+  if (weights > MOST_GROUPED_BITS && !isSearched(options))
+    throw badOption("groupSize", groupSize, `weights of ${MOST_GROUPED_BITS} bits or fewer beside it`);
+  if (target?.latencyMs !== undefined)
+    throw badOption("groupSize", groupSize, "no target.latencyMs beside it: weights of four bits are no faster in groups");
 }
 
 /** More would wait for one another. */

@@ -235,6 +235,7 @@ async function quantizeOnce(
       pairSafe: options.pairSafe ?? true,
       compact,
       bits,
+      groupSize: options.groupSize,
       negligible,
       samples: synthetic ? [] : fitted,
     },

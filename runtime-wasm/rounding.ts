@@ -3,6 +3,8 @@
  *
  * Columns may be bound to three others at most, `mates`, int32 [size][3], −1 behind the last one: of such a set of weights the positive ones
  * add up to `limit` at most, and so do the magnitudes of the negative ones; where not `bySign`, all magnitudes together do. `mates` 0: none is.
+ *
+ * Each column belongs to a group, `groupOf`, int32 [size]. In a group of a row weights are multiples, up to `levels` times, of the scale times a factor.
  */
 import { accumulate, LANE_BYTES, LANES } from "./lanes.ts";
 
@@ -17,7 +19,8 @@ const MATES_BYTES: usize = 12;
  *
  *   lower     Rᵀ, [size][size]                          rows      w', [count][size]
  *   enough    [count]: errors that are small enough     scales    [count][TRIED]
- *   support   one byte a weight, [count][size]; 0: all  integers  int8, [count][size]: the result
+ *   support   one byte a weight, [count][size]; 0: all  factors   uint8 [count][TRIED][groups]; 0: all are 1
+ *   integers  int8, [count][size]: the result, codes times factors
  *   best      [count][2]: which scale, and its error    scratch   LANES times (2 + size) float64, then size times LANES bytes
  */
 export function sweep(
@@ -33,6 +36,9 @@ export function sweep(
   bySign: i32,
   mates: usize,
   support: usize,
+  groupOf: usize,
+  groups: i32,
+  factors: usize,
   integers: usize,
   best: usize,
   scratch: usize,
@@ -52,6 +58,7 @@ export function sweep(
       accumulate(sums, left, row, isDiagonal ? k : 0, k);
       const pivot = load<f64>(row + ((<usize>k) << 3));
       const bound = mates + <usize>k * MATES_BYTES;
+      const group = load<i32>(groupOf + ((<usize>k) << 2));
       for (let b = 0; b < taken; b++) {
         const at = (first + b) * size;
         const weight = load<f64>(rows + ((<usize>(at + k)) << 3));
@@ -61,6 +68,7 @@ export function sweep(
           const scale = load<f64>(scales + ((<usize>((first + b) * TRIED + c)) << 3));
           const target = weight + load<f64>(sums + ((<usize>lane) << 3)) / pivot;
           const t = target / scale;
+          const factor: f64 = factors == 0 ? 1 : <f64>load<u8>(factors + <usize>(((first + b) * TRIED + c) * groups + group));
           let most = levels;
           if (isFixed) {
             most = 0;
@@ -80,9 +88,9 @@ export function sweep(
                 sharing++;
               }
             }
-            most = min(levels, share(Math.abs(t), room, wanted, sharing));
+            most = min(levels, Math.floor(share(Math.abs(t), room, wanted, sharing) / factor));
           }
-          const q = max(-most, min(most, nearest(t)));
+          const q = factor * max(-most, min(most, nearest(t / factor)));
           const error = target - q * scale;
           store<i8>(rounded + <usize>(k * LANES + lane), <i8>(<i32>q));
           store<f64>(left + <usize>k * LANE_BYTES + ((<usize>lane) << 3), weight - q * scale);
@@ -110,8 +118,9 @@ export function sweep(
 }
 
 /**
- * The errors of rounding rows, [count][size], to multiples of `tried` scales each, [count][tried], an even number, each weight by itself: Σ (q·scale − w)²·pivot,
- * to `errors`, [count][tried].
+ * The errors of rounding rows, [count][size], with `tried` scales each, [count][tried], an even number, each weight by itself, and each group by the
+ * factor of 1 … `mostFactor` with the least of them: Σ (q·scale − w)²·pivot, to `errors`, [count][tried]; the factors to `factors`, uint8 [count][tried][groups],
+ * unless that is 0. `scratch`: groups times mostFactor times tried float64.
  */
 export function scaleErrors(
   rows: usize,
@@ -124,12 +133,18 @@ export function scaleErrors(
   limit: f64,
   bySign: i32,
   mates: usize,
+  groupOf: usize,
+  groups: i32,
+  mostFactor: i32,
   errors: usize,
+  factors: usize,
+  scratch: usize,
 ): void {
   const pitch = (<usize>tried) << 3;
-  memory.fill(errors, 0, <usize>count * pitch);
+  const groupBytes = pitch * <usize>mostFactor;
   for (let o = 0; o < count; o++) {
     const row = rows + ((<usize>(o * size)) << 3);
+    memory.fill(scratch, 0, groupBytes * <usize>groups);
     for (let k = 0; k < size; k++) {
       const own = load<f64>(row + ((<usize>k) << 3));
       const weight = f64x2.splat(own);
@@ -143,22 +158,47 @@ export function scaleErrors(
         const other = load<f64>(row + ((<usize>mate) << 3));
         if (!bySign || other * own > 0) all += Math.abs(other);
       }
-      for (let c: usize = 0; c < pitch; c += 16) {
-        const scale = v128.load(scales + c);
-        const t = f64x2.div(weight, scale);
-        let most = f64x2.splat(levels);
-        if (mates != 0 && v128.any_true(f64x2.gt(f64x2.splat(all), f64x2.mul(scale, f64x2.splat(limit))))) {
-          const low = shareOf(row, k, bound, f64x2.extract_lane(scale, 0), limit, bySign);
-          const high = shareOf(row, k, bound, f64x2.extract_lane(scale, 1), limit, bySign);
-          most = f64x2.min(most, f64x2.replace_lane(f64x2.splat(low), 1, high));
+      let sums = scratch + <usize>load<i32>(groupOf + ((<usize>k) << 2)) * groupBytes;
+      for (let f = 1; f <= mostFactor; f++) {
+        const factor = f64x2.splat(<f64>f);
+        for (let c: usize = 0; c < pitch; c += 16) {
+          const scale = v128.load(scales + c);
+          const step = f64x2.mul(scale, factor);
+          const t = f64x2.div(weight, step);
+          let most = f64x2.splat(levels);
+          if (mates != 0 && v128.any_true(f64x2.gt(f64x2.splat(all), f64x2.mul(scale, f64x2.splat(limit))))) {
+            const low = shareOf(row, k, bound, f64x2.extract_lane(scale, 0), limit, bySign);
+            const high = shareOf(row, k, bound, f64x2.extract_lane(scale, 1), limit, bySign);
+            most = f64x2.min(most, f64x2.floor(f64x2.div(f64x2.replace_lane(f64x2.splat(low), 1, high), factor)));
+          }
+          const q = f64x2.max(f64x2.neg(most), f64x2.min(most, f64x2.nearest(t)));
+          const d = f64x2.sub(f64x2.mul(q, step), weight);
+          v128.store(sums + c, f64x2.add(v128.load(sums + c), f64x2.mul(f64x2.mul(d, d), pivot)));
         }
-        const q = f64x2.max(f64x2.neg(most), f64x2.min(most, f64x2.nearest(t)));
-        const d = f64x2.sub(f64x2.mul(q, scale), weight);
-        v128.store(errors + c, f64x2.add(v128.load(errors + c), f64x2.mul(f64x2.mul(d, d), pivot)));
+        sums += pitch;
       }
+    }
+    for (let c = 0; c < tried; c++) {
+      let error: f64 = 0;
+      let sums = scratch + ((<usize>c) << 3);
+      for (let g = 0; g < groups; g++) {
+        let best = 1;
+        let least = load<f64>(sums);
+        for (let f = 2; f <= mostFactor; f++) {
+          const sum = load<f64>(sums + <usize>(f - 1) * pitch);
+          if (sum >= least) continue;
+          least = sum;
+          best = f;
+        }
+        error += least;
+        if (factors) store<u8>(factors + <usize>(c * groups + g), best);
+        sums += groupBytes;
+      }
+      store<f64>(errors + ((<usize>c) << 3), error);
     }
     scales += pitch;
     errors += pitch;
+    if (factors) factors += <usize>(tried * groups);
   }
 }
 

@@ -4,6 +4,7 @@ import { MOST_PRUNE_STEPS, MOST_WORKERS } from "../options.ts";
 import { PRODUCER } from "../pipeline.ts";
 
 import { CRITERIA, RECONSTRUCTIONS } from "../prune/pattern.ts";
+import { LARGEST_GROUP, LEAST_GROUP } from "../quantize/groups.ts";
 import { WEIGHT_BITS, type WeightBits } from "../quantize/weight-bits.ts";
 
 import { bench } from "./commands/bench.ts";
@@ -121,6 +122,10 @@ function addCompile(program: Command): void {
     .option("--target-sqnr <DB>", "the SQNR of every output that mixed precision aims at (default: 22)")
     .option("--weights <BITS>", "bits of int8 weights, 8 to 2; depthwise layers keep 8, of 5 and fewer the first and last layers too", "8")
     .option(
+      "--group-size <N>",
+      `with --weights 4, 3 or 2: so many adjacent weights of an output share a factor of their scale, ${LEAST_GROUP} to ${LARGEST_GROUP}, as 32; unless given, all of an output share one scale`,
+    )
+    .option(
       "--prune <FRACTION>",
       "part of the weights to remove, above 0 and below 1, of all layers but the first, the last and depthwise ones; takes --calibrate",
     )
@@ -186,6 +191,7 @@ function addCompile(program: Command): void {
       precision: parseChoice("--precision", text(values, "precision") ?? "", ["mixed", "int8", "float32"]),
       targetSqnrDb: targetSqnr === undefined ? undefined : parseReal("--target-sqnr", targetSqnr),
       weights: Number(parseChoice("--weights", text(values, "weights") ?? "", WEIGHT_BITS.map(String), ["auto"])) as WeightBits,
+      groupSize: optional(values, "groupSize", (value) => parseWhole("--group-size", value, LEAST_GROUP, LARGEST_GROUP)),
       prune: optional(values, "prune", (value) => parseFraction("--prune", value)),
       pruneSteps: optional(values, "pruneSteps", (value) => parseWhole("--prune-steps", value, 1, MOST_PRUNE_STEPS)),
       pattern: optional(values, "pattern", parsePattern),

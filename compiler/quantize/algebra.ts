@@ -32,6 +32,9 @@ interface Kernels {
     bySign: number,
     mates: number,
     support: number,
+    groupOf: number,
+    groups: number,
+    factors: number,
     integers: number,
     best: number,
     scratch: number,
@@ -47,7 +50,12 @@ interface Kernels {
     limit: number,
     bySign: number,
     mates: number,
+    groupOf: number,
+    groups: number,
+    mostFactor: number,
     errors: number,
+    factors: number,
+    scratch: number,
   ): void;
   subtractOuter(triangle: number, pitch: number, live: number, vectors: number): void;
   excess(run: number, limits: number, rows: number): number;

@@ -14,9 +14,10 @@ import { tensorParameters } from "../passes/quantized/parameters.ts";
  * @throws CompileError `already-quantized` where they ask for another quantization
  */
 export function notesOnGiven(options: CompileOptions): readonly string[] {
-  const { weights = 8, keepFloat = [], prune, masks, target, maxDrop, targetSqnrDb } = options;
+  const { weights = 8, groupSize, keepFloat = [], prune, masks, target, maxDrop, targetSqnrDb } = options;
   const others = {
     weights: weights !== 8,
+    groupSize: groupSize !== undefined,
     keepFloat: keepFloat.length > 0,
     prune: prune !== undefined,
     masks: masks !== undefined,

@@ -16,14 +16,17 @@
  * what it and those to come are too much is taken off all of them alike. What that clips the later columns compensate like any other error, so that the
  * scale need not be that of the largest set: of several scales the one with the least error is taken, for each output, or the largest whose error does not matter.
  *
+ * Groups of columns (groups.ts) have factors, chosen before anything is rounded: their weights are rounded to multiples of s·factor.
+ *
  * Weights that were pruned stay 0: the others are fitted on what is left, and the sweep rounds those to 0 whatever it would compensate.
  */
 
 import { type Bound, MATES, matesOf, type WeightSets } from "../lower/weight-sets.ts";
 import { LANES, multiply, workspace } from "./algebra.ts";
 import { type Factor, factor, solve } from "./cholesky.ts";
+import { type ColumnGroups, columnGroups, type Grouping } from "./groups.ts";
 import { ridged, type Support, solveOnSupport, targetsOf } from "./least-squares.ts";
-import { addLargeScales, promisingScales, TRIED } from "./scale-candidates.ts";
+import { addLargeScales, groupFactors, promisingScales, TRIED } from "./scale-candidates.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
 
 /** Second moments of a layer's inputs in its two forms, over a number of observations; both in the same unit. */
@@ -42,6 +45,8 @@ export interface RoundingRule {
   readonly bits: WeightBits;
   /** The greatest magnitude, where it is to be less than what the bits hold. */
   readonly levels?: number;
+  /** Groups with a factor each; one scale an output is all there is unless given. */
+  readonly grouping?: Grouping | null;
   /** What sets of an output's weights keep to; null: any weights do. */
   readonly sets: WeightSets | null;
   /** The least scale of each output. */
@@ -54,7 +59,7 @@ export interface RoundingRule {
 
 /** Weights of a layer, rounded. */
 export interface Rounded {
-  /** [outputs][depth] */
+  /** Integers that the scales are multiplied by, factors of groups included: [outputs][depth] */
   readonly values: Int8Array;
   readonly scales: Float32Array;
   /** For each output, the mean square that rounding adds to the error of the best real weights. */
@@ -169,16 +174,33 @@ export function uncertainty(covariance: Float64Array, depth: number, observation
   return rho / (1 - rho);
 }
 
-/** Rounds prepared weights by a rule. */
-export function roundWeights(
+/** Rounds prepared weights by a rule. Outputs that lose no less in groups have one scale. */
+export function roundWeights(prepared: Prepared, rule: RoundingRule): Rounded {
+  const { grouping, ...whole } = rule;
+  const alone = roundRows(prepared, whole);
+  if (!grouping) return alone;
+  const grouped = roundRows(prepared, rule);
+  const { depth } = prepared;
+  grouped.errors.forEach((error, o) => {
+    if (error < alone.errors[o]!) return;
+    grouped.values.set(alone.values.subarray(o * depth, (o + 1) * depth), o * depth);
+    grouped.scales[o] = alone.scales[o]!;
+    grouped.errors[o] = alone.errors[o]!;
+  });
+  return grouped;
+}
+
+function roundRows(
   prepared: Prepared,
-  { bits, levels = weightLevels(bits), sets, leastScales, negligible, shorten = (scale) => scale }: RoundingRule,
+  { bits, levels = weightLevels(bits), grouping = null, sets, leastScales, negligible, shorten = (scale) => scale }: RoundingRule,
 ): Rounded {
   const { depth, order, factor: factored, refitted, support } = prepared;
   const outputs = refitted.length / depth;
   const bound = sets && { ...sets, mates: matesOf(sets, order) };
   const pivots = Float64Array.from({ length: depth }, (_, k) => factored.upper[k * depth + k]! ** 2);
-  const candidates = promisingScales(refitted, depth, levels, bound, leastScales, pivots);
+  const groups = columnGroups(order, grouping);
+  const asked = { rows: refitted, depth, levels, bound, groups, pivots };
+  const candidates = promisingScales(asked, leastScales);
   for (let o = 0; o < outputs; o++) {
     const found = candidates.subarray(o * TRIED, (o + 1) * TRIED);
     const enough = negligible?.[o] ?? 0;
@@ -187,7 +209,9 @@ export function roundWeights(
       found[i] = shorten(scale);
     });
   }
-  const { integers, best } = sweep(factored, refitted, candidates, negligible ?? new Float64Array(outputs), levels, bound, support);
+  const factors = grouping && groupFactors(asked, candidates);
+  const noises = negligible ?? new Float64Array(outputs);
+  const { integers, best } = sweep(factored, refitted, candidates, noises, levels, bound, support, groups, factors);
   const values = new Int8Array(refitted.length);
   integers.forEach((q, at) => {
     values[at - (at % depth) + order[at % depth]!] = q;
@@ -224,13 +248,17 @@ function sweep(
   levels: number,
   bound: Bound | null,
   support: Support | null,
+  groups: ColumnGroups,
+  factors: Uint8Array | null,
 ): { readonly integers: Int8Array; readonly best: Float64Array } {
   const count = rows.length / size;
   const bytes = Math.ceil(rows.length / 8);
   const scratch = LANES * (2 + size) + Math.ceil((size * LANES) / 8);
-  const room = workspace(lower.length + rows.length + scales.length + MATES * size + 2 * bytes + 3 * count + scratch);
+  const factorBytes = Math.ceil((factors?.length ?? 0) / 8);
+  const room = workspace(lower.length + rows.length + scales.length + (1 + MATES) * size + 2 * bytes + factorBytes + 3 * count + scratch);
   const [matrix, from, tried, enough] = [room.put(lower), room.put(rows), room.put(scales), room.put(negligible)];
   const [pairs, kept] = [bound ? room.putBytes(bound.mates) : 0, support ? room.putBytes(support) : 0];
+  const [numbers, grouped] = [room.putBytes(groups.groupOf), factors ? room.putBytes(factors) : 0];
   const [integers, best] = [room.take(bytes), room.take(2 * count)];
   const limits = [levels, bound?.limit ?? 0, bound?.bySign ? 1 : 0] as const;
   room.kernels.sweep(
@@ -244,6 +272,9 @@ function sweep(
     ...limits,
     pairs,
     kept,
+    numbers,
+    groups.count,
+    grouped,
     integers,
     best,
     room.take(scratch),

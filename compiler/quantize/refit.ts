@@ -12,6 +12,7 @@ import { type Compiled, compileGraph } from "../run/graph-runner.ts";
 import { mostLiveBytes } from "../run/sample-walk.ts";
 import { crewOf, type Sample, type Watch } from "./calibrate.ts";
 import { type Prepared, prepare, prepareBlind, type Rounded, roundingErrors, roundWeights } from "./gptq.ts";
+import { type Grouping, groupingOf } from "./groups.ts";
 import { supportOf } from "./least-squares.ts";
 import { type CenteredMoments, MomentProducts } from "./moments.ts";
 import { CHECK_EVERY, meanLosses, momentsOf, type Observed, observeLayer, seenBy, signalOf } from "./observations.ts";
@@ -20,6 +21,7 @@ import { depthOf, windowOf } from "./patches.ts";
 import { checkRefit } from "./refit-check.ts";
 import { type Layer, layersOf } from "./refit-layers.ts";
 import { shortScale } from "./scale-candidates.ts";
+import { isDepthwise } from "./scope.ts";
 import { type WeightBits, weightLevels } from "./weight-bits.ts";
 import { biasScales, leastScales, quantizeBias } from "./weights.ts";
 
@@ -58,6 +60,9 @@ export interface RefittedLayer {
   /** Variance that the weights' rounding adds to the layer's result, as a part of that: to nearest, and as it is now. */
   readonly noiseOfNearest: number;
   readonly noise: number;
+  /** Columns of a group of its weights, and how many groups they are, where they are grouped. */
+  readonly groupSize?: number;
+  readonly groups?: number;
 }
 
 /** Weights and bias of a layer as they may stand in a graph. */
@@ -76,6 +81,8 @@ export interface LayerForm {
 export interface RefitRule {
   /** Bits of layers of fewer than eight, by name. */
   readonly bits: ReadonlyMap<string, WeightBits>;
+  /** Columns of a group of weights of few bits (groups.ts); they have one scale an output unless given. */
+  readonly groupSize?: number | undefined;
   readonly pairSafe: boolean;
   /** Whether weights take fewer bytes where they are entropy coded, for a little noise. */
   readonly compact: boolean;
@@ -164,7 +171,7 @@ async function refitLayer(
   { node, weights, places, window, floatBias, runs, pairs }: Layer,
   observed: Observed | null,
   products: MomentProducts,
-  { bits: chosenBits, pairSafe, compact, negligible, explore }: RefitRule,
+  { bits: chosenBits, groupSize, pairSafe, compact, negligible, explore }: RefitRule,
   spareShare: number,
   { pause }: Watch,
 ): Promise<RefittedLayer | null> {
@@ -172,6 +179,10 @@ async function refitLayer(
   const outputs = weights.length / depth;
   const perGroup = outputs / window.groups;
   const bits = chosenBits.get(node.name) ?? 8;
+  const groupingFor = (to: WeightBits): Grouping | null => (isDepthwise(node) ? null : groupingOf(to, depth, groupSize));
+  const grouping = groupingFor(bits);
+  // To nearest, as they were asked for.
+  if (!observed && !pairSafe && !grouping) return null;
   const unit = inputScale(node);
   const old = rowsOf(requiredInput(node, 1).producer!, places, outputs);
   const part = <T extends Float32Array | Float64Array | Int8Array>(data: T, g: number, length: number): T =>
@@ -203,6 +214,7 @@ async function refitLayer(
       roundWeights(prepared, {
         bits: to,
         levels,
+        grouping: groupingFor(to),
         sets,
         leastScales: part(least, g, perGroup),
         ...(to === 8 && { negligible: part(spare, g, perGroup) }),
@@ -228,14 +240,18 @@ async function refitLayer(
   };
   await explore?.(node.name, (other) => formOf(round(other, null)));
   const allowed = (negligible?.get(node.name) ?? 0) * signal;
-  // Weights of four bits and fewer have a product of their own.
+  // Integers of four bits have a product of their own.
+  const mostOf = (levels: number): number => levels * (grouping?.mostFactor ?? 1);
+  const isWide = mostOf(weightLevels(bits)) > weightLevels(4);
   const setsFor = (levels: number): readonly WeightSets[] =>
-    pairSafe && bits > 4 ? [runs, pairs].filter((sets) => sets !== null).filter((sets) => !areSafe(sets, levels)) : [];
+    pairSafe && isWide ? [runs, pairs].filter((sets) => sets !== null).filter((sets) => !areSafe(sets, mostOf(levels))) : [];
+  // Groups are there for little noise: what they have without sets, instead of that of one scale an output, is what sets are held to.
+  const free = grouping && round(bits, null);
   const enough = Math.max(
     allowed,
     sum(spare) +
       Math.max(
-        (observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest,
+        free ? ALLOWED_NOISE * noiseOf(free) : (observed ? ALLOWED_NOISE : ALLOWED_BLIND_NOISE) * nearest,
         NEGLIGIBLE_NOISE * signal,
         NEGLIGIBLE_TO_INPUT * sum(inputNoise),
       ),
@@ -251,20 +267,21 @@ async function refitLayer(
       const found = round(bits, sets);
       if (noiseOf(found) <= enough) return found;
     }
-    return round(bits, null);
+    return free ?? round(bits, null);
   };
   const rounded = choose();
   const form = formOf(rounded);
   setLayerForm(graph, node, form);
   const inOrder = Int8Array.from(places, (place) => form.values[place]!);
-  const isRunSafe = bits > 4 && runs !== null && keepTo(runs, inOrder);
+  const isRunSafe = isWide && runs !== null && keepTo(runs, inOrder);
   return {
     name: node.name,
-    isPairable: bits > 4 && pairs !== null,
-    isPairSafe: isRunSafe || (bits > 4 && pairs !== null && keepTo(pairs, inOrder)),
+    isPairable: isWide && pairs !== null,
+    isPairSafe: isRunSafe || (isWide && pairs !== null && keepTo(pairs, inOrder)),
     isRunSafe,
     noiseOfNearest: signal > 0 ? nearest / signal : 0,
     noise: form.noise,
+    ...(grouping && { groupSize: grouping.size, groups: outputs * Math.ceil(depth / grouping.size) }),
   };
 }
 

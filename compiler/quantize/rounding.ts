@@ -30,6 +30,7 @@ export interface RoundingRequest {
   readonly compact: boolean;
   readonly bits: ReadonlyMap<string, WeightBits>;
   /** As in RefitRule. */
+  readonly groupSize?: number | undefined;
   readonly negligible?: ReadonlyMap<string, number>;
   /** Samples to fit to; none where they are synthesised. */
   readonly samples: readonly Sample[];
@@ -53,17 +54,17 @@ export async function chooseRounding(
   graph: Graph,
   floatCompiled: Compiled,
   module: WebAssembly.Module,
-  { rounding, pairSafe, compact, bits, negligible, samples }: RoundingRequest,
+  { rounding, pairSafe, compact, bits, groupSize, negligible, samples }: RoundingRequest,
   measure: (graph: Graph) => Promise<Agreement>,
   watch: Watch,
 ): Promise<RoundingChoice | null> {
   const fitted = rounding === "gptq" ? samples : [];
-  if (fitted.length === 0 && !pairSafe) return null;
+  if (fitted.length === 0 && !pairSafe && groupSize === undefined) return null;
   const before = await measure(graph);
   let pairable = 0;
   for (const isCompact of compact ? [true, false] : [false]) {
     const refitted = cloneGraph(graph);
-    const rule = { bits, pairSafe, compact: isCompact, ...(negligible && { negligible }) };
+    const rule = { bits, groupSize, pairSafe, compact: isCompact, ...(negligible && { negligible }) };
     const layers = await refitWeights(float, refitted, floatCompiled, module, fitted, rule, watch);
     if (layers.length === 0) return null;
     pairable = layers.filter(({ isPairable }) => isPairable).length;

@@ -1,11 +1,12 @@
 /**
  * Which scales are tried for the weights of an output (gptq.ts): the most promising ones by the error that rounding to nearest would make, or,
  * where an error does not matter, the largest that are expected to stay within it. Integers of larger scales are smaller, and take log₂ of the
- * factor fewer bits each in an entropy-coded file.
+ * ratio fewer bits each in an entropy-coded file. With a scale each group of columns takes the factor (groups.ts) of the least such error.
  */
 
 import { type Bound, MATES } from "../lower/weight-sets.ts";
 import { workspace } from "./algebra.ts";
+import type { ColumnGroups } from "./groups.ts";
 import { weightLevels } from "./weight-bits.ts";
 
 /** Scales that are looked at, and how many of them are tried with compensation. */
@@ -27,32 +28,34 @@ const LEAST_LEVELS = 15;
 const SHORT_BITS = 5;
 const LOWER_BYTES = 0x5555;
 
+/** Rows of weights and what bounds them, in the order of rounding. */
+export interface CandidateRows {
+  /** [outputs][depth] */
+  readonly rows: Float64Array;
+  readonly depth: number;
+  /** The largest code. */
+  readonly levels: number;
+  readonly bound: Bound | null;
+  readonly groups: ColumnGroups;
+  /** What the square of a column's error counts. */
+  readonly pivots: Float64Array;
+}
+
 /** The TRIED most promising scales for each of the rows, float32 values, by the errors without compensation: [outputs][TRIED]. */
-export function promisingScales(
-  rows: Float64Array,
-  depth: number,
-  levels: number,
-  bound: Bound | null,
-  leastScales: Float64Array,
-  pivots: Float64Array,
-): Float64Array {
+export function promisingScales(candidates: CandidateRows, leastScales: Float64Array): Float64Array {
+  const { rows, depth, levels, bound, groups } = candidates;
   const outputs = rows.length / depth;
   const leastRange = levels < weightLevels(7) ? LEAST_RANGE : LEAST_RANGE_OF_MANY;
   const looked = new Float64Array(outputs * SCALES);
   for (let o = 0; o < outputs; o++) {
     const row = rows.subarray(o * depth, (o + 1) * depth);
-    const range = scaleRange(row, levels, leastRange, bound);
+    const range = scaleRange(row, levels * groups.mostFactor, leastRange, bound);
     for (let i = 0; i < SCALES; i++)
       looked[o * SCALES + i] = range
         ? Math.fround(Math.max(leastScales[o]!, range.low + ((range.high - range.low) * i) / (SCALES - 1)))
         : Math.fround(Math.max(leastScales[o]!, ANY_SCALE));
   }
-  const room = workspace(rows.length + 2 * looked.length + (1 + MATES) * depth);
-  const [from, scales, weights] = [room.put(rows), room.put(looked), room.put(pivots)];
-  const mates = bound ? room.putBytes(bound.mates) : 0;
-  const to = room.take(looked.length);
-  room.kernels.scaleErrors(from, outputs, depth, scales, SCALES, weights, levels, bound?.limit ?? 0, bound?.bySign ? 1 : 0, mates, to);
-  const errors = room.doubles(to, looked.length);
+  const { errors } = tryScales(candidates, looked, SCALES);
   const places = Int32Array.from({ length: SCALES }, (_, i) => i);
   const chosen = new Float64Array(outputs * TRIED);
   for (let first = 0, o = 0; o < outputs; o++, first += SCALES) {
@@ -60,6 +63,44 @@ export function promisingScales(
     for (let i = 0; i < TRIED; i++) chosen[o * TRIED + i] = looked[first + best[i]!]!;
   }
   return chosen;
+}
+
+/** The factors of the groups with TRIED scales an output: [outputs][TRIED][groups]. */
+export function groupFactors(candidates: CandidateRows, scales: Float64Array): Uint8Array {
+  return tryScales(candidates, scales, TRIED).factors;
+}
+
+/** Errors, [outputs][tried], and factors, [outputs][tried][groups], of an even number of scales for each row. */
+function tryScales(
+  { rows, depth, levels, bound, groups, pivots }: CandidateRows,
+  scales: Float64Array,
+  tried: number,
+): { readonly errors: Float64Array; readonly factors: Uint8Array } {
+  const { groupOf, count, mostFactor } = groups;
+  const factorBytes = Math.ceil((scales.length * count) / 8);
+  const scratch = count * mostFactor * tried;
+  const room = workspace(rows.length + 2 * scales.length + (2 + MATES) * depth + factorBytes + scratch);
+  const [from, looked, weights] = [room.put(rows), room.put(scales), room.put(pivots)];
+  const [mates, numbers] = [bound ? room.putBytes(bound.mates) : 0, room.putBytes(groupOf)];
+  const [errors, factors] = [room.take(scales.length), room.take(factorBytes)];
+  const limits = [levels, bound?.limit ?? 0, bound?.bySign ? 1 : 0] as const;
+  room.kernels.scaleErrors(
+    from,
+    rows.length / depth,
+    depth,
+    looked,
+    tried,
+    weights,
+    ...limits,
+    mates,
+    numbers,
+    count,
+    mostFactor,
+    errors,
+    factors,
+    room.take(scratch),
+  );
+  return { errors: room.doubles(errors, scales.length).slice(), factors: room.bytes(factors, scales.length * count).slice() };
 }
 
 /** Between what scales a row's is; null where all of it is 0. */

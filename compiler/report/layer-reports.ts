@@ -57,7 +57,9 @@ export function layersOf(float: Graph, quantized: Quantized | null, { prunedLaye
         ...(noise > 0 && { predictedDb: -10 * Math.log10(noise) }),
         weightBits,
         sparsity: stored ? zerosOf(stored) / count : 0,
-        weightBytes: Math.ceil((count * weightBits) / 8),
+        ...(rounded?.groupSize !== undefined && { groupSize: rounded.groupSize }),
+        // Factors of groups take four bits each.
+        weightBytes: Math.ceil((count * weightBits) / 8) + Math.ceil((rounded?.groups ?? 0) / 2),
         ...(fileBytes !== null && { fileBytes }),
         macs: macsOf(node),
         ...(pairSafe.has(node.name) && { pairSafe: true as const }),

@@ -20,9 +20,11 @@ export interface LayerReport {
   readonly predictedDb?: number;
   /** Bits of a weight: 8 (or 4, 3, 2) in int8, 32 in float32. */
   readonly weightBits: number;
+  /** Weights of an output that share a factor of their scale, where they are in groups. */
+  readonly groupSize?: number;
   /** The part of the weights that is 0. */
   readonly sparsity: number;
-  /** Bytes of the weights before they are entropy coded. */
+  /** Bytes of the weights before they are entropy coded, factors of groups included. */
   readonly weightBytes: number;
   /** Bytes of the weights in the .eqm; those that several layers share count for the first of them. */
   readonly fileBytes?: number;

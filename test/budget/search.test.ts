@@ -90,6 +90,16 @@ describe("a target", () => {
     expect(report.layers.every(({ weightBits }) => weightBits <= 4)).toBe(true);
   });
 
+  it("is searched in groups where they are asked for, of all layers but depthwise ones", async () => {
+    const { bytes, report } = await compile(NETWORK, { ...CALIBRATED, target: { bytes: 4300 }, weights: 4, groupSize: 16 });
+    expect(bytes.length).toBeLessThanOrEqual(4300);
+    expect(report.layers.map(({ groupSize }) => groupSize)).toEqual([16, undefined, 16, 16, 16]);
+    expect(report.budget!.point.bytes).toBe(bytes.length);
+    const chosen = report.budget!.chosen.reduce((sum, choice) => sum + choice.bytes, 0);
+    const inFile = report.file!.steps.reduce((sum, { weights: own }) => sum + own, 0);
+    expect(Math.abs(chosen / inFile - 1)).toBeLessThan(0.05);
+  });
+
   it("that no file keeps to is an error that names the best one, and is written when forced", async () => {
     const error = await faultOf(compile(NETWORK, { ...CALIBRATED, target: { bytes: 1000 } }));
     expect(error).toMatchObject({ code: "budget-unmet", fault: "quality" });

@@ -63,6 +63,15 @@ describe("wrong usage: exit code 2, before any work", () => {
     [["compile", "nothing.onnx", "-o", "n.eqm", "--workers", "0"], "--workers 0: it must be a whole number in 1 to 64."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--workers", "two"], "--workers two: it must be a whole number in 1 to 64."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--weights", "1"], "--weights 1: it must be 8, 7, 6, 5, 4, 3 or 2."],
+    [
+      ["compile", "n.onnx", "-o", "n.eqm", "--weights", "4", "--group-size", "4"],
+      "--group-size 4: it must be a whole number in 8 to 1024.",
+    ],
+    [["compile", "n.onnx", "-o", "n.eqm", "--group-size", "32"], "--group-size 32: it takes --weights 4, 3 or 2."],
+    [
+      ["compile", "n.onnx", "-o", "n.eqm", "--calibrate", "x.npy", "--group-size", "32", "--target-latency", "2ms"],
+      "--group-size 32 beside --target-latency: weights of four bits are no faster in groups.",
+    ],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--observer", "best"], "--observer best: it must be mse, minmax, percentile or entropy."],
     [["compile", "nothing.onnx", "-o", "n.eqm", "--min-sqnr", "high"], "--min-sqnr high: it must be a number."],
     [["compile", "nothing.onnx", "-o", "n.bin"], "-o n.bin: it must end in .eqm"],

@@ -5,6 +5,7 @@ import { matesOf, pairsOf, runsOf, type WeightSets } from "../../compiler/lower/
 import { LANES, multiply, quadraticForms, transposed, Workspace } from "../../compiler/quantize/algebra.ts";
 import { factor, solve } from "../../compiler/quantize/cholesky.ts";
 import { prepare, roundWeights } from "../../compiler/quantize/gptq.ts";
+import { type ColumnGroups, columnGroups } from "../../compiler/quantize/groups.ts";
 import type { WeightBits } from "../../compiler/quantize/weight-bits.ts";
 import { randomNumbers } from "../passes/evaluation.ts";
 
@@ -146,6 +147,37 @@ function share(t: number, { limit, bySign }: WeightSets, rounded: readonly numbe
 
 const SETS = { pairs: (depth: number) => pairsOf(1, depth), runs: (depth: number) => runsOf(1, depth), none: () => null };
 
+/** What scales come to for a row, each weight rounded by itself: the factor of each group, and the error. */
+function tried(
+  row: Float64Array,
+  scale: number,
+  levels: number,
+  sets: WeightSets | null,
+  order: Int32Array,
+  pivots: Float64Array,
+  { groupOf, count, mostFactor }: ColumnGroups,
+): { readonly factors: readonly number[]; readonly error: number } {
+  const errorOf = (group: number, factor: number): number => {
+    let error = 0;
+    row.forEach((w, k) => {
+      if (groupOf[k] !== group) return;
+      const mates = sets ? [...order.keys()].filter((i) => i !== k && sets.sets[order[i]!] === sets.sets[order[k]!]) : [];
+      const others = mates.map((i) => row[i]! / scale);
+      const limit = sets ? Math.min(levels, Math.floor(share(w / scale, sets, [], others) / factor)) : levels;
+      const d = Math.max(-limit, Math.min(limit, roundHalfEven(w / (scale * factor)))) * (scale * factor) - w;
+      error += d * d * pivots[k]!;
+    });
+    return error;
+  };
+  let error = 0;
+  const factors = Array.from({ length: count }, (_, group) => {
+    const errors = Array.from({ length: mostFactor }, (_, f) => errorOf(group, f + 1));
+    error += Math.min(...errors);
+    return errors.indexOf(Math.min(...errors)) + 1;
+  });
+  return { factors, error };
+}
+
 test.each([
   { bits: 8, bound: "pairs", isSparse: false },
   { bits: 8, bound: "runs", isSparse: false },
@@ -154,7 +186,12 @@ test.each([
   { bits: 8, bound: "none", isSparse: true },
   { bits: 4, bound: "none", isSparse: false },
   { bits: 2, bound: "none", isSparse: true },
-] as const)("rounding $bits bits (sets: $bound, sparse $isSparse) compensates in the stated order", async ({ bits, bound, isSparse }) => {
+  { bits: 4, bound: "none", isSparse: false, grouping: { size: 4, mostFactor: 9 } },
+  { bits: 4, bound: "runs", isSparse: true, grouping: { size: 8, mostFactor: 15 } },
+  { bits: 3, bound: "pairs", isSparse: false, grouping: { size: 5, mostFactor: 40 } },
+  { bits: 2, bound: "none", isSparse: false, grouping: { size: 16, mostFactor: 7 } },
+] as const)("rounding %j compensates in the stated order", async ({ bits, bound, isSparse, ...rule }) => {
+  const grouping = ("grouping" in rule && rule.grouping) || null;
   for (const [depth, outputs] of [
     [1, 1],
     [2, 5],
@@ -171,29 +208,35 @@ test.each([
     const sets = SETS[bound](depth);
     const { values, scales, errors } = roundWeights(prepared, {
       bits: bits as WeightBits,
+      grouping,
       sets,
       leastScales: new Float64Array(outputs),
     });
     const { order, refitted, factor: found } = prepared;
     const levels = 2 ** (bits - 1) - 1;
+    const groups = columnGroups(order, grouping);
+    const pivots = Float64Array.from({ length: depth }, (_, k) => found.upper[k * depth + k]! ** 2);
     for (let o = 0; o < outputs; o++) {
       const scale = scales[o]!;
+      const row = refitted.subarray(o * depth, (o + 1) * depth);
+      const { factors } = tried(row, scale, levels, sets, order, pivots, groups);
       const integers: number[] = [];
       let total = 0;
       for (let k = 0; k < depth; k++) {
         let sum = 0;
-        for (let i = 0; i < k; i++) sum += (refitted[o * depth + i]! - integers[i]! * scale) * found.lower[k * depth + i]!;
+        for (let i = 0; i < k; i++) sum += (row[i]! - integers[i]! * scale) * found.lower[k * depth + i]!;
         const pivot = found.lower[k * depth + k]!;
-        const target = refitted[o * depth + k]! + sum / pivot;
+        const target = row[k]! + sum / pivot;
+        const f = factors[groups.groupOf[k]!]!;
         let limit = levels;
         if (prepared.support?.[o * depth + k] === 0) limit = 0;
         else if (sets) {
           const mates = Array.from({ length: depth }, (_, i) => i).filter((i) => i !== k && sets.sets[order[i]!] === sets.sets[order[k]!]);
           const rounded = mates.filter((i) => i < k).map((i) => integers[i]!);
-          const toCome = mates.filter((i) => i > k).map((i) => refitted[o * depth + i]! / scale);
-          limit = Math.min(levels, share(target / scale, sets, rounded, toCome));
+          const toCome = mates.filter((i) => i > k).map((i) => row[i]! / scale);
+          limit = Math.min(levels, Math.floor(share(target / scale, sets, rounded, toCome) / f));
         }
-        const q = Math.max(-limit, Math.min(limit, roundHalfEven(target / scale)));
+        const q = f * Math.max(-limit, Math.min(limit, roundHalfEven(target / scale / f)));
         integers.push(q);
         const error = target - q * scale;
         total += error * error * pivot * pivot;
@@ -205,35 +248,42 @@ test.each([
 });
 
 test.each(["pairs", "runs", "none"] as const)("errors of scales are those of weights rounded each by itself (sets: %s)", (bound) => {
-  for (const [size, count] of [
-    [1, 3],
-    [2, 1],
-    [7, 4],
-    [24, 2],
+  for (const [size, count, groupSize, mostFactor, levels] of [
+    [1, 3, 1, 1, 127],
+    [2, 1, 2, 1, 127],
+    [7, 4, 7, 1, 127],
+    [24, 2, 24, 1, 127],
+    [24, 3, 8, 9, 7],
+    [21, 2, 8, 15, 3],
+    [9, 3, 4, 7, 1],
   ] as const) {
     const [rows, pivots] = [numbers(size * count, size), numbers(size, 5).map((x) => x * x)];
     const scales = numbers(count * 6, 11).map((x) => Math.fround(0.002 + Math.abs(x) / 60));
     const sets = SETS[bound](size);
-    const order = Int32Array.from({ length: size }, (_, k) => k);
+    const order = Int32Array.from({ length: size }, (_, k) => (k * 5) % size);
+    const groups = columnGroups(order, { size: groupSize, mostFactor });
     const room = new Workspace();
-    room.reserve(rows.length + 2 * scales.length + 4 * size);
-    const [from, tried, weights] = [room.put(rows), room.put(scales), room.put(pivots)];
-    const [mates, to] = [sets ? room.putBytes(matesOf(sets, order)) : 0, room.take(scales.length)];
-    room.kernels.scaleErrors(from, count, size, tried, 6, weights, 127, sets?.limit ?? 0, sets?.bySign ? 1 : 0, mates, to);
-    const expected = scales.map((scale, at) => {
-      const first = Math.floor(at / 6) * size;
-      let error = 0;
-      for (let k = 0; k < size; k++) {
-        const t = rows[first + k]! / scale;
-        const mates = sets ? [...order].filter((i) => i !== k && sets.sets[i] === sets.sets[k]) : [];
-        const others = mates.map((i) => rows[first + i]! / scale);
-        const limit = sets ? Math.min(127, share(t, sets, [], others)) : 127;
-        const d = Math.max(-limit, Math.min(limit, roundHalfEven(t))) * scale - rows[first + k]!;
-        error += d * d * pivots[k]!;
-      }
-      return error;
+    room.reserve(rows.length + (2 + groups.count * (1 + mostFactor)) * scales.length + 5 * size + 1);
+    const [from, looked, weights] = [room.put(rows), room.put(scales), room.put(pivots)];
+    const [mates, numbered] = [sets ? room.putBytes(matesOf(sets, order)) : 0, room.putBytes(groups.groupOf)];
+    const [to, chosen, scratch] = [scales.length, groups.count * scales.length, groups.count * mostFactor * 6].map((n) => room.take(n)) as [
+      number,
+      number,
+      number,
+    ];
+    const limits = [levels, sets?.limit ?? 0, sets?.bySign ? 1 : 0] as const;
+    for (const factors of [0, chosen])
+      room.kernels.scaleErrors(
+        ...([from, count, size, looked, 6, weights] as const),
+        ...limits,
+        ...([mates, numbered, groups.count, mostFactor, to, factors, scratch] as const),
+      );
+    const expected = [...scales].map((scale, at) => {
+      const row = Math.floor(at / 6);
+      return tried(rows.subarray(row * size, (row + 1) * size), scale, levels, sets, order, pivots, groups);
     });
-    expect(room.doubles(to, scales.length)).toEqual(expected);
+    expect([...room.doubles(to, scales.length)]).toEqual(expected.map(({ error }) => error));
+    expect([...room.bytes(chosen, scales.length * groups.count)]).toEqual(expected.flatMap(({ factors }) => factors));
   }
 });
 

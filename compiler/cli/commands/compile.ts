@@ -15,6 +15,7 @@ import { cutsToBudget, prunesInSteps } from "../../options.ts";
 import { findFaults } from "../../passes/infer-shapes.ts";
 import { allows } from "../../prune/pattern.ts";
 import type { Sample } from "../../quantize/calibrate.ts";
+import { MOST_GROUPED_BITS } from "../../quantize/groups.ts";
 import { defaultWorkers, startWorker } from "../crew/start.ts";
 import { type Dataset, openDataset } from "../data/dataset.ts";
 import { createFeeder, type InputShape } from "../data/feeds.ts";
@@ -52,6 +53,7 @@ export interface CompileCommandOptions
   > {
   readonly output: string;
   readonly state?: CompileOptions["state"] | undefined;
+  readonly groupSize?: number | undefined;
   readonly prune?: number | undefined;
   readonly pruneSteps?: number | undefined;
   readonly pattern?: CompileOptions["pattern"] | undefined;
@@ -89,7 +91,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
   const progress = startProgress();
   try {
     const externalData = externalDataBeside(path);
-    const { prune, pruneSteps, pattern, criterion, reconstruction, exclude } = options;
+    const { groupSize, prune, pruneSteps, pattern, criterion, reconstruction, exclude } = options;
     const {
       precision,
       targetSqnrDb,
@@ -118,6 +120,7 @@ export async function compileFile(path: string, options: CompileCommandOptions):
         ...(targetSqnrDb !== undefined && { targetSqnrDb }),
         ...(state !== undefined && { state }),
         weights,
+        ...(groupSize !== undefined && { groupSize }),
         ...(prune !== undefined && { prune }),
         ...(pruneSteps !== undefined && { pruneSteps }),
         ...(pattern !== undefined && { pattern }),
@@ -182,7 +185,8 @@ function writerOf(
 
 /** Checks where the results go, before any work. Says whether the output is an .onnx. */
 function checkTargets(path: string, options: CompileCommandOptions): boolean {
-  const { output, report, precision, weights, force, calibrate, preprocess, labels, calibrationLabels, target, maxDrop } = options;
+  const { output, report, precision, weights, groupSize, force, calibrate, preprocess, labels, calibrationLabels, target, maxDrop } =
+    options;
   const kind = extname(output).toLowerCase();
   if (kind !== ".eqm" && kind !== ".onnx") throw wrongUsage(`-o ${output}: it must end in .eqm, or in .onnx for a quantized ONNX model.`);
   if (kind === ".onnx" && precision === "float32" && !prunesFirst(options))
@@ -213,6 +217,11 @@ function checkTargets(path: string, options: CompileCommandOptions): boolean {
     throw wrongUsage(`${budgetOption} with --precision float32: the bits of int8 layers are what is searched.`);
   if (calibrationLabels !== undefined && calibrate === undefined)
     throw wrongUsage("--calibration-labels without --calibrate: there are no samples that they belong to.");
+  if (groupSize !== undefined && weights !== undefined && weights > MOST_GROUPED_BITS && !isSearched)
+    throw wrongUsage(`--group-size ${groupSize}: it takes --weights 4, 3 or 2.`);
+  if (groupSize !== undefined && target?.latencyMs !== undefined)
+    throw wrongUsage(`--group-size ${groupSize} beside --target-latency: weights of four bits are no faster in groups.`);
+  if (precision === "float32" && groupSize !== undefined) note("--group-size has no effect with --precision float32.");
   if (precision === "float32" && weights !== 8) note("--weights has no effect with --precision float32.");
   if (precision === "float32" && !prunesFirst(options) && calibrate !== undefined)
     note("--calibrate has no effect with --precision float32.");

@@ -85,10 +85,12 @@ function pruningText({ layers, channels, pattern, criterion }: NonNullable<Repor
   return `${formatCount(zeros)} of ${formatCount(weights)} weights (${share.toFixed(1)} %) in ${layers.length} layers, ${pattern}, ${criterion}`;
 }
 
-/** How many layers have weights of fewer than eight bits. */
+/** How many layers have weights of fewer than eight bits, and in groups of what size. */
 function fewerBits({ layers }: Report): readonly string[] {
   return WEIGHT_BITS.filter((bits) => bits < 8).flatMap((bits) => {
-    const count = layers.filter(({ weightBits }) => weightBits === bits).length;
-    return count > 0 ? [`weights of ${bits} bits in ${count} of ${layers.length} layers`] : [];
+    const found = layers.filter(({ weightBits }) => weightBits === bits);
+    const grouped = found.filter(({ groupSize }) => groupSize !== undefined);
+    const groups = grouped.length > 0 ? ` (groups of ${grouped[0]!.groupSize} in ${grouped.length})` : "";
+    return found.length > 0 ? [`weights of ${bits} bits in ${found.length} of ${layers.length} layers${groups}`] : [];
   });
 }
