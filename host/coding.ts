@@ -1,6 +1,6 @@
 /** What the head of a coded constant says (format/entropy.ts, nibbles.ts, blocks.ts, groups.ts), before any of it is decoded. */
 import { BLOCK_ROWS, BLOCKS_HEADER_BYTES } from "../format/blocks.ts";
-import { decoderBytes, MAX_PRECISION, MIN_PRECISION, STREAM_HEADER_BYTES } from "../format/entropy.ts";
+import { decoderBytes, MAX_PRECISION, MIN_PRECISION, planesOf, precisionOf, STREAM_HEADER_BYTES } from "../format/entropy.ts";
 import { GROUPED_HEADER_BYTES } from "../format/groups.ts";
 import { NIBBLES_HEADER_BYTES, nibblesBytes } from "../format/nibbles.ts";
 import { BLOCKS, GROUPED, NIBBLES, RANS, RAW } from "../format/packings.ts";
@@ -31,8 +31,8 @@ export function codingOf(stream: Uint8Array, encoding: number = RANS): Coding | 
   if (encoding === BLOCKS) return blocksCodingOf(stream, decodedBytes);
   if (encoding === GROUPED) return groupsCodingOf(stream, decodedBytes);
   if (encoding !== RANS || stream.length < STREAM_HEADER_BYTES) return undefined;
-  const precision = stream[4]! & 15;
-  const planes = stream[4]! >> 4;
+  const precision = precisionOf(stream[4]!);
+  const planes = planesOf(stream[4]!);
   if (precision < MIN_PRECISION || precision > MAX_PRECISION || (planes !== 1 && planes !== 4)) return undefined;
   return { encoding, decodedBytes, decoderBytes: decoderBytes(precision, planes) };
 }

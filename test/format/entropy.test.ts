@@ -1,7 +1,7 @@
 /** Entropy-coded constants: the compiler's encoder, the runtime's decoder, and a second decoder written from docs/format.md. */
 import { describe, expect, it } from "vitest";
 import { encodeBytes } from "../../compiler/emit/entropy.ts";
-import { decoderBytes } from "../../format/entropy.ts";
+import { decoderBytes, lanesOf, planesOf, precisionOf } from "../../format/entropy.ts";
 import { RANS } from "../../format/packings.ts";
 import * as Status from "../../format/status.ts";
 import { codingOf } from "../../host/coding.ts";
@@ -15,7 +15,7 @@ const CANARY = 0xa5;
 
 /** Decodes on the runtime, between canaries. */
 function decode(stream: Uint8Array, count: number): { readonly status: number; readonly bytes: Uint8Array } {
-  const scratchBytes = decoderBytes(stream[4]! & 15, stream[4]! >> 4);
+  const scratchBytes = decoderBytes(precisionOf(stream[4]!), planesOf(stream[4]!));
   const result = STREAM + stream.length + 256;
   const scratch = Math.ceil((result + count + 256) / 64) * 64;
   const memory = new WebAssembly.Memory({ initial: Math.ceil((scratch + scratchBytes + 256) / 65536) });
@@ -45,7 +45,8 @@ function decodeByTheBook(stream: Uint8Array): Uint8Array {
   let at = 0;
   const count = view.getUint32(0, true);
   const n = stream[4]! & 15;
-  const planes = stream[4]! >> 4;
+  const planes = (stream[4]! >> 4) & 7;
+  const lanes = stream[4]! >> 7 ? 16 : 8;
   at = 5;
   const symbolsOfSlots = Array.from({ length: planes }, () => {
     const slots: { readonly symbol: number; readonly frequency: number; readonly offset: number }[] = [];
@@ -62,12 +63,12 @@ function decodeByTheBook(stream: Uint8Array): Uint8Array {
     if (slots.length !== 2 ** n) throw new Error("the table does not add up");
     return slots;
   });
-  const states = Array.from({ length: 8 }, (_, lane) => view.getUint32(at + 4 * lane, true));
-  at += 32;
+  const states = Array.from({ length: lanes }, (_, lane) => view.getUint32(at + 4 * lane, true));
+  at += 4 * lanes;
   const bytes = new Uint8Array(count);
-  const last = ((count - 1) % 16) + 1;
+  const last = ((count - 1) % (2 * lanes)) + 1;
   for (let i = 0; i < count - last; i++) {
-    const x = states[i % 8]!;
+    const x = states[i % lanes]!;
     const { symbol, frequency, offset } = symbolsOfSlots[i % planes]![x % 2 ** n]!;
     bytes[i] = symbol ^ 0x80;
     let next = frequency * Math.floor(x / 2 ** n) + offset;
@@ -75,7 +76,7 @@ function decodeByTheBook(stream: Uint8Array): Uint8Array {
       next = next * 65536 + view.getUint16(at, true);
       at += 2;
     }
-    states[i % 8] = next;
+    states[i % lanes] = next;
   }
   if (at !== stream.length || states.some((x) => x >>> 16 !== 1)) throw new Error("a bad end");
   for (let i = 0; i < last; i++) bytes[count - last + i] = (states[i >> 1]! >> (8 * (i & 1))) & 0xff;
@@ -83,8 +84,9 @@ function decodeByTheBook(stream: Uint8Array): Uint8Array {
 }
 
 /** Encodes, decodes on both decoders, and gives the stream. */
-function roundTrip(bytes: Uint8Array, planes: 1 | 4): Uint8Array {
-  const stream = encodeBytes(bytes, planes);
+function roundTrip(bytes: Uint8Array, planes: 1 | 4, lanes: 8 | 16): Uint8Array {
+  const stream = encodeBytes(bytes, planes, lanes);
+  expect(lanesOf(stream[4]!)).toBe(lanes);
   const decoded = decode(stream, bytes.length);
   expect(decoded.status).toBe(Status.OK);
   expect(Buffer.compare(decoded.bytes, bytes)).toBe(0);
@@ -102,25 +104,31 @@ function weights(seed: number, length: number, spread = 48): Uint8Array {
 function noise(random: () => number, count: number, planes: 1 | 4): Uint8Array {
   const stream = Uint8Array.from({ length: 5 + (random() % 400) }, () => random());
   new DataView(stream.buffer).setUint32(0, count, true);
-  stream[4] = 8 + (random() % 5) + 16 * planes;
+  stream[4] = 8 + (random() % 5) + 16 * planes + (random() % 2 ? 128 : 0);
   return stream;
 }
 
-describe.each([1, 4] as const)("coded bytes with %i tables", (planes) => {
+describe.each([
+  [1, 8],
+  [4, 8],
+  [1, 16],
+  [4, 16],
+] as const)("coded bytes with %i tables and %i lanes", (planes, lanes) => {
   it("of every length from 1 to 70 come back", () => {
     for (let length = 1; length <= 70; length++) {
-      roundTrip(weights(length, length), planes);
-      roundTrip(new Uint8Array(length), planes);
+      roundTrip(weights(length, length), planes, lanes);
+      roundTrip(new Uint8Array(length), planes, lanes);
       roundTrip(
         Uint8Array.from({ length }, (_, i) => i * 37),
         planes,
+        lanes,
       );
     }
   });
 
   it("that are all equal take next to nothing", () => {
     for (const byte of [0, 1, 127, 128, 255]) {
-      const stream = roundTrip(new Uint8Array(100_000).fill(byte), planes);
+      const stream = roundTrip(new Uint8Array(100_000).fill(byte), planes, lanes);
       expect(stream.length).toBeLessThan(200);
     }
   });
@@ -130,10 +138,12 @@ describe.each([1, 4] as const)("coded bytes with %i tables", (planes) => {
       roundTrip(
         Uint8Array.from({ length: 256 * repeats }, (_, i) => i),
         planes,
+        lanes,
       );
       roundTrip(
         Uint8Array.from({ length: 256 * repeats }, (_, i) => Math.floor(i / repeats)),
         planes,
+        lanes,
       );
     }
   });
@@ -145,11 +155,13 @@ describe.each([1, 4] as const)("coded bytes with %i tables", (planes) => {
       roundTrip(
         Uint8Array.from({ length }, () => random()),
         planes,
+        lanes,
       );
-      roundTrip(weights(seed, length, 1 + (random() % 80)), planes);
+      roundTrip(weights(seed, length, 1 + (random() % 80)), planes, lanes);
       roundTrip(
         Uint8Array.from({ length }, () => (random() % 50 ? 0 : random())),
         planes,
+        lanes,
       );
     }
   });
@@ -157,11 +169,11 @@ describe.each([1, 4] as const)("coded bytes with %i tables", (planes) => {
   it("with one rare symbol among many come back", () => {
     const bytes = new Uint8Array(300_000).fill(3);
     bytes[150_000] = 200;
-    roundTrip(bytes, planes);
+    roundTrip(bytes, planes, lanes);
     const both = weights(5, 300_000);
     both[17] = 0x80;
     both[299_990] = 0x7f;
-    roundTrip(both, planes);
+    roundTrip(both, planes, lanes);
   });
 });
 
@@ -187,15 +199,20 @@ describe("a stream", () => {
     };
     expect([1, 4].map((planes) => text(encodeBytes(weights(3, 50_000), planes as 1 | 4)))).toMatchInlineSnapshot(`
       [
-        "41423 2f95a6e9 20081c52",
-        "41586 c33f8eac c1183f46",
+        "41447 33b1f057 5c6c300f",
+        "41608 d0851d1d c0dee5bb",
       ]
     `);
   });
 
+  it("has sixteen lanes where it is long", () => {
+    expect([100, 16383, 16384, 50_000].map((length) => lanesOf(encodeBytes(weights(1, length), 1)[4]!))).toEqual([8, 8, 16, 16]);
+  });
+
   it("has a head that says what it decodes to", () => {
     const stream = encodeBytes(weights(1, 5000, 8), 1);
-    expect(codingOf(stream)).toEqual({ encoding: RANS, decodedBytes: 5000, decoderBytes: 4 * 4096 + 512 });
+    for (const each of [stream, encodeBytes(weights(1, 5000, 8), 1, 16)])
+      expect(codingOf(each)).toEqual({ encoding: RANS, decodedBytes: 5000, decoderBytes: 4 * 4096 + 512 });
     expect(codingOf(encodeBytes(new Uint8Array(4000), 4))).toEqual({ encoding: RANS, decodedBytes: 4000, decoderBytes: 4 * 4096 + 512 });
     for (const [at, value] of [
       [3, 0x80],
@@ -203,6 +220,8 @@ describe("a stream", () => {
       [4, 13 + 16],
       [4, 12],
       [4, 12 + 32],
+      [4, 12 + 128],
+      [4, 12 + 32 + 128],
       [1, 0],
     ] as const) {
       const bad = stream.slice();
@@ -215,8 +234,12 @@ describe("a stream", () => {
 
   it("is refused where any of its bits is wrong, without a stray access", () => {
     const bytes = weights(11, 700, 12);
-    for (const planes of [1, 4] as const) {
-      const stream = encodeBytes(bytes, planes);
+    for (const [planes, lanes] of [
+      [1, 8],
+      [4, 8],
+      [1, 16],
+    ] as const) {
+      const stream = encodeBytes(bytes, planes, lanes);
       for (let at = 0; at < stream.length; at++) {
         const bad = stream.slice();
         bad[at]! ^= 1 << (at % 8);
@@ -231,16 +254,18 @@ describe("a stream", () => {
 
   it("is refused where it is cut off or goes on", () => {
     const bytes = weights(12, 1000, 12);
-    const stream = encodeBytes(bytes, 1);
-    for (let length = 5; length < stream.length; length++)
-      expect(decode(stream.slice(0, length), bytes.length).status, `${length}`).toBe(Status.BAD_STREAM);
-    for (const more of [1, 2, 32, 33, 1000])
-      expect(
-        decode(
-          Uint8Array.from({ length: stream.length + more }, (_, i) => stream[i] ?? 0),
-          bytes.length,
-        ).status,
-      ).toBe(Status.BAD_STREAM);
+    for (const lanes of [8, 16] as const) {
+      const stream = encodeBytes(bytes, 1, lanes);
+      for (let length = 5; length < stream.length; length++)
+        expect(decode(stream.slice(0, length), bytes.length).status, `${length}`).toBe(Status.BAD_STREAM);
+      for (const more of [1, 2, 32, 33, 1000])
+        expect(
+          decode(
+            Uint8Array.from({ length: stream.length + more }, (_, i) => stream[i] ?? 0),
+            bytes.length,
+          ).status,
+        ).toBe(Status.BAD_STREAM);
+    }
   });
 
   it("of hostile bytes ends with a status", () => {
@@ -250,7 +275,8 @@ describe("a stream", () => {
       const random = randomSource(seed);
       const count = 1 + (random() % 3000);
       const planes = random() % 2 ? 1 : 4;
-      const stream = random() % 4 ? encodeBytes(weights(seed, count, 1 + (random() % 60)), planes) : noise(random, count, planes);
+      const lanes = random() % 2 ? 8 : 16;
+      const stream = random() % 4 ? encodeBytes(weights(seed, count, 1 + (random() % 60)), planes, lanes) : noise(random, count, planes);
       for (let n = 1 + (random() % 4); n > 0; n--) {
         const at = 5 + (random() % (random() % 2 ? 40 : stream.length));
         if (at < stream.length) stream[at]! ^= 1 + (random() % 255);
