@@ -17,6 +17,9 @@ const TARGETS = {
 /** Of a model that is measured with weights of four bits. */
 const FEWER_BITS = { "eqm-int4": ["model.int4.eqm", "--precision", "int8", "--weights", "4"] };
 
+/** Of a model whose file is measured with its weights as they are, too. */
+const UNCODED = { "eqm-uncoded": ["model.uncoded.eqm", "--precision", "int8", "--compression", "none"] };
+
 /** What LiteRT.js runs, made of the float model and of the QDQ model. */
 const TFLITE_TARGETS = {
   "tflite-float32": ["model.float32.tflite", "onnx"],
@@ -53,7 +56,11 @@ export function compileModel(model, cli, node) {
     for (const kind of ["onnx", ...Object.keys(TARGETS), ...Object.keys(TFLITE_TARGETS)]) errors[kind] = error.message;
     return { files, errors, ports };
   }
-  for (const [kind, [file, ...precision]] of Object.entries({ ...TARGETS, ...(model.fourBits && FEWER_BITS) })) {
+  for (const [kind, [file, ...precision]] of Object.entries({
+    ...TARGETS,
+    ...(model.fourBits && FEWER_BITS),
+    ...(model.uncoded && UNCODED),
+  })) {
     attempt(kind, () => {
       const output = join(folder, file);
       run(node, [

@@ -19,6 +19,8 @@ const WEIGHT_GOALS = { "eqm-int8-relaxed": 1.3, "eqm-int8-plain": 1.6 };
 const COLD_LIMITS_MS = { mobilenetv2_100_deq: 30, vww_mobilenetv1_025: 5 };
 const PEAK_LIMITS_BYTES = { mobilenetv2_100_deq: 30e6 };
 const LEAST_OF_PEAK = 0.85;
+/** Weights that a fresh process decodes in a second: the files whose decoding takes any time worth mention. */
+const LEAST_DECODED = { mobilenetv2_100_deq: 300e6 };
 const RUNTIME_LIMIT_BYTES = 80_000;
 const FLOAT_TOLERANCE = 1e-4;
 
@@ -28,10 +30,10 @@ const FLOAT_TOLERANCE = 1e-4;
  */
 
 /**
- * @param {object} results as run.mjs gathers them: `models`, `threads`, `weights`, `engines`, `dense` by model name, `downloads` by runtime
+ * @param {object} results as run.mjs gathers them: `models`, `threads`, `weights`, `decoding`, `engines`, `dense` by model name, `downloads` by runtime
  * @returns {Verdict[]} one entry per goal that could be judged
  */
-export function judge({ models = {}, threads = {}, weights = {}, engines = {}, dense = {}, downloads = {} }) {
+export function judge({ models = {}, threads = {}, weights = {}, decoding = {}, engines = {}, dense = {}, downloads = {} }) {
   const pages = Object.fromEntries(
     Object.entries(engines).map(([name, measured]) => [name, measured.find(({ engine }) => engine === "chromium")?.rows ?? []]),
   );
@@ -42,6 +44,7 @@ export function judge({ models = {}, threads = {}, weights = {}, engines = {}, d
     ...weightVerdicts(weights),
     ...denseVerdicts(dense),
     ...startVerdicts(models),
+    ...decodingVerdicts(decoding),
     ...(downloads.eqm?.modules ?? []).map(({ name, gzipBytes }) =>
       verdict(
         `runtime ${name} at most ${RUNTIME_LIMIT_BYTES / 1000} KB gzip`,
@@ -128,6 +131,15 @@ function startVerdicts(models) {
     return [verdict(`${model}: peak memory over a bare Node at most ${limit / 1e6} MB`, `${(bytes / 1e6).toFixed(1)} MB`, bytes <= limit)];
   });
   return [...cold, ...peak];
+}
+
+function decodingVerdicts(decoding) {
+  return Object.entries(LEAST_DECODED).flatMap(([model, least]) => {
+    const measured = decoding[model]?.bytesPerSecond;
+    if (measured === undefined) return [];
+    const goal = `${model}: weights decoded in a fresh process at ${least / 1e6} MB/s or more`;
+    return [verdict(goal, `${(measured / 1e6).toFixed(0)} MB/s`, measured >= least)];
+  });
 }
 
 /** What is printed decides: 0.999 is 1.00 of a goal of 1. */

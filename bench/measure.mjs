@@ -67,6 +67,29 @@ export function measureWeights(model, compiled, settings, progress) {
   return rowsOf(WEIGHT_CONTESTANTS, measured, compiled);
 }
 
+/** Loading a file with coded weights beside one without, in turns of fresh processes; undefined for a model of which there is none. */
+export function measureDecoding(model, compiled, settings, progress) {
+  const files = { coded: compiled.files["eqm-int8"], uncoded: compiled.files["eqm-uncoded"] };
+  if (files.coded === undefined || files.uncoded === undefined) return undefined;
+  progress(`${model.name}: loading with and without coded weights`);
+  const runs = { coded: [], uncoded: [] };
+  for (let repetition = 0; repetition < 3 * settings.coldStarts; repetition++)
+    for (const [form, path] of Object.entries(files))
+      runs[form].push(runChild("decoding.mjs", { range: model.range, shapes: model.shapes, dist: settings.dist, path }, settings.node));
+  const figures = (form) => ({
+    fileBytes: sizeOf(files[form]).bytes,
+    loadMs: median(runs[form].map(({ loadMs }) => loadMs)),
+    coldMs: median(runs[form].map(({ loadMs, firstRunMs }) => loadMs + firstRunMs)),
+  });
+  const { decodedBytes } = runs.coded[0];
+  return {
+    decodedBytes,
+    bytesPerSecond: median(runs.coded.map(({ decodeMs }) => (1000 * decodedBytes) / decodeMs)),
+    coded: figures("coded"),
+    uncoded: figures("uncoded"),
+  };
+}
+
 function presentOf(contestants, { files }) {
   return contestants
     .filter(({ kind }) => files[kind] !== undefined)

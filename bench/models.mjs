@@ -26,14 +26,14 @@ const SHARED = {
   kws_dscnn: { calibrate: "kws/calib_x.npy", range: [-42, 15] },
   mnist_cntk: { calibrate: "mnist/calib_x.npy", range: [0, 255] },
   mobilenetv1_075_224: { calibrate: "imagenet/calib.csv", range: [-1, 1] },
-  mobilenetv2_100_deq: { calibrate: "imagenet/calib.csv", range: [-1, 1] },
+  mobilenetv2_100_deq: { calibrate: "imagenet/calib.csv", range: [-1, 1], uncoded: true },
   resnet56_cifar10: { calibrate: "cifar10/calib_x.npy", range: [-2, 2] },
   resnet8_cifar10: { calibrate: "cifar10/calib_x.npy", range: [0, 255] },
   squeezenet11: { calibrate: "imagenet/calib.csv", range: [-120, 135] },
   tiny_darknet: { calibrate: "imagenet/calib.csv", range: [0, 1] },
   toyadmos_ae: { range: [-80, 10] },
   ultraface_rfb320: { calibrate: "coco/calib.csv", range: [-1, 1] },
-  vww_mobilenetv1_025: { calibrate: "coco/calib.csv", range: [0, 1] },
+  vww_mobilenetv1_025: { calibrate: "coco/calib.csv", range: [0, 1], uncoded: true },
   yolox_nano: { calibrate: "coco/calib.csv", range: [0, 255] },
   yunet_n_320: { calibrate: "coco/calib.csv", range: [0, 255] },
 };
@@ -48,6 +48,7 @@ const SHARED = {
  * @property {readonly [number, number]} range lowest and highest value of the benchmark's inputs
  * @property {Readonly<Record<string, number>>} shapes symbolic dimensions to bind; any other is 1
  * @property {boolean} [fourBits] also measured with weights of four bits
+ * @property {boolean} [uncoded] loading is also measured with weights that are not entropy coded
  * @property {readonly [number, number]} [outputRange] of the output, where a peer has to quantize it
  * @property {{ path: string, ports: object }} [tflite] the same network quantized by another toolchain, with its inputs and outputs
  */
@@ -107,7 +108,7 @@ function generatedModel(name) {
 }
 
 function sharedModel(name) {
-  const { calibrate, range = [-1, 1], shapes = {} } = SHARED[name] ?? {};
+  const { calibrate, range = [-1, 1], shapes = {}, uncoded } = SHARED[name] ?? {};
   return {
     name,
     onnx: join(ASSETS, "models", `${name}.onnx`),
@@ -115,6 +116,7 @@ function sharedModel(name) {
     preprocess: optional(join(ASSETS, "models", `${name}.preprocess.json`)),
     range,
     shapes,
+    uncoded,
     tflite: peerOf(name),
   };
 }

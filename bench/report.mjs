@@ -23,7 +23,19 @@ const HEADINGS = [
  * @param {object} results as run.mjs gathers them: { command, date, machine, engine, downloads, models, threads, weights, engines, goals }
  * @returns {string} Markdown
  */
-export function markdown({ command, date, machine, engine, downloads, models, threads = {}, weights = {}, engines = {}, goals }) {
+export function markdown({
+  command,
+  date,
+  machine,
+  engine,
+  downloads,
+  models,
+  threads = {},
+  weights = {},
+  decoding = {},
+  engines = {},
+  goals,
+}) {
   const sections = [
     "# Results",
     "Written by `npm run bench`; not by hand.",
@@ -45,6 +57,7 @@ export function markdown({ command, date, machine, engine, downloads, models, th
     ...Object.entries(models).flatMap(([name, rows]) => [`## ${name}`, modelTable(rows)]),
     ...threadSection(threads),
     ...weightSection(weights),
+    ...decodingSection(decoding),
     ...pageSection(engines),
     ...engineSection(engines),
     "## Download of the runtime",
@@ -102,6 +115,24 @@ function weightSection(weights) {
     weights,
     {},
   );
+}
+
+function decodingSection(decoding) {
+  const entries = Object.entries(decoding);
+  if (entries.length === 0) return [];
+  const rows = entries.flatMap(([model, { decodedBytes, bytesPerSecond, coded, uncoded }]) => [
+    [model, "entropy coded", ...times(coded), significant(decodedBytes / 1e6), significant(bytesPerSecond / 1e6)],
+    [model, "as they are", ...times(uncoded), "–", "–"],
+  ]);
+  return [
+    "## Loading with coded weights and without",
+    "int8, in turns of fresh processes. **load** and **cold** as above; **decoded**: weights that come out of the decoder, and how fast, by a clock around its calls.",
+    table(["model", "weights", "file KB", "load ms", "cold ms", "decoded MB", "MB/s"], rows),
+  ];
+}
+
+function times({ fileBytes, loadMs, coldMs }) {
+  return [significant(fileBytes / 1e3), significant(loadMs), significant(coldMs)];
 }
 
 /** Rows of all models in one table, with further columns, and what did not run. */

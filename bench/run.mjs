@@ -12,7 +12,7 @@ import { parseArgs } from "node:util";
 import { compileModel } from "./compile.mjs";
 import { measureEngines } from "./engines.mjs";
 import { judge } from "./goals.mjs";
-import { measureDownloads, measureModel, measureThreads, measureWeights } from "./measure.mjs";
+import { measureDecoding, measureDownloads, measureModel, measureThreads, measureWeights } from "./measure.mjs";
 import { listModels, ROOT } from "./models.mjs";
 import { profileDense } from "./profile.mjs";
 import { markdown } from "./report.mjs";
@@ -88,6 +88,7 @@ async function main(args) {
     models: {},
     threads: {},
     weights: {},
+    decoding: {},
     engines: {},
     dense: {},
   };
@@ -98,6 +99,8 @@ async function main(args) {
     if (options.threads) results.threads[model.name] = measureThreads(model, compiled, settings, progress);
     const weights = measureWeights(model, compiled, settings, progress);
     if (weights !== undefined) results.weights[model.name] = weights;
+    const decoding = measureDecoding(model, compiled, settings, progress);
+    if (decoding !== undefined) results.decoding[model.name] = decoding;
     if (compiled.files["eqm-int8"] !== undefined) results.dense[model.name] = profileDense(compiled.files["eqm-int8"], settings);
     if (options.engines) results.engines[model.name] = await measureEngines(model, compiled, settings, progress);
   }

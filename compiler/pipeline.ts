@@ -20,7 +20,7 @@ import { type Calibration, calibrate, rangesOf, type Sample, type Watch } from "
 import { type Comparison, compareModels } from "./quantize/compare.ts";
 import { insertQuantization, type QuantizedForm } from "./quantize/insert.ts";
 import { type Mixed, mixPrecisions } from "./quantize/mix-precisions.ts";
-import { outputMeasure } from "./quantize/output-measure.ts";
+import { leastSqnrDb, outputMeasure } from "./quantize/output-measure.ts";
 import { chooseRounding, type RoundingChoice } from "./quantize/rounding.ts";
 import { int8Nodes } from "./quantize/scope.ts";
 import { synthesise } from "./quantize/synthesise.ts";
@@ -49,6 +49,8 @@ export interface Quantized {
 
 /** Samples to compare the int8 model with the float32 one on. */
 const COMPARED_SAMPLES = 32;
+/** How far the outputs' noise of int8 is to be below that of pruning, in dB: adding a tenth to what is lost anyway is not worth a node in float32. */
+const BESIDE_PRUNING_DB = 10;
 /** Samples that are kept at all, and their bytes. */
 const KEPT_SAMPLES = 256;
 const KEPT_BYTES = 256e6;
@@ -160,20 +162,25 @@ export async function quantizeGraph(
 type Attempt = Pick<Quantized, "graph" | "parameters" | "weightBits" | "comparison" | "biasCorrection" | "rounding">;
 
 /** Moves nodes to float32 where the outputs of `plain` are too far from the float32 model's. */
-function mixed(
+async function mixed(
   float: Graph,
   module: WebAssembly.Module,
   options: CompileOptions,
   observed: Observed,
   plain: Attempt,
 ): Promise<{ readonly taken: Attempt; readonly mixed: Mixed }> {
-  const { floatCompiled, calibration, synthetic, compared, fitted } = observed;
+  const { floatCompiled, original, calibration, synthetic, compared, fitted } = observed;
   const { pause, watch } = watches(options);
   const ranges = rangesOf(calibration, options.observer ?? "mse");
   const working = workingNodes(float, keptNames(float, options.keepFloat ?? []), new Set(), ranges);
   // Of synthesised inputs nothing but the floor is known, and weights of few bits are meant to cost something.
   const isFloor = options.targetSqnrDb === undefined && (synthetic || (options.weights ?? 8) < 8);
-  const goalDb = isFloor ? (options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB) : (options.targetSqnrDb ?? DEFAULT_TARGET_SQNR_DB);
+  const floorDb = options.minSqnrDb ?? DEFAULT_MIN_SQNR_DB;
+  let goalDb = isFloor ? floorDb : (options.targetSqnrDb ?? DEFAULT_TARGET_SQNR_DB);
+  if (original && options.targetSqnrDb === undefined) {
+    const prunedDb = await outputMeasure(original, module, compared, watch("mix precisions"), leastSqnrDb)(floatCompiled);
+    goalDb = Math.max(floorDb, Math.min(goalDb, prunedDb + BESIDE_PRUNING_DB));
+  }
   return mixPrecisions(
     { float, floatCompiled, module, working, parameters: plain.parameters, goalDb, compared, fitted },
     plain,

@@ -1,6 +1,6 @@
 /** Pruning a graph along its samples: every kind of layer, in whatever order its weights lie; what stays is fitted; zeros outlive rounding. */
 import { describe, expect, it } from "vitest";
-import { compile, quantizeToOnnx } from "../../compiler/index.ts";
+import { type CompileOptions, compile, quantizeToOnnx } from "../../compiler/index.ts";
 import { cloneGraph } from "../../compiler/ir/clone.ts";
 import { type Graph, requiredInput } from "../../compiler/ir/graph.ts";
 import { importModel } from "../../compiler/onnx/import.ts";
@@ -211,6 +211,19 @@ describe("compiling with pruning", () => {
       }
     },
   );
+
+  it("asks of int8 no more than shows beside what pruning took", async () => {
+    const calibration = samplesOf(24, 3);
+    const goalOf = async (options: CompileOptions): Promise<number> =>
+      (await compile(onnx(), { calibration, minSqnrDb: -100, ...options })).report.mixed!.goalDb;
+    const { report } = await compile(onnx(), { calibration, prune: 0.9, precision: "float32" });
+    const prunedDb = report.pruning!.outputs[0]!.sqnrDb;
+    expect(prunedDb).toBeLessThan(11);
+    expect(Math.abs((await goalOf({ prune: 0.9 })) - prunedDb - 10)).toBeLessThan(1.5);
+    expect(await goalOf({ prune: 0.9, targetSqnrDb: 25 })).toBe(25);
+    expect(await goalOf({ prune: 0.05, pattern: "unstructured" })).toBe(22);
+    expect(await goalOf({})).toBe(22);
+  });
 
   it("leaves out what is excluded, prunes in float32 too, and by magnitude without samples", async () => {
     const calibration = samplesOf(24, 3);
