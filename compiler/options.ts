@@ -51,9 +51,9 @@ export interface CompileOptions {
    */
   readonly weights?: WeightBits;
   /**
-   * Of weights of four bits or fewer, so many adjacent ones of an output are a group with a factor of its own for their scale: 8 to 1024, of which 32 is usual.
-   * The outputs lose less, and the file grows by less than half a bit a weight; weights of four and three bits are then multiplied as those of eight.
-   * Outputs of no more weights have one scale, and so have all unless this is given. Not with `target.latencyMs`.
+   * Of weights of four bits or fewer, so many adjacent ones of an output are a group with a factor of its own for their scale: 8 to 1024, 32 being usual.
+   * Rounding adds less noise, above all to the nearest, and the file grows by a tenth of a bit a weight and more; weights of four and three bits are then
+   * multiplied as those of eight. Outputs of no more weights have one scale, and so have all unless this is given. Not with `target.latencyMs`.
    */
   readonly groupSize?: number;
   /**
