@@ -23,36 +23,22 @@ export function decodeNarrow(p: usize, limit: usize, dst: usize, slots: usize, o
   let x1 = v128.load(own + STATES, 16);
   let left = load<i32>(own + LEFT);
   while (left > 0 && p <= limit) {
-    const e0 = entriesOf(x0, mask, tables);
-    const e1 = entriesOf(x1, mask, tables);
-    x0 = advance(x0, e0, precision);
-    x1 = advance(x1, e1, precision);
-    let low = i32x4.eq(i32x4.shr_u(x0, 16), i32x4.splat(0));
-    let lanes = i32x4.bitmask(low);
-    x0 = refill(x0, low, lanes, p, own);
-    p += <usize>popcnt<i32>(lanes) << 1;
-    low = i32x4.eq(i32x4.shr_u(x1, 16), i32x4.splat(0));
-    lanes = i32x4.bitmask(low);
-    x1 = refill(x1, low, lanes, p, own);
-    p += <usize>popcnt<i32>(lanes) << 1;
-
-    const e2 = entriesOf(x0, mask, tables);
-    const e3 = entriesOf(x1, mask, tables);
-    x0 = advance(x0, e2, precision);
-    x1 = advance(x1, e3, precision);
-    low = i32x4.eq(i32x4.shr_u(x0, 16), i32x4.splat(0));
-    lanes = i32x4.bitmask(low);
-    x0 = refill(x0, low, lanes, p, own);
-    p += <usize>popcnt<i32>(lanes) << 1;
-    low = i32x4.eq(i32x4.shr_u(x1, 16), i32x4.splat(0));
-    lanes = i32x4.bitmask(low);
-    x1 = refill(x1, low, lanes, p, own);
-    p += <usize>popcnt<i32>(lanes) << 1;
-
-    const b0 = i8x16.shuffle(e0, e1, 0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
-    const b1 = i8x16.shuffle(e2, e3, 0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
-    v128.store(dst, v128.shuffle<i64>(b0, b1, 0, 2));
-    dst += 16;
+    for (let half = 0; half < 2; half++) {
+      const e0 = entriesOf(x0, mask, tables);
+      const e1 = entriesOf(x1, mask, tables);
+      x0 = advance(x0, e0, precision);
+      x1 = advance(x1, e1, precision);
+      let low = i32x4.eq(i32x4.shr_u(x0, 16), i32x4.splat(0));
+      let lanes = i32x4.bitmask(low);
+      x0 = refill(x0, low, lanes, p, own);
+      p += <usize>popcnt<i32>(lanes) << 1;
+      low = i32x4.eq(i32x4.shr_u(x1, 16), i32x4.splat(0));
+      lanes = i32x4.bitmask(low);
+      x1 = refill(x1, low, lanes, p, own);
+      p += <usize>popcnt<i32>(lanes) << 1;
+      v128.store_lane<u64>(dst, i8x16.shuffle(e0, e1, 0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0), 0);
+      dst += 8;
+    }
     left--;
   }
   v128.store(own + STATES, x0);
