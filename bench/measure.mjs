@@ -72,10 +72,10 @@ export function measureDecoding(model, compiled, settings, progress) {
   const files = { coded: compiled.files["eqm-int8"], uncoded: compiled.files["eqm-uncoded"] };
   if (files.coded === undefined || files.uncoded === undefined) return undefined;
   progress(`${model.name}: loading with and without coded weights`);
+  const task = { range: model.range, shapes: model.shapes, dist: settings.dist, runtime: "eqm", decoding: true };
   const runs = { coded: [], uncoded: [] };
   for (let repetition = 0; repetition < 3 * settings.coldStarts; repetition++)
-    for (const [form, path] of Object.entries(files))
-      runs[form].push(runChild("decoding.mjs", { range: model.range, shapes: model.shapes, dist: settings.dist, path }, settings.node));
+    for (const [form, path] of Object.entries(files)) runs[form].push(runChild("cold.mjs", { ...task, path }, settings.node));
   const figures = (form) => ({
     fileBytes: sizeOf(files[form]).bytes,
     loadMs: median(runs[form].map(({ loadMs }) => loadMs)),
