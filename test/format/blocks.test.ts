@@ -6,38 +6,14 @@ import { BLOCKS_HEADER_BYTES } from "../../format/blocks.ts";
 import { BLOCKS, RANS } from "../../format/packings.ts";
 import * as Status from "../../format/status.ts";
 import { codingOf } from "../../host/coding.ts";
-import type { Runtime } from "../../host/runtime.ts";
-import { plainModule } from "../support/small-model.ts";
+import { type Decoded, decodeBetweenCanaries } from "../support/decoder-bench.ts";
 import { randomSource } from "../support/step-bench.ts";
 import { sweep } from "../support/sweep.ts";
 
-const STREAM = 4096;
-const CANARY = 0xa5;
-
-/** Decodes on the runtime, between canaries, as a loader would; undefined where the head is not sound. */
-function decode(stream: Uint8Array): { readonly status: number; readonly bytes: Uint8Array } | undefined {
+/** Decodes on the runtime as a loader would; undefined where the head is not sound. */
+function decode(stream: Uint8Array): Decoded | undefined {
   const coding = codingOf(stream, BLOCKS);
-  if (!coding) return undefined;
-  const { decodedBytes, decoderBytes } = coding;
-  const memory = new WebAssembly.Memory({ initial: 8 });
-  const runtime = new WebAssembly.Instance(plainModule, { env: { memory } }).exports as unknown as Runtime;
-  runtime.init();
-  const bytes = new Uint8Array(memory.buffer).fill(CANARY, 1024);
-  const result = Math.ceil((STREAM + stream.length + 64) / 64) * 64;
-  const scratch = Math.ceil((result + decodedBytes + 64) / 64) * 64;
-  expect(scratch + decoderBytes).toBeLessThan(bytes.length);
-  bytes.set(stream, STREAM);
-  const status = runtime.decodeBlocks(STREAM, stream.length, result, decodedBytes, scratch, decoderBytes);
-  for (const [from, to] of [
-    [1024, STREAM],
-    [STREAM + stream.length, result],
-    [result + decodedBytes, scratch],
-    [scratch + decoderBytes, bytes.length],
-  ] as const) {
-    expect(bytes.subarray(from, to).every((byte) => byte === CANARY)).toBe(true);
-  }
-  expect(bytes.subarray(STREAM, STREAM + stream.length)).toEqual(stream);
-  return { status, bytes: bytes.slice(result, result + decodedBytes) };
+  return coding && decodeBetweenCanaries("decodeBlocks", stream, coding.decodedBytes, coding.decoderBytes);
 }
 
 /** Groups of rows, of which blocks of eight by one are left at `percent` of the places. */

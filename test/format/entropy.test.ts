@@ -6,38 +6,13 @@ import { RANS } from "../../format/packings.ts";
 import * as Status from "../../format/status.ts";
 import { codingOf } from "../../host/coding.ts";
 import type { Runtime } from "../../host/runtime.ts";
+import { type Decoded, decodeBetweenCanaries, STREAM } from "../support/decoder-bench.ts";
 import { plainModule, scanner } from "../support/small-model.ts";
 import { randomSource } from "../support/step-bench.ts";
 import { sweep } from "../support/sweep.ts";
 
-const STREAM = 4096;
-const CANARY = 0xa5;
-
-/** Decodes on the runtime, between canaries. */
-function decode(stream: Uint8Array, count: number): { readonly status: number; readonly bytes: Uint8Array } {
-  const scratchBytes = decoderBytes(precisionOf(stream[4]!), planesOf(stream[4]!));
-  const result = STREAM + stream.length + 256;
-  const scratch = Math.ceil((result + count + 256) / 64) * 64;
-  const memory = new WebAssembly.Memory({ initial: Math.ceil((scratch + scratchBytes + 256) / 65536) });
-  const runtime = new WebAssembly.Instance(plainModule, { env: { memory } }).exports as unknown as Runtime;
-  const bytes = new Uint8Array(memory.buffer).fill(CANARY);
-  runtime.init();
-  bytes.fill(CANARY, 1024);
-  bytes.set(stream, STREAM);
-  const status = runtime.decode(STREAM, stream.length, result, count, scratch, scratchBytes);
-  expect(Buffer.compare(bytes.subarray(STREAM, STREAM + stream.length), stream)).toBe(0);
-  for (const [from, to] of [
-    [1024, STREAM],
-    [STREAM + stream.length, result],
-    [result + count, scratch],
-    [scratch + scratchBytes, bytes.length],
-  ] as const)
-    expect(
-      bytes.subarray(from, to).every((byte) => byte === CANARY),
-      "bytes outside of result and scratch",
-    ).toBe(true);
-  return { status, bytes: bytes.subarray(result, result + count) };
-}
+const decode = (stream: Uint8Array, count: number): Decoded =>
+  decodeBetweenCanaries("decode", stream, count, decoderBytes(precisionOf(stream[4]!), planesOf(stream[4]!)));
 
 /** The decoder of docs/format.md, symbol by symbol. Throws where the stream is not sound. */
 function decodeByTheBook(stream: Uint8Array): Uint8Array {

@@ -6,38 +6,14 @@ import { GROUPED_HEADER_BYTES } from "../../format/groups.ts";
 import { GROUPED, NIBBLES, RANS, RAW } from "../../format/packings.ts";
 import * as Status from "../../format/status.ts";
 import { codingOf } from "../../host/coding.ts";
-import type { Runtime } from "../../host/runtime.ts";
-import { plainModule } from "../support/small-model.ts";
+import { type Decoded, decodeBetweenCanaries } from "../support/decoder-bench.ts";
 import { randomSource } from "../support/step-bench.ts";
 import { sweep } from "../support/sweep.ts";
 
-const STREAM = 4096;
-const CANARY = 0xa5;
-
-/** Decodes on the runtime, between canaries, as a loader would; undefined where the head is not sound. */
-function decode(stream: Uint8Array): { readonly status: number; readonly bytes: Uint8Array } | undefined {
+/** Decodes on the runtime as a loader would; undefined where the head is not sound. */
+function decode(stream: Uint8Array): Decoded | undefined {
   const coding = codingOf(stream, GROUPED);
-  if (!coding) return undefined;
-  const { decodedBytes, decoderBytes } = coding;
-  const memory = new WebAssembly.Memory({ initial: 8 });
-  const runtime = new WebAssembly.Instance(plainModule, { env: { memory } }).exports as unknown as Runtime;
-  runtime.init();
-  const bytes = new Uint8Array(memory.buffer).fill(CANARY, 1024);
-  const result = Math.ceil((STREAM + stream.length + 64) / 64) * 64;
-  const scratch = Math.ceil((result + decodedBytes + 64) / 64) * 64;
-  expect(scratch + decoderBytes).toBeLessThan(bytes.length);
-  bytes.set(stream, STREAM);
-  const status = runtime.decodeGroups(STREAM, stream.length, result, decodedBytes, scratch, decoderBytes);
-  for (const [from, to] of [
-    [1024, STREAM],
-    [STREAM + stream.length, result],
-    [result + decodedBytes, scratch],
-    [scratch + decoderBytes, bytes.length],
-  ] as const) {
-    expect(bytes.subarray(from, to).every((byte) => byte === CANARY)).toBe(true);
-  }
-  expect(bytes.subarray(STREAM, STREAM + stream.length)).toEqual(stream);
-  return { status, bytes: bytes.slice(result, result + decodedBytes) };
+  return coding && decodeBetweenCanaries("decodeGroups", stream, coding.decodedBytes, coding.decoderBytes);
 }
 
 /** Rows of codes of −levels … levels, each group times a factor of 1 … most. */
@@ -137,13 +113,9 @@ describe("weights in groups", () => {
       raw.set(stream.subarray(0, GROUPED_HEADER_BYTES + 4));
       raw.set(codes, GROUPED_HEADER_BYTES + 4);
       raw[15] = RAW;
-      const memory = new WebAssembly.Memory({ initial: 1 });
-      const runtime = new WebAssembly.Instance(plainModule, { env: { memory } }).exports as unknown as Runtime;
-      runtime.init();
-      new Uint8Array(memory.buffer).set(raw, STREAM);
-      expect(runtime.decodeGroups(STREAM, raw.length, 8192, 80, 16384, 64)).toBe(Status.BAD_STREAM);
-      new Int8Array(memory.buffer)[STREAM + GROUPED_HEADER_BYTES + 4 + at] = 9;
-      expect(runtime.decodeGroups(STREAM, raw.length, 8192, 80, 16384, 64)).toBe(Status.OK);
+      expect(decodeBetweenCanaries("decodeGroups", raw, 80, 64).status).toBe(Status.BAD_STREAM);
+      raw[GROUPED_HEADER_BYTES + 4 + at] = 9;
+      expect(decodeBetweenCanaries("decodeGroups", raw, 80, 64).status).toBe(Status.OK);
     }
   });
 

@@ -5,26 +5,10 @@ import { nibblesBytes } from "../../format/nibbles.ts";
 import { NIBBLES, RANS } from "../../format/packings.ts";
 import * as Status from "../../format/status.ts";
 import { codingOf } from "../../host/coding.ts";
-import type { Runtime } from "../../host/runtime.ts";
-import { plainModule } from "../support/small-model.ts";
+import { type Decoded, decodeBetweenCanaries } from "../support/decoder-bench.ts";
 import { randomSource } from "../support/step-bench.ts";
 
-const STREAM = 4096;
-const CANARY = 0xa5;
-
-/** Decodes on the runtime, between canaries. */
-function decode(stream: Uint8Array, count: number): { readonly status: number; readonly bytes: Uint8Array } {
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  const runtime = new WebAssembly.Instance(plainModule, { env: { memory } }).exports as unknown as Runtime;
-  runtime.init();
-  const bytes = new Uint8Array(memory.buffer).fill(CANARY, 1024);
-  const result = STREAM + stream.length + 64;
-  bytes.set(stream, STREAM);
-  const status = runtime.decodeNibbles(STREAM, stream.length, result, count);
-  const outside = [bytes.subarray(STREAM + stream.length, result), bytes.subarray(result + count)];
-  expect(outside.every((part) => part.every((byte) => byte === CANARY))).toBe(true);
-  return { status, bytes: bytes.slice(result, result + count) };
-}
+const decode = (stream: Uint8Array, count: number): Decoded => decodeBetweenCanaries("decodeNibbles", stream, count);
 
 function values(count: number, seed: number): Uint8Array {
   const next = randomSource(seed);
