@@ -7,7 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, loadavg } from "node:os";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { compileModel } from "./compile.mjs";
 import { measureEngines } from "./engines.mjs";
@@ -81,7 +81,7 @@ async function main(args) {
   const progress = (text) => console.error(text);
   const { settings, models } = options;
   const results = {
-    command: ["npm run bench", ...(args.length > 0 ? ["--", ...args] : [])].join(" "),
+    command: options.command,
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(),
     engine: engineOf(settings.node, progress),
@@ -153,6 +153,7 @@ function readOptions(args) {
   if (models.length === 0) throw new Error("no model to measure: no examples/*/model.onnx and no shared models");
   const output = values.output ?? (values.quick ? undefined : join(ROOT, "bench"));
   return {
+    command: commandOf(values),
     settings,
     models: values.quick && values.models === undefined ? models.slice(0, 1) : models,
     engines: !values["no-engines"],
@@ -161,6 +162,15 @@ function readOptions(args) {
     json: values.json,
     output,
   };
+}
+
+/** The command, but for where things lie on this machine. */
+function commandOf({ output: _output, dist: _dist, json: _json, models, ...values }) {
+  const names = models?.split(",").map((model) => basename(model, ".onnx"));
+  const asked = Object.entries({ ...(names && { models: names.join(",") }), ...values }).flatMap(([name, value]) =>
+    value === false ? [] : [`--${name}`, ...(value === true ? [] : [value])],
+  );
+  return ["npm run bench", ...(asked.length > 0 ? ["--", ...asked] : [])].join(" ");
 }
 
 function positive(name, text) {

@@ -31,7 +31,7 @@ export function compileFacts(path: string, output: string, report: Report): stri
       : [
           [
             "float32 nodes",
-            `${mixed.moved.length} for the outputs' sake (${mixed.beforeDb.toFixed(1)} -> ${mixed.afterDb.toFixed(1)} dB, the goal is ${mixed.goalDb}), ${mixed.unsuited.length} for time or range; ${(mixed.int8MacsShare * 100).toFixed(1)} % of the MACs in int8`,
+            `${mixed.moved.length} for the outputs' sake (${mixed.beforeDb.toFixed(1)} -> ${mixed.afterDb.toFixed(1)} dB, the goal is ${mixed.goalDb.toFixed(1)}), ${mixed.unsuited.length} for time or range; ${(mixed.int8MacsShare * 100).toFixed(1)} % of the MACs in int8`,
           ] as const,
         ]),
     ["memory", formatBytes(memoryBytes)],
