@@ -16,11 +16,24 @@ export const ROUND_BYTES: usize = 32;
  * ROUND_BYTES behind it. Returns where the words go on.
  */
 export function decodeNarrow(p: usize, limit: usize, dst: usize, slots: usize, own: usize, precision: i32, planes: i32): usize {
+  return decodeRounds(false, p, limit, dst, slots, own, precision, planes);
+}
+
+/** The same with sixteen lanes. */
+export function decodeWide(p: usize, limit: usize, dst: usize, slots: usize, own: usize, precision: i32, planes: i32): usize {
+  return decodeRounds(true, p, limit, dst, slots, own, precision, planes);
+}
+
+// @ts-ignore: decorator
+@inline
+function decodeRounds(wide: bool, p: usize, limit: usize, dst: usize, slots: usize, own: usize, precision: i32, planes: i32): usize {
   const mask = i32x4.splat(((1 << precision) - 1) << 2);
   const table = planes == 1 ? 0 : 4 << precision;
   const tables = i32x4.add(i32x4.splat(<i32>slots), i32x4.mul(i32x4.splat(table), i32x4(0, 1, 2, 3)));
   let x0 = v128.load(own + STATES);
   let x1 = v128.load(own + STATES, 16);
+  let x2 = v128.load(own + STATES, 32);
+  let x3 = v128.load(own + STATES, 48);
   let left = load<i32>(own + LEFT);
   while (left > 0 && p <= limit) {
     for (let half = 0; half < 2; half++) {
@@ -38,61 +51,24 @@ export function decodeNarrow(p: usize, limit: usize, dst: usize, slots: usize, o
       p += <usize>popcnt<i32>(lanes) << 1;
       v128.store_lane<u64>(dst, i8x16.shuffle(e0, e1, 0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0), 0);
       dst += 8;
+      if (wide) {
+        // The other eight lanes are next.
+        const y0 = x0;
+        const y1 = x1;
+        x0 = x2;
+        x1 = x3;
+        x2 = y0;
+        x3 = y1;
+      }
     }
     left--;
   }
   v128.store(own + STATES, x0);
   v128.store(own + STATES, x1, 16);
-  store<i32>(own + LEFT, left);
-  return p;
-}
-
-/** The same with sixteen lanes, of each of which a round takes one symbol. */
-export function decodeWide(p: usize, limit: usize, dst: usize, slots: usize, own: usize, precision: i32, planes: i32): usize {
-  const mask = i32x4.splat(((1 << precision) - 1) << 2);
-  const table = planes == 1 ? 0 : 4 << precision;
-  const tables = i32x4.add(i32x4.splat(<i32>slots), i32x4.mul(i32x4.splat(table), i32x4(0, 1, 2, 3)));
-  let x0 = v128.load(own + STATES);
-  let x1 = v128.load(own + STATES, 16);
-  let x2 = v128.load(own + STATES, 32);
-  let x3 = v128.load(own + STATES, 48);
-  let left = load<i32>(own + LEFT);
-  while (left > 0 && p <= limit) {
-    const e0 = entriesOf(x0, mask, tables);
-    const e1 = entriesOf(x1, mask, tables);
-    const e2 = entriesOf(x2, mask, tables);
-    const e3 = entriesOf(x3, mask, tables);
-    x0 = advance(x0, e0, precision);
-    x1 = advance(x1, e1, precision);
-    let low = i32x4.eq(i32x4.shr_u(x0, 16), i32x4.splat(0));
-    let lanes = i32x4.bitmask(low);
-    x0 = refill(x0, low, lanes, p, own);
-    p += <usize>popcnt<i32>(lanes) << 1;
-    low = i32x4.eq(i32x4.shr_u(x1, 16), i32x4.splat(0));
-    lanes = i32x4.bitmask(low);
-    x1 = refill(x1, low, lanes, p, own);
-    p += <usize>popcnt<i32>(lanes) << 1;
-    x2 = advance(x2, e2, precision);
-    x3 = advance(x3, e3, precision);
-    low = i32x4.eq(i32x4.shr_u(x2, 16), i32x4.splat(0));
-    lanes = i32x4.bitmask(low);
-    x2 = refill(x2, low, lanes, p, own);
-    p += <usize>popcnt<i32>(lanes) << 1;
-    low = i32x4.eq(i32x4.shr_u(x3, 16), i32x4.splat(0));
-    lanes = i32x4.bitmask(low);
-    x3 = refill(x3, low, lanes, p, own);
-    p += <usize>popcnt<i32>(lanes) << 1;
-
-    const b0 = i8x16.shuffle(e0, e1, 0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
-    const b1 = i8x16.shuffle(e2, e3, 0, 4, 8, 12, 16, 20, 24, 28, 0, 0, 0, 0, 0, 0, 0, 0);
-    v128.store(dst, v128.shuffle<i64>(b0, b1, 0, 2));
-    dst += 16;
-    left--;
+  if (wide) {
+    v128.store(own + STATES, x2, 32);
+    v128.store(own + STATES, x3, 48);
   }
-  v128.store(own + STATES, x0);
-  v128.store(own + STATES, x1, 16);
-  v128.store(own + STATES, x2, 32);
-  v128.store(own + STATES, x3, 48);
   store<i32>(own + LEFT, left);
   return p;
 }
