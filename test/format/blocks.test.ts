@@ -6,7 +6,7 @@ import { BLOCKS_HEADER_BYTES } from "../../format/blocks.ts";
 import { BLOCKS, RANS } from "../../format/packings.ts";
 import * as Status from "../../format/status.ts";
 import { codingOf } from "../../host/coding.ts";
-import { type Decoded, decodeBetweenCanaries } from "../support/decoder-bench.ts";
+import { type Decoded, decodeBetweenCanaries, decodeDamaged } from "../support/decoder-bench.ts";
 import { randomSource } from "../support/step-bench.ts";
 import { sweep } from "../support/sweep.ts";
 
@@ -68,28 +68,11 @@ describe("weights in blocks", () => {
   });
 
   it("are refused, or decoded, whatever the stream says, and nothing is written beside them", () => {
-    const outcomes = { head: 0, refused: 0, decoded: 0 };
     const sound = [weights(2, 20, 64, 40, 7), weights(1, 8, 16, 30, 8)].map(
       (bytes, i) => encodeBlocks(bytes, i === 0 ? 20 : 8, i === 0 ? 64 : 16)!,
     );
     const rounds = sweep(300, 3000);
-    for (let round = 0; round < rounds; round++) {
-      const next = randomSource(round + 77);
-      const stream = sound[round % 2]!.slice();
-      // The number of bytes that it decodes to is what a file's table is held against.
-      if (next() % 2) stream[4 + (next() % 16)]! ^= 1 << (next() % 8);
-      else
-        for (let n = 1 + (next() % 3); n > 0; n--)
-          stream[BLOCKS_HEADER_BYTES + (next() % (stream.length - BLOCKS_HEADER_BYTES))]! ^= 1 + (next() % 255);
-      const cut = next() % 8 === 0 ? stream.subarray(0, next() % stream.length) : stream;
-      const result = decode(cut.slice());
-      if (!result) outcomes.head++;
-      else if (result.status === Status.OK) outcomes.decoded++;
-      else {
-        expect(result.status).toBe(Status.BAD_STREAM);
-        outcomes.refused++;
-      }
-    }
+    const outcomes = decodeDamaged(sound, BLOCKS_HEADER_BYTES, rounds, decode);
     expect(outcomes.head).toBeGreaterThan(rounds / 6);
     expect(outcomes.refused).toBeGreaterThan(rounds / 12);
     expect(outcomes.decoded).toBeGreaterThan(rounds / 30);
